@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * polyring: io_uring in user space, called directly.
+ *
+ * The four calls mirror io_uring's system calls and mmap of a ring fd. They
+ * take the same arguments, share the same memory layouts (<linux/io_uring.h>)
+ * and return what the kernel would, with errors as a negative errno rather
+ * than through errno. All of them may be called from any thread.
+ */
+#ifndef POLYRING_H
+#define POLYRING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct io_uring_params;
+
+/*
+ * io_uring_setup(2). Returns a file descriptor that can be polled, closed,
+ * duplicated and mapped (with polyring_mmap), or a negative errno.
+ */
+int polyring_setup(uint32_t entries, struct io_uring_params *params);
+
+/* io_uring_enter(2), with IORING_ENTER_EXT_ARG's @arg and @arg_bytes. */
+int polyring_enter(int ring_fd, uint32_t to_submit, uint32_t min_complete,
+		   uint32_t flags, const void *arg, size_t arg_bytes);
+
+/* io_uring_register(2). */
+int polyring_register(int ring_fd, uint32_t opcode, void *arg,
+		      uint32_t nr_args);
+
+/*
+ * mmap(2) of a ring fd. Returns the address as a positive value, or a negative
+ * errno; -EBADF when @ring_fd is not a ring of ours.
+ */
+long polyring_mmap(void *hint, size_t bytes, int prot, int flags, int ring_fd,
+		   uint64_t offset);
+
+/* Is this file descriptor a ring of ours? */
+bool polyring_owns(int fd);
+
+/*
+ * Someone is about to poll this ring fd: keep its readability exact from now
+ * on. Rings made through polyring_setup() start that way; the preload library
+ * turns it off and calls this when it sees a poll, select or epoll_ctl.
+ */
+void polyring_watch(int ring_fd, bool watched);
+
+/* One counter of the engine, for tests and tools: its name and value. */
+struct polyring_counter {
+	const char *name;
+	uint64_t value;
+};
+
+/*
+ * Read up to @count counters of this process. Returns how many there are.
+ * No locks; each value is exact for some moment during the call.
+ */
+size_t polyring_counters(struct polyring_counter *counters, size_t count);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

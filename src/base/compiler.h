@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Words the compiler understands: branch hints, locks in signatures, and loads
+ * and stores whose ordering is part of their name.
+ *
+ * Theory: memory that another thread or the application may write is never
+ * touched by a plain expression. load_* and store_* say the ordering; every
+ * acquire load names, in a comment where it is called, the release it pairs
+ * with. HOLDS(lock) is checked by clang's -Wthread-safety and is documentation
+ * everywhere else.
+ */
+#ifndef POLYRING_BASE_COMPILER_H
+#define POLYRING_BASE_COMPILER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+#define container_of(ptr, type, member) \
+	((type *)((char *)(ptr) - offsetof(type, member)))
+#define array_size(a) (sizeof(a) / sizeof((a)[0]))
+
+/* What may be seen from outside the shared object; all else is hidden. */
+#define POLYRING_API __attribute__((visibility("default")))
+
+#ifdef __clang__
+#define LOCK_TYPE(name) __attribute__((capability(name)))
+#define HOLDS(...) __attribute__((requires_capability(__VA_ARGS__)))
+#define TAKES(...) __attribute__((acquire_capability(__VA_ARGS__)))
+#define DROPS(...) __attribute__((release_capability(__VA_ARGS__)))
+#define TRIES(...) __attribute__((try_acquire_capability(__VA_ARGS__)))
+#define GUARDED(lock) __attribute__((guarded_by(lock)))
+#define UNCHECKED_LOCKS __attribute__((no_thread_safety_analysis))
+#else
+#define LOCK_TYPE(name)
+#define HOLDS(...)
+#define TAKES(...)
+#define DROPS(...)
+#define TRIES(...)
+#define GUARDED(lock)
+#define UNCHECKED_LOCKS
+#endif
+
+#define load_relaxed(p) __atomic_load_n((p), __ATOMIC_RELAXED)
+#define load_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define store_relaxed(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+#define store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+/* Orders earlier stores before later loads: the sleeper's and waker's fence. */
+#define full_fence() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+
+static inline bool is_power_of_two(uint64_t n)
+{
+	return n && !(n & (n - 1));
+}
+
+#endif

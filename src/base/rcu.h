@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * RCU as we use it: liburcu's bulletproof flavour, which needs no registration
+ * of threads and so may land in a program that knows nothing of it.
+ *
+ * Theory: pointers are published and fetched with the compiler's own atomics,
+ * which thread sanitizer understands; the grace period, which it cannot see,
+ * is told to it by a release at the end of each reader and an acquire after
+ * synchronize_rcu().
+ */
+#ifndef POLYRING_BASE_RCU_H
+#define POLYRING_BASE_RCU_H
+
+#include <urcu-bp.h>
+
+#include "base/compiler.h"
+
+#if defined(__SANITIZE_THREAD__)
+#define RCU_SEEN_BY_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define RCU_SEEN_BY_TSAN 1
+#endif
+#endif
+
+#ifdef RCU_SEEN_BY_TSAN
+void __tsan_acquire(void *addr);
+void __tsan_release(void *addr);
+extern char rcu_grace_period;
+#define RCU_TELL_RELEASE() __tsan_release(&rcu_grace_period)
+#define RCU_TELL_ACQUIRE() __tsan_acquire(&rcu_grace_period)
+#else
+#define RCU_TELL_RELEASE() ((void)0)
+#define RCU_TELL_ACQUIRE() ((void)0)
+#endif
+
+static inline void rcu_enter(void)
+{
+	urcu_bp_read_lock();
+}
+
+static inline void rcu_leave(void)
+{
+	RCU_TELL_RELEASE();
+	urcu_bp_read_unlock();
+}
+
+/* Wait until every reader that might hold an unpublished pointer has left. */
+static inline void rcu_wait_for_readers(void)
+{
+	urcu_bp_synchronize_rcu();
+	RCU_TELL_ACQUIRE();
+}
+
+/* A reader's fetch pairs with the writer's publish. */
+#define rcu_fetch(p) load_acquire(p)
+#define rcu_publish(p, v) store_release(p, v)
+
+#endif
