@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+# A thin door to meson and to the scripts in tools/ and tests/.
+# Each target does the set-up it needs, so that `make test` in a fresh clone is
+# enough. The build is meson's: nothing is compiled from here.
+
+.PHONY: all build setup run test unit conformance e2e tidy asan tsan \
+	install clean help
+
+all: build
+
+help:
+	@echo 'make              build build/polyring, the libraries, the examples'
+	@echo 'make run          serve real traffic with io_uring denied'
+	@echo 'make test         everything below, and again under ASan + UBSan'
+	@echo 'make unit         the tests beside the code'
+	@echo 'make conformance  the same programs on the kernel and on polyring'
+	@echo 'make e2e          the examples as unmodified clients'
+	@echo 'make tidy         the style guide, as a test'
+	@echo 'make asan         all tests under ASan + UBSan, checked invariants'
+	@echo 'make tsan         unit tests under ThreadSanitizer'
+	@echo 'make install      PREFIX and DESTDIR as usual'
+	@echo 'make clean        remove what was built'
+
+setup:
+	@tools/setup
+
+build: setup
+	@tools/build normal
+
+run: build
+	@tools/run-echo
+
+test: setup
+	@tests/run
+
+unit conformance e2e tidy: setup
+	@tests/run $@
+
+asan: setup
+	@tests/run --variant asan
+
+tsan: setup
+	@tests/run --variant tsan unit
+
+install: build
+	meson install -C build --no-rebuild
+
+clean:
+	rm -rf build build-asan build-tsan
