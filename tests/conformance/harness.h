@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the runner is made of: the list of families, transcripts, one play of
+ * one scenario in a process of its own, and the comparison.
+ */
+#ifndef CONFORMANCE_HARNESS_H
+#define CONFORMANCE_HARNESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "scenario.h"
+
+#define TRANSCRIPT_BYTES (192u * 1024)
+
+/* Shared between the runner and the process that plays. */
+struct transcript {
+	uint32_t used;
+	char text[TRANSCRIPT_BYTES];
+};
+extern struct transcript *transcript; /* the one note() writes to */
+
+/* One scenario in one mode. */
+struct piece {
+	const struct family *family;
+	const struct scenario *scenario;
+	enum mode mode;
+	char name[128]; /* family.scenario/mode */
+};
+
+extern const struct family *const families[];
+extern const size_t family_count;
+
+extern const struct side kernel_side;
+extern const struct side *engine_side; /* NULL when not built in */
+
+/* Play @piece here and now; returns in the process that played. */
+void play_piece(const struct piece *piece, const struct side *on);
+
+/*
+ * Play each of @count pieces on @on, @jobs at a time, each in its own process
+ * that is killed after @seconds. texts[i] becomes the transcript, to be freed.
+ */
+void run_pieces(const struct piece *pieces, size_t count, const struct side *on,
+		unsigned int jobs, unsigned int seconds, char **texts);
+
+/* Write the lines that differ, with some context. */
+void print_difference(const char *left, const char *right,
+		      const char *left_name, const char *right_name);
+
+/* Recorded transcripts: one file a family, in one directory. */
+struct store;
+struct store *store_open(const char *directory);
+void store_close(struct store *store);
+/* NULL when there is none. */
+const char *store_get(const struct store *store, const char *name);
+/* The release of the kernel that answered, "" when nothing is recorded. */
+const char *store_kernel(const struct store *store);
+/* Write the transcripts of one family. Returns 0 or a negative errno. */
+int store_write(const char *directory, const struct family *family,
+		const struct piece *pieces, char *const *texts, size_t count);
+
+/* The rules of doc/spec.md, and which of them scenarios cite. */
+struct rules;
+struct rules *rules_open(const char *spec_path, bool later);
+void rules_close(struct rules *rules);
+/* Returns false when a word of @cited is no rule. */
+bool rules_cite(struct rules *rules, const char *cited);
+size_t rules_count(const struct rules *rules);
+size_t rules_cited(const struct rules *rules);
+void rules_print_missing(const struct rules *rules, FILE *to);
+
+#endif

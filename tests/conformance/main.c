@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * conformance: the kernel is the oracle.
+ *
+ * Theory: every scenario is played on the kernel's io_uring and on polyring,
+ * and the transcripts must be equal. Where the kernel can't be asked (it
+ * refuses io_uring, or is another version than the recorded one) the recorded
+ * transcripts speak for it. Without an engine built in, or with --side kernel,
+ * the live kernel is compared with its own record instead; with --repeat, with
+ * itself.
+ *
+ * Exit status: 0 when nothing differs, 1 when something does, 2 for usage.
+ */
+#include "harness.h"
+
+#include <fnmatch.h>
+#include <getopt.h>
+#include <sys/utsname.h>
+
+#ifndef SOURCE_ROOT
+#define SOURCE_ROOT "."
+#endif
+#define PIECES_MAX 4096
+#define ONLY_MAX 64
+
+struct options {
+	const char *only[ONLY_MAX];
+	size_t only_count;
+	const char *side;
+	const char *record;
+	const char *root;
+	bool list;
+	bool all;
+	bool replay;
+	bool live;
+	bool print;
+	unsigned int repeat;
+	unsigned int jobs;
+	unsigned int seconds;
+};
+
+static struct piece pieces[PIECES_MAX];
+static size_t piece_count;
+
+static const char usage[] =
+	"usage: conformance [options]\n"
+	"Play every scenario on the kernel and on polyring and compare.\n"
+	"  --list            name the scenarios, their modes and rules\n"
+	"  --only GLOB       only these (may be given more than once);\n"
+	"                    names are family.scenario/mode\n"
+	"  --all             also what the engine may still refuse\n"
+	"  --side SIDE       kernel or engine: compare that one with the "
+	"record\n"
+	"  --replay          the record speaks for the kernel\n"
+	"  --live            ask the kernel though its version differs\n"
+	"  --record DIR      write the kernel's transcripts\n"
+	"  --repeat N        play on the kernel N times; they must be equal\n"
+	"  --print           print the transcripts too\n"
+	"  --jobs N          play N at a time (2)\n"
+	"  --watchdog SEC    kill a scenario after this long (60)\n"
+	"  --root DIR        the source tree, for doc/ and the record\n";
+
+static const struct option long_options[] = {
+	{"list", no_argument, NULL, 'l'},
+	{"only", required_argument, NULL, 'o'},
+	{"all", no_argument, NULL, 'a'},
+	{"side", required_argument, NULL, 's'},
+	{"replay", no_argument, NULL, 'p'},
+	{"live", no_argument, NULL, 'L'},
+	{"record", required_argument, NULL, 'r'},
+	{"repeat", required_argument, NULL, 'n'},
+	{"print", no_argument, NULL, 'P'},
+	{"jobs", required_argument, NULL, 'j'},
+	{"watchdog", required_argument, NULL, 'w'},
+	{"root", required_argument, NULL, 'R'},
+	{"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
+};
+
+/* ---- choosing ------------------------------------------------------------ */
+
+static const char *mode_name(enum mode which)
+{
+	switch (which) {
+	case MODE_DEFAULT:
+		return "default";
+	case MODE_DEFER:
+		return "defer";
+	case MODE_SQPOLL:
+		return "sqpoll";
+	case MODE_COOP:
+		return "coop";
+	}
+	return "?";
+}
+
+static bool wanted(const struct options *options, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < options->only_count; i++)
+		if (!fnmatch(options->only[i], name, 0) ||
+		    strstr(name, options->only[i]))
+			return true;
+	return !options->only_count;
+}
+
+static void choose_mode(const struct options *options,
+			const struct family *family,
+			const struct scenario *scenario, enum mode which)
+{
+	struct piece *piece = &pieces[piece_count];
+
+	piece->family = family;
+	piece->scenario = scenario;
+	piece->mode = which;
+	snprintf(piece->name, sizeof(piece->name), "%s.%s/%s", family->name,
+		 scenario->name, mode_name(which));
+	if (piece_count < PIECES_MAX - 1 && wanted(options, piece->name))
+		piece_count++;
+}
+
+static void choose(const struct options *options, const struct family *family)
+{
+	const struct scenario *scenario = family->scenarios;
+	size_t i;
+
+	for (i = 0; i < family->count; i++, scenario++) {
+		unsigned int modes =
+			scenario->modes ? scenario->modes : MODES_BOTH;
+		unsigned int bit;
+
+		if (scenario->later && !options->all)
+			continue;
+		if (scenario->bare)
+			modes = MODE_DEFAULT;
+		for (bit = 1; bit <= modes; bit <<= 1)
+			if (modes & bit)
+				choose_mode(options, family, scenario,
+					    (enum mode)bit);
+	}
+}
+
+static int list(void)
+{
+	size_t i;
+
+	for (i = 0; i < piece_count; i++)
+		printf("%-60s %s\n", pieces[i].name,
+		       pieces[i].scenario->rules ? pieces[i].scenario->rules
+						 : "");
+	printf("%zu scenarios\n", piece_count);
+	return 0;
+}
+
+/* ---- who speaks for the kernel ------------------------------------------- */
+
+static bool kernel_refuses(void)
+{
+	struct io_uring_params params = {0};
+	int fd = kernel_side.setup(1, &params);
+
+	if (fd >= 0)
+		close(fd);
+	return fd == -EPERM || fd == -ENOSYS || fd == -EACCES;
+}
+
+/* Is the running kernel of the version that was recorded, 6.18 say? */
+static bool kernel_is_recorded(const struct store *store)
+{
+	const char *recorded = store_kernel(store);
+	unsigned int major[2] = {0, 0};
+	unsigned int minor[2] = {0, 0};
+	struct utsname name;
+
+	uname(&name);
+	if (sscanf(recorded, "%u.%u", &major[0], &minor[0]) != 2)
+		return true;
+	sscanf(name.release, "%u.%u", &major[1], &minor[1]);
+	return major[0] == major[1] && minor[0] == minor[1];
+}
+
+static bool must_replay(const struct options *options,
+			const struct store *store)
+{
+	if (options->replay)
+		return true;
+	if (kernel_refuses()) {
+		printf("The kernel refuses io_uring; kernel %s speaks from its "
+		       "record.\n",
+		       store_kernel(store));
+		return true;
+	}
+	if (options->live || kernel_is_recorded(store))
+		return false;
+	printf("This kernel is not %s, which speaks from its record.\n",
+	       store_kernel(store));
+	return true;
+}
+
+/* ---- playing and comparing ----------------------------------------------- */
+
+static char **play_all(const struct options *options, const struct side *on)
+{
+	char **texts = calloc(PIECES_MAX, sizeof(*texts));
+
+	if (!texts)
+		abort();
+	run_pieces(pieces, piece_count, on, options->jobs, options->seconds,
+		   texts);
+	return texts;
+}
+
+static void free_all(char **texts)
+{
+	size_t i;
+
+	for (i = 0; i < piece_count; i++)
+		free(texts[i]);
+	free(texts);
+}
+
+static char **replay_all(const struct store *store)
+{
+	char **texts = calloc(PIECES_MAX, sizeof(*texts));
+	const char *text;
+	size_t i;
+
+	if (!texts)
+		abort();
+	for (i = 0; i < piece_count; i++) {
+		text = store_get(store, pieces[i].name);
+		texts[i] = strdup(text ? text : "nothing is recorded\n");
+	}
+	return texts;
+}
+
+/* Returns how many differ. */
+static size_t compare_all(const struct options *options, char **left,
+			  char **right, const char *left_name,
+			  const char *right_name)
+{
+	size_t differ = 0;
+	size_t i;
+
+	for (i = 0; i < piece_count; i++) {
+		if (options->print)
+			printf("== %s\n%s\n", pieces[i].name, right[i]);
+		if (!strcmp(left[i], right[i]))
+			continue;
+		differ++;
+		printf("%s differs\n", pieces[i].name);
+		print_difference(left[i], right[i], left_name, right_name);
+	}
+	return differ;
+}
+
+static size_t repeat(const struct options *options)
+{
+	char **first = play_all(options, &kernel_side);
+	size_t differ = 0;
+	unsigned int round;
+
+	for (round = 1; round < options->repeat; round++) {
+		char **again = play_all(options, &kernel_side);
+
+		differ += compare_all(options, first, again, "kernel, first",
+				      "kernel, again");
+		free_all(again);
+	}
+	free_all(first);
+	return differ;
+}
+
+static int record(const struct options *options)
+{
+	char **texts = play_all(options, &kernel_side);
+	int result = 0;
+	size_t i;
+
+	for (i = 0; i < family_count && !result; i++)
+		result = store_write(options->record, families[i], pieces,
+				     texts, piece_count);
+	free_all(texts);
+	if (result)
+		fprintf(stderr, "conformance: %s: %s\n", options->record,
+			strerror(-result));
+	else
+		printf("recorded %zu scenarios\n", piece_count);
+	return result ? 1 : 0;
+}
+
+static size_t compare_sides(const struct options *options, struct store *store)
+{
+	bool replay = must_replay(options, store);
+	bool kernel_only = !engine_side ||
+			   (options->side && !strcmp(options->side, "kernel"));
+	bool engine_only = options->side && !strcmp(options->side, "engine");
+	char **left;
+	char **right;
+	size_t differ;
+
+	if (!engine_side && replay) {
+		printf("There is neither a kernel to ask nor an engine.\n");
+		return piece_count;
+	}
+	if (replay || engine_only || kernel_only)
+		left = replay_all(store);
+	else
+		left = play_all(options, &kernel_side);
+	right = play_all(options, kernel_only ? &kernel_side : engine_side);
+	differ = compare_all(options, left, right,
+			     replay || engine_only || kernel_only
+				     ? "kernel, recorded"
+				     : "kernel",
+			     kernel_only ? "kernel" : "polyring");
+	free_all(left);
+	free_all(right);
+	return differ;
+}
+
+static int summary(const struct options *options, size_t differ)
+{
+	char path[4096];
+	struct rules *rules;
+	size_t i;
+
+	snprintf(path, sizeof(path), "%s/doc/spec.md", options->root);
+	rules = rules_open(path, options->all);
+	for (i = 0; i < piece_count; i++)
+		if (!rules_cite(rules, pieces[i].scenario->rules))
+			printf("%s cites a rule that %s doesn't have\n",
+			       pieces[i].name, path);
+	if (!options->only_count)
+		rules_print_missing(rules, stdout);
+	printf("conformance: %zu scenarios, %zu equal, %zu differ; "
+	       "SPEC rules cited: %zu of %zu\n",
+	       piece_count, piece_count - differ, differ, rules_cited(rules),
+	       rules_count(rules));
+	printf("%zu passed, %zu failed\n", piece_count - differ, differ);
+	rules_close(rules);
+	return differ ? 1 : 0;
+}
+
+/* ---- the command line ---------------------------------------------------- */
+
+static void set_option(struct options *options, int option)
+{
+	switch (option) {
+	case 'l':
+		options->list = true;
+		break;
+	case 'a':
+		options->all = true;
+		break;
+	case 'p':
+		options->replay = true;
+		break;
+	case 'L':
+		options->live = true;
+		break;
+	case 'P':
+		options->print = true;
+		break;
+	case 'o':
+		if (options->only_count < ONLY_MAX)
+			options->only[options->only_count++] = optarg;
+		break;
+	case 's':
+		options->side = optarg;
+		break;
+	case 'r':
+		options->record = optarg;
+		options->all = true;
+		break;
+	case 'R':
+		options->root = optarg;
+		break;
+	default:
+		fputs(usage, option == 'h' ? stdout : stderr);
+		exit(option == 'h' ? 0 : 2);
+	}
+}
+
+static unsigned int number(const char *text)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+
+	if (*end || !value || value > 100000) {
+		fprintf(stderr, "conformance: %s is no number\n", text);
+		exit(2);
+	}
+	return (unsigned int)value;
+}
+
+static void parse_options(struct options *options, int argc, char **argv)
+{
+	int option;
+
+	while ((option = getopt_long(argc, argv, "h", long_options, NULL)) !=
+	       -1) {
+		if (option == 'n')
+			options->repeat = number(optarg);
+		else if (option == 'j')
+			options->jobs = number(optarg);
+		else if (option == 'w')
+			options->seconds = number(optarg);
+		else
+			set_option(options, option);
+	}
+	if (optind != argc)
+		set_option(options, '?');
+	if (options->side && strcmp(options->side, "kernel") &&
+	    strcmp(options->side, "engine"))
+		set_option(options, '?');
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = {
+		.root = SOURCE_ROOT,
+		.jobs = 2,
+		.seconds = 60,
+	};
+	char directory[4096];
+	struct store *store;
+	size_t differ;
+	size_t i;
+
+	parse_options(&options, argc, argv);
+	for (i = 0; i < family_count; i++)
+		choose(&options, families[i]);
+	if (options.list)
+		return list();
+	if (options.record)
+		return record(&options);
+	snprintf(directory, sizeof(directory),
+		 "%s/tests/conformance/transcripts", options.root);
+	store = store_open(directory);
+	if (!store)
+		abort();
+	differ = options.repeat ? repeat(&options)
+				: compare_sides(&options, store);
+	store_close(store);
+	return summary(&options, differ);
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Playing scenarios, each in a process of its own.
+ *
+ * Theory: a process is forked for every play, so that a crash, a leak or a
+ * thread of the engine touches nothing else, and is killed with its whole
+ * process group when it takes longer than the watchdog allows. The transcript
+ * lies in shared memory and outlives it; how the process ended is its last
+ * line. The runner itself never calls a side, and so has no threads to fork.
+ *
+ * States of a slot: free (pid 0), playing. SIGCHLD is blocked and waited for.
+ */
+#include "harness.h"
+
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#define SLOTS_MAX 16
+
+struct slot {
+	pid_t pid;
+	size_t piece;
+	time_t deadline;
+	struct transcript *transcript;
+};
+
+static time_t now_seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec;
+}
+
+/* What is left unread in the CQ belongs to the answer. */
+static void play_end(struct ring *r)
+{
+	if (r->fd < 0)
+		return;
+	if (r->cq_tail && ring_ready(r))
+		note("unread: %u", ring_ready(r));
+	ring_close(r);
+	note("closed");
+}
+
+void play_piece(const struct piece *piece, const struct side *on)
+{
+	struct ring ring = {.fd = -1};
+
+	side = on;
+	mode = piece->mode;
+	signal(SIGPIPE, SIG_IGN);
+	if (!piece->scenario->bare)
+		ring_open(&ring, 64, 0);
+	piece->scenario->play(&ring);
+	play_end(&ring);
+	note("end");
+}
+
+static void child(const struct piece *piece, const struct side *on)
+{
+	sigset_t none;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	setpgid(0, 0);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	play_piece(piece, on);
+	_exit(0);
+}
+
+static int start(struct slot *slot, const struct piece *pieces, size_t index,
+		 const struct side *on, unsigned int seconds)
+{
+	memset(slot->transcript, 0, sizeof(*slot->transcript));
+	slot->piece = index;
+	slot->deadline = now_seconds() + seconds;
+	transcript = slot->transcript;
+	fflush(NULL);
+	slot->pid = fork();
+	if (slot->pid < 0)
+		return -errno;
+	if (!slot->pid)
+		child(&pieces[index], on);
+	setpgid(slot->pid, slot->pid);
+	return 0;
+}
+
+static void finish(struct slot *slot, int status, bool late, char **texts)
+{
+	transcript = slot->transcript;
+	if (late)
+		note("!! killed: it took too long");
+	else if (WIFSIGNALED(status))
+		note("!! crashed: SIG%s", sigabbrev_np(WTERMSIG(status)));
+	else if (WEXITSTATUS(status))
+		note("!! exit status %d", WEXITSTATUS(status));
+	texts[slot->piece] = strdup(slot->transcript->text);
+	slot->pid = 0;
+}
+
+/* Returns true when the slot has become free. */
+static bool look_at(struct slot *slot, char **texts)
+{
+	bool late = now_seconds() > slot->deadline;
+	int status = 0;
+	pid_t pid;
+
+	if (late)
+		kill(-slot->pid, SIGKILL);
+	pid = waitpid(slot->pid, &status, late ? 0 : WNOHANG);
+	if (pid != slot->pid)
+		return false;
+	kill(-slot->pid, SIGKILL);
+	finish(slot, status, late, texts);
+	return true;
+}
+
+static void wait_for_child(void)
+{
+	const struct timespec tick = {.tv_sec = 1};
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigtimedwait(&set, NULL, &tick);
+}
+
+static void slots_open(struct slot *slots, unsigned int count)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		slots[i].pid = 0;
+		slots[i].transcript = mmap(NULL, sizeof(struct transcript),
+					   PROT_READ | PROT_WRITE,
+					   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	}
+}
+
+static void slots_close(struct slot *slots, unsigned int count)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		munmap(slots[i].transcript, sizeof(struct transcript));
+}
+
+void run_pieces(const struct piece *pieces, size_t count, const struct side *on,
+		unsigned int jobs, unsigned int seconds, char **texts)
+{
+	struct slot slots[SLOTS_MAX];
+	size_t running = 0;
+	size_t next = 0;
+	sigset_t set;
+	unsigned int i;
+
+	if (jobs > SLOTS_MAX)
+		jobs = SLOTS_MAX;
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	slots_open(slots, jobs);
+	while (next < count || running) {
+		for (i = 0; i < jobs; i++) {
+			if (slots[i].pid && look_at(&slots[i], texts))
+				running--;
+			if (slots[i].pid || next == count)
+				continue;
+			if (start(&slots[i], pieces, next, on, seconds))
+				break;
+			next++;
+			running++;
+		}
+		if (running)
+			wait_for_child();
+	}
+	slots_close(slots, jobs);
+}
