@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The line that a process leaves behind when POLYRING_COUNTERS names a file.
+ *
+ * Theory: how a program was served is known when it ends. At exit, by
+ * whichever way libc offers, one line of JSON is appended with one write():
+ *
+ *   {"pid":7,"program":"fio","lanes":["trap"],"counters":{"name":1,...}}
+ *
+ * Only a process that made an io_uring call writes one, and only for itself:
+ * a child made by fork starts anew, one made by vfork (which shares our
+ * memory) is known by its pid and keeps silent. A process that is killed, or
+ * that replaces itself by exec, leaves nothing.
+ */
+#include "intercept/intercept.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+#include "intercept/real.h"
+#include "polyring/polyring.h"
+
+#define COUNTERS_MAX 256
+#define LINE_BYTES 16384
+
+unsigned int counters_lanes;
+static long owner_pid;
+
+struct line {
+	char text[LINE_BYTES];
+	size_t length;
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct line *line,
+						      const char *format, ...)
+{
+	size_t room = sizeof(line->text) - line->length;
+	va_list args;
+	int length;
+
+	va_start(args, format);
+	length = vsnprintf(line->text + line->length, room, format, args);
+	va_end(args);
+	if (length > 0 && (size_t)length < room)
+		line->length += (size_t)length;
+}
+
+/* As JSON wants a string. */
+static void add_quoted(struct line *line, const char *text)
+{
+	add(line, "\"");
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			add(line, "\\%c", *text);
+		else if ((unsigned char)*text < 0x20)
+			add(line, "\\u%04x", *text);
+		else
+			add(line, "%c", *text);
+	}
+	add(line, "\"");
+}
+
+static void add_all(struct line *line, unsigned int lanes)
+{
+	struct polyring_counter counters[COUNTERS_MAX];
+	size_t count = polyring_counters(counters, COUNTERS_MAX);
+
+	add(line, "{\"pid\":%ld,\"program\":", owner_pid);
+	add_quoted(line, program_invocation_short_name);
+	add(line, ",\"lanes\":[%s%s%s],\"counters\":{",
+	    lanes & LANE_LIBC ? "\"libc\"" : "",
+	    lanes == (LANE_LIBC | LANE_TRAP) ? "," : "",
+	    lanes & LANE_TRAP ? "\"trap\"" : "");
+	for (size_t i = 0; i < count && i < COUNTERS_MAX; i++) {
+		add(line, "%s", i ? "," : "");
+		add_quoted(line, counters[i].name);
+		add(line, ":%llu", (unsigned long long)counters[i].value);
+	}
+	add(line, "}}\n");
+}
+
+static void append(const char *path, const struct line *line)
+{
+	long fd = sys_direct(SYS_openat, AT_FDCWD, (long)path,
+			     O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666, 0,
+			     0);
+
+	if (fd < 0) {
+		intercept_say("POLYRING_COUNTERS=%s: %s", path,
+			      strerror((int)-fd));
+		return;
+	}
+	sys_direct(SYS_write, fd, (long)line->text, (long)line->length, 0, 0,
+		   0);
+	sys_direct(SYS_close, fd, 0, 0, 0, 0, 0);
+}
+
+static long pid_now(void)
+{
+	return sys_direct(SYS_getpid, 0, 0, 0, 0, 0, 0);
+}
+
+/* At most one line: whoever takes the lanes writes. */
+static void counters_write(void)
+{
+	const char *path = getenv("POLYRING_COUNTERS");
+	struct line line = {.length = 0};
+	unsigned int lanes;
+
+	if (!path || !*path || pid_now() != owner_pid)
+		return;
+	lanes = __atomic_exchange_n(&counters_lanes, 0, __ATOMIC_RELAXED);
+	if (!lanes)
+		return;
+	add_all(&line, lanes);
+	append(path, &line);
+}
+
+static void forked(void)
+{
+	owner_pid = pid_now();
+	store_relaxed(&counters_lanes, 0);
+}
+
+void counters_open(void)
+{
+	owner_pid = pid_now();
+	pthread_atfork(NULL, NULL, forked);
+	at_quick_exit(counters_write);
+}
+
+__attribute__((destructor)) static void counters_at_exit(void)
+{
+	counters_write();
+}
+
+POLYRING_API void _exit(int status)
+{
+	counters_write();
+	REAL(_exit)(status);
+	__builtin_unreachable();
+}
+
+POLYRING_API void _Exit(int status) __attribute__((alias("_exit")));

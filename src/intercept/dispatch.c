@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Who serves this process, and the one dispatcher that all lanes share.
+ *
+ * Theory: POLYRING_ENGINE decides, once, for the life of the process:
+ *
+ *   polyring  the engine serves io_uring;
+ *   kernel    everything passes through, nothing of ours is armed;
+ *   auto      (also when unset) the kernel if it answers io_uring_setup, the
+ *             engine if the answer is EPERM, EACCES or ENOSYS.
+ *
+ * The decision is taken on first use, because constructors of other libraries
+ * may come here before ours has run. Threads that race compute the same.
+ *
+ * Cost: one relaxed load for a process that uses no io_uring; for one that
+ * does, libc's syscall() costs two compares more than libc's own.
+ */
+#include "intercept/intercept.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "abi/uring.h"
+#include "base/sys.h"
+#include "polyring/polyring.h"
+
+enum serves {
+	SERVES_UNDECIDED,
+	SERVES_KERNEL,
+	SERVES_ENGINE,
+};
+
+static int serves;
+bool intercept_rings_exist;
+
+void intercept_say(const char *format, ...)
+{
+	char line[512] = "polyring: ";
+	size_t length = strlen(line);
+	va_list args;
+	int written;
+
+	va_start(args, format);
+	written = vsnprintf(line + length, sizeof(line) - length - 1, format,
+			    args);
+	va_end(args);
+	if (written > 0)
+		length += (size_t)written;
+	if (length > sizeof(line) - 1)
+		length = sizeof(line) - 1;
+	line[length++] = '\n';
+	sys_direct(SYS_write, 2, (long)line, (long)length, 0, 0, 0);
+}
+
+static enum serves ask_the_kernel(void)
+{
+	struct io_uring_params params = {0};
+	long fd = sys_direct(NR_io_uring_setup, 1, (long)&params, 0, 0, 0, 0);
+
+	if (fd >= 0)
+		sys_direct(SYS_close, fd, 0, 0, 0, 0, 0);
+	return fd == -EPERM || fd == -EACCES || fd == -ENOSYS ? SERVES_ENGINE
+							      : SERVES_KERNEL;
+}
+
+static enum serves decide(void)
+{
+	const char *engine = getenv("POLYRING_ENGINE");
+
+	if (!engine || !*engine || !strcmp(engine, "auto"))
+		return ask_the_kernel();
+	if (!strcmp(engine, "polyring"))
+		return SERVES_ENGINE;
+	if (!strcmp(engine, "kernel"))
+		return SERVES_KERNEL;
+	intercept_say("POLYRING_ENGINE=%s is none of polyring, kernel, auto; "
+		      "taking auto",
+		      engine);
+	return ask_the_kernel();
+}
+
+bool intercept_engine_serves(void)
+{
+	int known = load_relaxed(&serves);
+
+	if (unlikely(known == SERVES_UNDECIDED)) {
+		known = (int)decide();
+		store_relaxed(&serves, known);
+	}
+	return known == SERVES_ENGINE;
+}
+
+/*
+ * A ring made here starts unwatched: nobody polls it until watch.c sees so.
+ * With REGISTERED_FD_ONLY the result is an index, not a file.
+ */
+static long call_setup(uint32_t entries, struct io_uring_params *params)
+{
+	int fd = polyring_setup(entries, params);
+
+	if (fd < 0)
+		return fd;
+	store_relaxed(&intercept_rings_exist, true);
+	if (!(params->flags & IORING_SETUP_REGISTERED_FD_ONLY))
+		polyring_watch(fd, false);
+	return fd;
+}
+
+long intercept_call(long number, long a, long b, long c, long d, long e, long f)
+{
+	switch (number) {
+	case NR_io_uring_setup:
+		return call_setup((uint32_t)a, (struct io_uring_params *)b);
+	case NR_io_uring_enter:
+		return polyring_enter((int)a, (uint32_t)b, (uint32_t)c,
+				      (uint32_t)d, (const void *)e, (size_t)f);
+	case NR_io_uring_register:
+		return polyring_register((int)a, (uint32_t)b, (void *)c,
+					 (uint32_t)d);
+	case SYS_mmap:
+		if ((int)e >= 0 && load_relaxed(&intercept_rings_exist) &&
+		    polyring_owns((int)e))
+			return polyring_mmap((void *)a, (size_t)b, (int)c,
+					     (int)d, (int)e, (uint64_t)f);
+		break;
+	}
+	return sys_direct(number, a, b, c, d, e, f);
+}
+
+/* An inline system call leaves errno alone, so must we. */
+long intercept_from_trap(long number, long a, long b, long c, long d, long e,
+			 long f)
+{
+	int errno_before = errno;
+	long result;
+
+	counters_note(LANE_TRAP);
+	result = intercept_call(number, a, b, c, d, e, f);
+	errno = errno_before;
+	return result;
+}
+
+/* What a C library makes of a system call's result. */
+static long libc_result(long result)
+{
+	if (likely((unsigned long)result < -4095ul))
+		return result;
+	errno = (int)-result;
+	return -1;
+}
+
+long intercept_from_libc(long number, long a, long b, long c, long d, long e,
+			 long f)
+{
+	int errno_before = errno;
+	long result;
+
+	if (!intercept_engine_serves())
+		return libc_result(sys_direct(number, a, b, c, d, e, f));
+	if (number != SYS_mmap)
+		counters_note(LANE_LIBC);
+	result = intercept_call(number, a, b, c, d, e, f);
+	errno = errno_before;
+	return libc_result(result);
+}
+
+/*
+ * Not through the real mmap(): memory allocators call this one while they are
+ * not ready to be called by a symbol lookup.
+ */
+POLYRING_API void *intercept_mmap(void *hint, size_t bytes, int prot, int flags,
+				  int fd, off_t offset) __asm__("mmap");
+POLYRING_API void *intercept_mmap64(void *hint, size_t bytes, int prot,
+				    int flags, int fd,
+				    off_t offset) __asm__("mmap64")
+	__attribute__((alias("mmap")));
+
+void *intercept_mmap(void *hint, size_t bytes, int prot, int flags, int fd,
+		     off_t offset)
+{
+	return (void *)libc_result(intercept_call(
+		SYS_mmap, (long)hint, (long)bytes, prot, flags, fd, offset));
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The two ways in that must be exact to the register: libc's syscall(), and
+ * the trampoline of the trap lane.
+ *
+ * The trampoline, theory: a trapped `syscall` instruction raised SIGSYS. The
+ * handler changed two registers of the interrupted context, rip and rcx, and
+ * returned; so the thread now runs here as ordinary code, outside any signal
+ * handler, with the registers that it had at the instruction:
+ *
+ *	rax number; rdi, rsi, rdx, r10, r8, r9 arguments; rsp the program's;
+ *	rcx the address behind the instruction, as the instruction leaves it.
+ *
+ * Rules, each tested in tests/intercept/registers.c:
+ *  1. The 128 bytes below rsp belong to the interrupted function.
+ *  2. All registers come back as they were, but rax (the result), rcx (the
+ *     address behind the instruction) and r11 (the flags): what the kernel
+ *     does. That includes the flags and the vector and x87 registers, which
+ *     the engine's C code and libc's memcpy use.
+ *  3. C code is entered with the stack aligned to 16 bytes and DF clear.
+ *  4. Nothing is kept outside the stack and registers: a signal handler may
+ *     come in anywhere here and arrive here again.
+ *  5. The unwind tables are right at each instruction: debuggers, profilers.
+ * It needs about 3 KiB of the program's stack, plus what the engine uses.
+ */
+#define RED_ZONE 128
+#define XSAVE_HEADER 512
+
+#define FUNCTION(name)		\
+	.globl name;		\
+	.type name, @function;	\
+	.p2align 4;		\
+name:
+
+	.text
+
+	.hidden intercept_trampoline
+FUNCTION(intercept_trampoline)
+	.cfi_startproc
+	.cfi_signal_frame
+	.cfi_def_cfa rsp, 0
+	.cfi_register rip, rcx
+	lea	-RED_ZONE(%rsp), %rsp
+	.cfi_def_cfa_offset RED_ZONE
+	push	%rcx
+	.cfi_adjust_cfa_offset 8
+	.cfi_offset rip, -RED_ZONE - 8
+	pushfq
+	.cfi_adjust_cfa_offset 8
+	push	%rbp
+	.cfi_adjust_cfa_offset 8
+	.cfi_offset rbp, -RED_ZONE - 24
+	mov	%rsp, %rbp
+	.cfi_def_cfa_register rbp
+	push	%rdi
+	push	%rsi
+	push	%rdx
+	push	%r8
+	push	%r9
+	push	%r10
+	cld
+	mov	%rax, %r11
+
+	/* XRSTOR wants its header zero but for the bits XSAVE writes. */
+	sub	trap_xsave_bytes(%rip), %rsp
+	and	$-64, %rsp
+	xor	%ecx, %ecx
+	.irp	at, 0, 8, 16, 24, 32, 40, 48, 56
+	mov	%rcx, XSAVE_HEADER + \at(%rsp)
+	.endr
+	mov	trap_xsave_mask(%rip), %eax
+	xor	%edx, %edx
+	xsave64	(%rsp)
+
+	/* intercept_from_trap(rax, rdi, rsi, rdx, r10, r8, r9) */
+	push	%rcx
+	push	%r9
+	mov	%r8, %r9
+	mov	%r10, %r8
+	mov	-24(%rbp), %rcx
+	mov	%rsi, %rdx
+	mov	%rdi, %rsi
+	mov	%r11, %rdi
+	call	intercept_from_trap
+	add	$16, %rsp
+
+	mov	%rax, %r11
+	mov	trap_xsave_mask(%rip), %eax
+	xor	%edx, %edx
+	xrstor64 (%rsp)
+	mov	%r11, %rax
+
+	mov	-8(%rbp), %rdi
+	mov	-16(%rbp), %rsi
+	mov	-24(%rbp), %rdx
+	mov	-32(%rbp), %r8
+	mov	-40(%rbp), %r9
+	mov	-48(%rbp), %r10
+	mov	%rbp, %rsp
+	.cfi_def_cfa_register rsp
+	pop	%rbp
+	.cfi_adjust_cfa_offset -8
+	.cfi_same_value rbp
+	mov	(%rsp), %r11
+	popfq
+	.cfi_adjust_cfa_offset -8
+	pop	%rcx
+	.cfi_adjust_cfa_offset -8
+	.cfi_register rip, rcx
+	lea	RED_ZONE(%rsp), %rsp
+	.cfi_def_cfa_offset 0
+	jmp	*%rcx
+	.cfi_endproc
+	.size	intercept_trampoline, . - intercept_trampoline
+
+/*
+ * long syscall(long number, ...): io_uring's three and mmap go to the
+ * dispatcher, which takes the same seven words in the same places. All else
+ * goes straight through without touching the stack, as libc's does: some
+ * callers clone() this way.
+ */
+FUNCTION(syscall)
+	.cfi_startproc
+	lea	-425(%rdi), %rax
+	cmp	$2, %rax
+	jbe	intercept_from_libc
+	cmp	$9, %rdi
+	je	intercept_from_libc
+	mov	%rdi, %rax
+	mov	%rsi, %rdi
+	mov	%rdx, %rsi
+	mov	%rcx, %rdx
+	mov	%r8, %r10
+	mov	%r9, %r8
+	mov	8(%rsp), %r9
+	syscall
+	cmp	$-4095, %rax
+	jae	1f
+	ret
+1:	neg	%eax
+	push	%rax
+	.cfi_adjust_cfa_offset 8
+	call	__errno_location@PLT
+	pop	%rcx
+	.cfi_adjust_cfa_offset -8
+	mov	%ecx, (%rax)
+	mov	$-1, %rax
+	ret
+	.cfi_endproc
+	.size	syscall, . - syscall
+
+/*
+ * void *intercept_call_as(void *seen, void *function, void *a, void *b, void *c)
+ *
+ * Call function(a, b, c) so that its return address is @seen, the address of
+ * a `ret` instruction; that one comes back here. The dynamic linker looks at
+ * dlopen()'s return address to learn who calls, and searches along that
+ * object's RUNPATH; see loader.c.
+ */
+	.hidden intercept_call_as
+FUNCTION(intercept_call_as)
+	.cfi_startproc
+	push	%rbp
+	.cfi_adjust_cfa_offset 8
+	.cfi_offset rbp, -16
+	mov	%rsp, %rbp
+	.cfi_def_cfa_register rbp
+	mov	%rdi, %r10
+	mov	%rsi, %r11
+	mov	%rdx, %rdi
+	mov	%rcx, %rsi
+	mov	%r8, %rdx
+	lea	1f(%rip), %rax
+	sub	$8, %rsp
+	push	%rax
+	push	%r10
+	jmp	*%r11
+1:	mov	%rbp, %rsp
+	pop	%rbp
+	.cfi_def_cfa rsp, 8
+	.cfi_same_value rbp
+	ret
+	.cfi_endproc
+	.size	intercept_call_as, . - intercept_call_as
+
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the parts of libpolyring-preload.so say to one another.
+ *
+ * Theory: three ways lead from a program's io_uring call to intercept_call():
+ *
+ *   libc lane   the program calls libc's syscall() or mmap(); ours is found
+ *               first (entry.S, dispatch.c).
+ *   trap lane   the program has the `syscall` instruction inline, as liburing
+ *               does; a seccomp filter traps exactly those instructions and a
+ *               trampoline makes the call (sites.c, trap.c, entry.S).
+ *   watch       poll, select and epoll_ctl of a ring fd do not reach it, they
+ *               only tell the engine that somebody looks (watch.c).
+ *
+ * signals.c keeps the two handlers that this needs (SIGSYS for the trap lane,
+ * SIGSEGV and SIGBUS for base/fault.h) out of the program's sight and hands.
+ * loader.c looks at objects that are loaded later. counters.c writes the line
+ * that POLYRING_COUNTERS asks for.
+ */
+#ifndef POLYRING_INTERCEPT_INTERCEPT_H
+#define POLYRING_INTERCEPT_INTERCEPT_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+
+/* ---- dispatch.c ---------------------------------------------------------- */
+
+/* Does the engine serve this process? False: everything is the kernel's. */
+bool intercept_engine_serves(void);
+
+/* Has a ring been made through us? One relaxed load; never goes back. */
+extern bool intercept_rings_exist;
+
+/*
+ * The one dispatcher: a system call by number. Returns what the kernel would,
+ * errors as a negative errno. Never touches errno.
+ */
+long intercept_call(long number, long a, long b, long c, long d, long e,
+		    long f);
+
+/* Where the trampoline and libc's syscall() arrive (called from entry.S). */
+long intercept_from_trap(long number, long a, long b, long c, long d, long e,
+			 long f);
+long intercept_from_libc(long number, long a, long b, long c, long d, long e,
+			 long f);
+
+/* One line on stderr, without stdio. */
+void intercept_say(const char *format, ...)
+	__attribute__((format(printf, 1, 2)));
+
+/* ---- sites.c ------------------------------------------------------------- */
+
+/*
+ * Addresses that seccomp reports for a system call made inline: the one
+ * behind the instruction. [first, last], both included; usually equal.
+ */
+struct site {
+	uint64_t first;
+	uint64_t last;
+};
+
+struct site_list {
+	struct site *sites;
+	size_t count;
+	size_t room;
+	const char *object; /* one object they were found in, for messages */
+};
+
+/* Look at loaded objects not looked at before. 0 or -ENOMEM. */
+int sites_find(struct site_list *found);
+
+/* The same for the namespace that dlmopen() put @handle into. */
+int sites_find_beside(void *handle, struct site_list *found);
+
+void sites_free(struct site_list *list);
+
+/* ---- trap.c -------------------------------------------------------------- */
+
+/* Trap @sites from now on. Returns 0 or a negative errno. */
+int trap_arm(const struct site_list *sites);
+
+/* Find new sites and arm; says on stderr what went wrong. @handle may be 0. */
+void trap_update(void *handle);
+
+/* entry.S */
+extern const char intercept_trampoline[];
+
+/* ---- signals.c ----------------------------------------------------------- */
+
+/*
+ * Put @handler in place for @signo, hidden from the program: what the program
+ * has asked or will ask for is remembered, reported and given signals that
+ * @handler passes to signals_pass_on().
+ */
+int signals_take(int signo, void (*handler)(int, siginfo_t *, void *));
+
+/* Let a signal meet what the program has installed for it. */
+void signals_pass_on(int signo, siginfo_t *info, void *ucontext);
+
+/* Unblock SIGSYS in the calling thread. */
+void signals_unblock_sigsys(void);
+
+/* @mask without SIGSYS; in @copy, if that makes a difference. */
+const sigset_t *signals_without_sigsys(const sigset_t *mask, sigset_t *copy);
+
+/* ---- counters.c ---------------------------------------------------------- */
+
+enum intercept_lane {
+	LANE_LIBC = 1,
+	LANE_TRAP = 2,
+};
+
+extern unsigned int counters_lanes;
+
+/* A call came in. Writes only when there is something new. */
+static inline void counters_note(enum intercept_lane lane)
+{
+	if (unlikely(!(load_relaxed(&counters_lanes) & lane)))
+		__atomic_fetch_or(&counters_lanes, lane, __ATOMIC_RELAXED);
+}
+
+void counters_open(void);
+
+#endif

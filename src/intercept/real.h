@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The functions that ours stand in front of.
+ *
+ * Theory: all are looked up together, when the library starts or when the
+ * first is needed, whichever is earlier (constructors of other libraries run
+ * before ours). Later calls are one load and one jump, and are as safe in a
+ * signal handler as the function itself.
+ */
+#ifndef POLYRING_INTERCEPT_REAL_H
+#define POLYRING_INTERCEPT_REAL_H
+
+#include <dlfcn.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+
+#include "base/compiler.h"
+
+int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t bytes);
+int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *ts,
+		const sigset_t *mask, size_t bytes);
+
+/* sigset() and sigignore(): nobody should call them, some do. */
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+
+#define REAL_FUNCTIONS(X)             \
+	X(dlopen)                     \
+	X(dlmopen)                    \
+	X(epoll_ctl)                  \
+	X(epoll_pwait)                \
+	X(epoll_pwait2)               \
+	X(poll)                       \
+	X(__poll_chk)                 \
+	X(ppoll)                      \
+	X(__ppoll_chk)                \
+	X(pselect)                    \
+	X(pthread_attr_setsigmask_np) \
+	X(pthread_sigmask)            \
+	X(select)                     \
+	X(sigaction)                  \
+	X(sigignore)                  \
+	X(signal)                     \
+	X(sigprocmask)                \
+	X(sigset)                     \
+	X(sigsuspend)                 \
+	X(sysv_signal)                \
+	X(_exit)
+
+struct real_functions {
+#define REAL_MEMBER(name) __typeof__(&name) name;
+	REAL_FUNCTIONS(REAL_MEMBER)
+#undef REAL_MEMBER
+};
+
+extern struct real_functions real_functions;
+
+/* Idempotent; threads that race write the same values. */
+void real_resolve(void);
+
+#define REAL(name)                                                 \
+	(*({                                                       \
+		if (unlikely(!load_relaxed(&real_functions.name))) \
+			real_resolve();                            \
+		load_relaxed(&real_functions.name);                \
+	}))
+
+#endif

@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The trap lane: a seccomp filter and the handler of the signal it raises.
+ *
+ * Theory: the filter answers SECCOMP_RET_TRAP to io_uring's three calls and
+ * to a shared mapping of a file, when they come from one of the instructions
+ * that sites.c found; ALLOW to everything else. TRAP outranks the ERRNO of a
+ * container's filter whichever was installed first. The kernel then raises
+ * SIGSYS instead of making the call, and the handler turns the interrupted
+ * thread towards the trampoline in entry.S, where the call is made as
+ * ordinary code: the engine takes locks and sleeps, neither of which may
+ * happen inside a signal handler.
+ *
+ * Why the instruction's address is part of the condition: filters outlive
+ * exec(), handlers do not. In a program that is executed by this one without
+ * the preload library, other addresses hold other code, nothing is trapped,
+ * and io_uring answers what the container says instead of killing it.
+ *
+ * Rules:
+ *  1. No site, no filter, no cost.
+ *  2. The handler changes rip and rcx and nothing else; it calls nothing.
+ *  3. The filter is installed in all threads at once (TSYNC), the handler
+ *     before it, the threads' SIGSYS is unblocked before that (signals.c):
+ *     a trap that meets a blocked SIGSYS kills the process.
+ *  4. The kernel's reason to grant a filter is CAP_SYS_ADMIN; without, the
+ *     process gives up gaining privileges by exec (no_new_privs).
+ *  5. A trap is recognised as ours by the filter's data, which the kernel
+ *     delivers in si_errno; others are the program's.
+ *  6. Objects loaded later add filters; filters are never removed.
+ *
+ * Cost: 1.6 us a trapped call. Other system calls: the kernel learns from the
+ * filter that their number alone decides, and answers from a bitmap.
+ */
+#include "intercept/intercept.h"
+
+#include <cpuid.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <ucontext.h>
+
+#include "abi/uring.h"
+#include "base/mem.h"
+#include "base/sys.h"
+#include "intercept/real.h"
+
+#ifndef SYS_SECCOMP
+#define SYS_SECCOMP 1
+#endif
+
+/* "pr"; at most 16 bits. */
+#define TRAP_DATA 0x7072
+#define TRAP (SECCOMP_RET_TRAP | TRAP_DATA)
+
+/* x87, SSE, AVX and the three parts of AVX-512: what C code may change. */
+#define XSAVE_WANTED 0xe7u
+#define XSAVE_LEGACY_BYTES 576u
+
+/* Read by the trampoline. */
+__attribute__((visibility("hidden"))) extern uint64_t trap_xsave_bytes;
+__attribute__((visibility("hidden"))) extern uint32_t trap_xsave_mask;
+uint64_t trap_xsave_bytes;
+uint32_t trap_xsave_mask;
+
+/* How much room the trampoline needs. False on a processor without XSAVE. */
+static bool xsave_measure(void)
+{
+	unsigned int a, b, c, d;
+	uint64_t bytes = XSAVE_LEGACY_BYTES;
+
+	if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
+		return false;
+	__asm__("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
+	trap_xsave_mask = a & XSAVE_WANTED;
+	for (unsigned int part = 2; part < 8; part++) {
+		if (!(trap_xsave_mask & 1u << part))
+			continue;
+		/* a: bytes, b: where they begin. */
+		__cpuid_count(0xd, part, a, b, c, d);
+		if (bytes < (uint64_t)a + b)
+			bytes = (uint64_t)a + b;
+	}
+	trap_xsave_bytes = bytes;
+	return true;
+}
+
+/* Rule 2. The address is also what the instruction itself leaves in rcx. */
+static void on_sigsys(int signo, siginfo_t *info, void *ucontext)
+{
+	greg_t *regs = ((ucontext_t *)ucontext)->uc_mcontext.gregs;
+
+	if (info->si_code != SYS_SECCOMP || info->si_errno != TRAP_DATA) {
+		signals_pass_on(signo, info, ucontext);
+		return;
+	}
+	regs[REG_RCX] = regs[REG_RIP];
+	regs[REG_RIP] = (greg_t)(uintptr_t)intercept_trampoline;
+}
+
+/* ---- the filter ---------------------------------------------------------- */
+
+struct program {
+	struct sock_filter *code;
+	size_t length;
+};
+
+static void emit(struct program *p, uint16_t op, uint32_t k, uint8_t yes,
+		 uint8_t no)
+{
+	p->code[p->length++] = (struct sock_filter)BPF_JUMP(op, k, yes, no);
+}
+
+#define LOAD(p, field)                    \
+	emit(p, BPF_LD | BPF_W | BPF_ABS, \
+	     (uint32_t)offsetof(struct seccomp_data, field), 0, 0)
+#define LOAD_HIGH(p, field)               \
+	emit(p, BPF_LD | BPF_W | BPF_ABS, \
+	     (uint32_t)offsetof(struct seccomp_data, field) + 4, 0, 0)
+#define RETURN(p, value) emit(p, BPF_RET | BPF_K, value, 0, 0)
+#define IF_EQUAL(p, k, yes, no) emit(p, BPF_JMP | BPF_JEQ | BPF_K, k, yes, no)
+
+/* Lets pass: other architectures, other calls, private or anonymous mmap. */
+static void emit_calls(struct program *p)
+{
+	LOAD(p, arch);
+	IF_EQUAL(p, AUDIT_ARCH_X86_64, 1, 0);
+	RETURN(p, SECCOMP_RET_ALLOW);
+	LOAD(p, nr);
+	IF_EQUAL(p, NR_io_uring_setup, 10, 0);
+	IF_EQUAL(p, NR_io_uring_enter, 9, 0);
+	IF_EQUAL(p, NR_io_uring_register, 8, 0);
+	IF_EQUAL(p, SYS_mmap, 1, 0);
+	RETURN(p, SECCOMP_RET_ALLOW);
+	LOAD(p, args[3]);
+	/* MAP_SHARED, and MAP_SHARED_VALIDATE. */
+	emit(p, BPF_JMP | BPF_JSET | BPF_K, 1, 1, 0);
+	RETURN(p, SECCOMP_RET_ALLOW);
+	LOAD(p, args[4]);
+	IF_EQUAL(p, UINT32_MAX, 0, 1);
+	RETURN(p, SECCOMP_RET_ALLOW);
+	/* Here io_uring's three go on, and mmap. */
+}
+
+/* Traps if the low half of the address, which is loaded, is within @site. */
+static void emit_site(struct program *p, const struct site *site)
+{
+	if (site->first == site->last) {
+		IF_EQUAL(p, (uint32_t)site->first, 0, 1);
+	} else {
+		emit(p, BPF_JMP | BPF_JGE | BPF_K, (uint32_t)site->first, 0, 2);
+		emit(p, BPF_JMP | BPF_JGT | BPF_K, (uint32_t)site->last, 1, 0);
+	}
+	RETURN(p, TRAP);
+}
+
+static int compare_sites(const void *a, const void *b)
+{
+	uint64_t one = ((const struct site *)a)->first;
+	uint64_t two = ((const struct site *)b)->first;
+
+	return one < two ? -1 : one > two;
+}
+
+/* Sites that share the high half of their address; returns how many. */
+static size_t emit_sites_of_4g(struct program *p, const struct site *sites,
+			       size_t count)
+{
+	uint32_t high = (uint32_t)(sites[0].first >> 32);
+	size_t jump, done = 0;
+
+	LOAD_HIGH(p, instruction_pointer);
+	IF_EQUAL(p, high, 1, 0);
+	jump = p->length;
+	emit(p, BPF_JMP | BPF_JA, 0, 0, 0);
+	LOAD(p, instruction_pointer);
+	while (done < count && (uint32_t)(sites[done].first >> 32) == high)
+		emit_site(p, &sites[done++]);
+	p->code[jump].k = (uint32_t)(p->length - jump - 1);
+	return done;
+}
+
+/* At worst 3 a site, 4 for each 4 GiB that has one, and the rest. */
+static size_t program_room(size_t sites)
+{
+	return 7 * sites + 32;
+}
+
+static void emit_all(struct program *p, const struct site *sites, size_t count)
+{
+	size_t at;
+
+	emit_calls(p);
+	for (at = 0; at < count;)
+		at += emit_sites_of_4g(p, &sites[at], count - at);
+	RETURN(p, SECCOMP_RET_ALLOW);
+}
+
+/* A range must not cross 4 GiB: emit_site() compares low halves. */
+static int split_sites(const struct site_list *from, struct site *to)
+{
+	int count = 0;
+
+	for (size_t i = 0; i < from->count; i++) {
+		struct site site = from->sites[i];
+
+		if (site.first >> 32 != site.last >> 32) {
+			to[count] = site;
+			to[count++].last = site.first | UINT32_MAX;
+			site.first = site.last & ~(uint64_t)UINT32_MAX;
+		}
+		to[count++] = site;
+	}
+	qsort(to, (size_t)count, sizeof(*to), compare_sites);
+	return count;
+}
+
+/* ---- arming -------------------------------------------------------------- */
+
+/* TSYNC answers with the thread that could not follow. */
+static int filter_load(const struct program *program)
+{
+	struct sock_fprog fprog = {
+		.len = (unsigned short)program->length,
+		.filter = program->code,
+	};
+	long result;
+
+	if (program->length > BPF_MAXINSNS)
+		return -E2BIG;
+	result = sys_direct(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+			    SECCOMP_FILTER_FLAG_TSYNC, (long)&fprog, 0, 0, 0);
+	if (result == -EACCES) {
+		sys_direct(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0);
+		result = sys_direct(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+				    SECCOMP_FILTER_FLAG_TSYNC, (long)&fprog, 0,
+				    0, 0);
+	}
+	return result > 0 ? -ESRCH : (int)result;
+}
+
+static int filter_install(const struct site_list *list)
+{
+	struct site *sites = mem_new(2 * list->count, sizeof(*sites));
+	struct program program = {
+		.code = mem_new(program_room(2 * list->count),
+				sizeof(*program.code)),
+	};
+	int err = -ENOMEM;
+
+	if (sites && program.code) {
+		int count = split_sites(list, sites);
+
+		emit_all(&program, sites, (size_t)count);
+		err = filter_load(&program);
+	}
+	mem_free(program.code);
+	mem_free(sites);
+	return err;
+}
+
+int trap_arm(const struct site_list *sites)
+{
+	int err;
+
+	if (!xsave_measure())
+		return -ENODEV;
+	err = signals_take(SIGSYS, on_sigsys);
+	if (err < 0)
+		return err;
+	signals_unblock_sigsys();
+	return filter_install(sites);
+}
+
+void trap_update(void *handle)
+{
+	struct site_list found = {0};
+	int err;
+
+	if (!intercept_engine_serves())
+		return;
+	err = sites_find(&found);
+	if (!err && handle)
+		err = sites_find_beside(handle, &found);
+	if (!err && found.count)
+		err = trap_arm(&found);
+	if (err)
+		intercept_say("the io_uring calls that %s makes inline stay "
+			      "with the kernel: arming the trap failed (%s)",
+			      found.object ? found.object : "an object",
+			      strerrorname_np(-err));
+	sites_free(&found);
+}
+
+__attribute__((constructor)) static void intercept_open(void)
+{
+	real_resolve();
+	if (!intercept_engine_serves())
+		return;
+	signals_unblock_sigsys();
+	trap_update(NULL);
+	counters_open();
+}

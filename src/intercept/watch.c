@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Noticing that the program waits for a ring fd from outside.
+ *
+ * Theory: keeping a ring fd's readability exact costs a system call whenever
+ * the completion queue becomes empty or stops being it, and most programs
+ * never look. So rings begin unwatched, and each way of looking tells the
+ * engine first. Being watched is for good: there is no moment at which the
+ * last watcher is known to be gone.
+ *
+ * Everything else is libc's affair: we call it with the same arguments, but
+ * for SIGSYS in the masks (signals.c).
+ *
+ * Cost: one relaxed load in a process without rings; with rings, one lookup
+ * for each file number that is polled.
+ * Not noticed: SIGIO (F_SETOWN), and polls made with the bare system call.
+ */
+#include "intercept/intercept.h"
+
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+
+#include "intercept/real.h"
+#include "polyring/polyring.h"
+
+static void watch_one(int fd)
+{
+	if (fd >= 0 && polyring_owns(fd))
+		polyring_watch(fd, true);
+}
+
+static inline bool rings_exist(void)
+{
+	return unlikely(load_relaxed(&intercept_rings_exist));
+}
+
+static void watch_polled(const struct pollfd *fds, nfds_t count)
+{
+	if (!rings_exist())
+		return;
+	for (nfds_t i = 0; i < count; i++)
+		watch_one(fds[i].fd);
+}
+
+static void watch_set(int count, const fd_set *set)
+{
+	if (!set)
+		return;
+	for (int fd = 0; fd < count; fd++)
+		/* Not FD_ISSET: sets may be larger than an fd_set. */
+		if (set->fds_bits[fd / NFDBITS] &
+		    (__fd_mask)(1ul << fd % NFDBITS))
+			watch_one(fd);
+}
+
+static void watch_selected(int count, const fd_set *in, const fd_set *out,
+			   const fd_set *except)
+{
+	if (!rings_exist())
+		return;
+	watch_set(count, in);
+	watch_set(count, out);
+	watch_set(count, except);
+}
+
+POLYRING_API int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
+{
+	if (rings_exist() && op != EPOLL_CTL_DEL)
+		watch_one(fd);
+	return REAL(epoll_ctl)(epfd, op, fd, event);
+}
+
+/* Under names of our own: libc's headers claim that poll() reads nothing. */
+POLYRING_API int intercept_poll(struct pollfd *fds, nfds_t count,
+				int timeout) __asm__("poll");
+POLYRING_API int intercept_ppoll(struct pollfd *fds, nfds_t count,
+				 const struct timespec *timeout,
+				 const sigset_t *mask) __asm__("ppoll");
+
+int intercept_poll(struct pollfd *fds, nfds_t count, int timeout)
+{
+	watch_polled(fds, count);
+	return REAL(poll)(fds, count, timeout);
+}
+
+POLYRING_API int __poll_chk(struct pollfd *fds, nfds_t count, int timeout,
+			    size_t bytes)
+{
+	watch_polled(fds, count);
+	return REAL(__poll_chk)(fds, count, timeout, bytes);
+}
+
+int intercept_ppoll(struct pollfd *fds, nfds_t count,
+		    const struct timespec *timeout, const sigset_t *mask)
+{
+	sigset_t copy;
+
+	watch_polled(fds, count);
+	return REAL(ppoll)(fds, count, timeout,
+			   signals_without_sigsys(mask, &copy));
+}
+
+POLYRING_API int __ppoll_chk(struct pollfd *fds, nfds_t count,
+			     const struct timespec *timeout,
+			     const sigset_t *mask, size_t bytes)
+{
+	sigset_t copy;
+
+	watch_polled(fds, count);
+	return REAL(__ppoll_chk)(fds, count, timeout,
+				 signals_without_sigsys(mask, &copy), bytes);
+}
+
+POLYRING_API int select(int count, fd_set *in, fd_set *out, fd_set *except,
+			struct timeval *timeout)
+{
+	watch_selected(count, in, out, except);
+	return REAL(select)(count, in, out, except, timeout);
+}
+
+POLYRING_API int pselect(int count, fd_set *in, fd_set *out, fd_set *except,
+			 const struct timespec *timeout, const sigset_t *mask)
+{
+	sigset_t copy;
+
+	watch_selected(count, in, out, except);
+	return REAL(pselect)(count, in, out, except, timeout,
+			     signals_without_sigsys(mask, &copy));
+}
