@@ -44,6 +44,24 @@ __asm__(".pushsection .text.fault, \"ax\", @progbits\n"
 		     "4:	xor %eax, %eax\n"
 		     "	ret\n")
 	ASM_FUNCTION("fault_load_u16", "	movzwl (%rdi), %eax\n	ret\n")
+	/* The tail first; the entry's second word in one load, less resv. */
+	ASM_FUNCTION("fault_ring_peek",
+		     "	movzwl 14(%rdi), %ecx\n"
+		     "	and %esi, %edx\n"
+		     "	sub %si, %cx\n"
+		     "	je 1f\n"
+		     "	shl $4, %rdx\n"
+		     "	dec %ecx\n"
+		     "	mov 8(%rdi,%rdx), %rax\n"
+		     "	mov (%rdi,%rdx), %rdx\n"
+		     "	shl $16, %rax\n"
+		     "	or %rcx, %rax\n"
+		     "	ror $16, %rax\n"
+		     "	ret\n"
+		     "1:	mov $-105, %rax\n"
+		     "	ret\n")
+	ASM_FUNCTION("fault_touch", "	lock orb $0, (%rdi)\n"
+				    "	xor %eax, %eax\n	ret\n")
 	ASM_FUNCTION("fault_store_u32", "	mov %esi, (%rdi)\n"
 					"	xor %eax, %eax\n	ret\n")
 	ASM_FUNCTION("fault_store_u64", "	mov %rsi, (%rdi)\n"
@@ -53,6 +71,8 @@ __asm__(".pushsection .text.fault, \"ax\", @progbits\n"
 	".hidden fault_text_return\n.globl fault_text_return\n"
 	"fault_text_return:\n	ret\n"
 	".popsection\n");
+
+_Static_assert(ENOBUFS == 105, "fault_ring_peek() spells it as a number");
 
 extern const char fault_text_begin[], fault_text_end[], fault_text_return[];
 

@@ -42,6 +42,27 @@ int fault_copy(void *to, const void *from, size_t bytes);
  */
 int fault_load_u16(const uint16_t *from);
 
+/*
+ * What a buffer ring holds at @head: one look at the tail (acquire, as above)
+ * and one at each field of the entry, all in one call because this is the hot
+ * path of every buffer selection. @mask is the number of entries less one.
+ *
+ * .bits is -ENOBUFS when tail equals head, -EFAULT when the memory is gone;
+ * both compare greater than FAULT_PEEK_FAILED as unsigned. Else bits 0-31 are
+ * the length, 32-47 the bid and 48-63 the entries queued less one, which are
+ * never all set because a u16 distance less one is 65,534 at most.
+ */
+struct fault_peek {
+	uint64_t bits;
+	uint64_t addr;
+};
+#define FAULT_PEEK_FAILED UINT64_C(0xfffffffffffff000)
+struct fault_peek fault_ring_peek(const struct io_uring_buf *ring,
+				  uint32_t head, uint32_t mask);
+
+/* Can the byte be written? Writes nothing new to it. 0 or -EFAULT. */
+int fault_touch(void *byte);
+
 /* Store a u32, a u64: 0 or -EFAULT. */
 int fault_store_u32(uint32_t *to, uint32_t value);
 int fault_store_u64(uint64_t *to, uint64_t value);

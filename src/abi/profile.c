@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The table. A version that no oracle of ours has answered for is the best
+ * published one; between the profiles 6.6 and 6.18, which are tested, it only
+ * decides where in between the answer changes.
+ */
+#include "abi/profile.h"
+
+_Static_assert(ABI_ANSWERS <= 64, "a profile is one word of bits");
+
+const struct abi_row abi_rows[ABI_ANSWERS] = {
+	[ABI_PBUF_RING] = {"buffer rings", KVER(5, 19), ABI_NEVER},
+	[ABI_PBUF_MMAP] = {"engine-allocated rings", KVER(6, 4), ABI_NEVER},
+	[ABI_PBUF_STATUS] = {"buffer ring status", KVER(6, 8), ABI_NEVER},
+	[ABI_PBUF_INC] = {"incremental consumption", KVER(6, 12), ABI_NEVER},
+	/* New in 7.x, but stable 6.18 kernels (6.18.44) answer for it too. */
+	[ABI_PBUF_MIN_LEFT] = {"min_left", KVER(6, 18), ABI_NEVER},
+	[ABI_PROVIDE_EMPTY] = {"empty buffers", KVER(5, 7), KVER(6, 9)},
+	[ABI_CLASSIC_CAP] = {"classic cap", KVER(6, 15), ABI_NEVER},
+	[ABI_LOW_GROUPS] = {"low groups together", KVER(5, 19), KVER(6, 8)},
+	[ABI_RING_ADDR_FIRST] = {"address first", KVER(5, 19), KVER(6, 15)},
+	[ABI_MMAP_ADDR_ZERO] = {"no mmap address", KVER(6, 4), KVER(6, 15)},
+	[ABI_UPGRADE_DROPS] = {"upgrade drops", KVER(6, 8), ABI_NEVER},
+};
+
+uint64_t abi_profile(unsigned int version)
+{
+	uint64_t profile = 0;
+	unsigned int i;
+
+	if (!version)
+		version = ABI_LATEST;
+	for (i = 0; i < ABI_ANSWERS; i++)
+		if (version >= abi_rows[i].since && version < abi_rows[i].until)
+			profile |= UINT64_C(1) << i;
+	return profile;
+}

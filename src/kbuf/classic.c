@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Classic groups: a FIFO of records, fed by PROVIDE_BUFFERS (SPEC 2, 3).
+ *
+ * Theory: a record is in exactly one place (S11):
+ *
+ *	pool --provide--> queued --claim--> claimed --commit--> pool
+ *	                    |  ^               |
+ *	                  remove  <--recycle----
+ *	                    v     (to the front, S7)
+ *	                  pool
+ *
+ * so for each group: provided == queued + claimed + committed + returned, where
+ * returned counts what was removed. Checked builds count the claimed ones on
+ * their own and assert the sum whenever a call enters or leaves a group.
+ *
+ * A claimed record belongs to no list and points at no group: it carries its
+ * group's serial. Coming back it looks its bgid up again. Finding its own
+ * group, or another classic one that has taken the place since, it goes to the
+ * front of that; finding a ring or nothing, it goes to the pool (S7).
+ *
+ * Records come from a pool of the table, 24 bytes each in chunks of 170, and
+ * return to it: buffers that circulate allocate nothing, a table keeps the most
+ * it ever needed. Every step is O(1) but provide and remove, which are
+ *O(count). The caller's lock serialises everything here.
+ *
+ * Keeps P8-P11, R2-R4, S2-S4, S7, S11.
+ */
+#include "kbuf/classic.h"
+
+#include <assert.h>
+
+#include "base/fault.h"
+#include "base/mem.h"
+#include "base/sys.h"
+
+#define CLASSIC_QUEUED_MAX 65535u /* P10, with ABI_CLASSIC_CAP */
+#define CHUNK_RECORDS 170u
+
+struct record_chunk {
+	struct record_chunk *next;
+	struct kbuf_record records[CHUNK_RECORDS];
+};
+
+_Static_assert(sizeof(struct kbuf_record) == 24, "what the theory says");
+_Static_assert(sizeof(struct record_chunk) <= 4096, "a page at most");
+
+/* ---- the pool --------------------------------------------------------------
+ */
+
+void record_pool_close(struct record_pool *pool)
+{
+	struct record_chunk *chunk = pool->chunks, *next;
+
+	for (; chunk; chunk = next) {
+		next = chunk->next;
+		mem_free(chunk);
+	}
+}
+
+static void record_put(struct record_pool *pool, struct kbuf_record *record)
+{
+	record->next = pool->free;
+	pool->free = record;
+}
+
+static bool record_pool_grow(struct record_pool *pool)
+{
+	struct record_chunk *chunk = mem_new(1, sizeof(*chunk));
+	unsigned int i;
+
+	if (!chunk)
+		return false;
+	chunk->next = pool->chunks;
+	pool->chunks = chunk;
+	for (i = CHUNK_RECORDS; i-- > 0;)
+		record_put(pool, &chunk->records[i]);
+	return true;
+}
+
+static struct kbuf_record *record_take(struct record_pool *pool)
+{
+	struct kbuf_record *record;
+
+	if (!pool->free && !record_pool_grow(pool))
+		return NULL;
+	record = pool->free;
+	pool->free = record->next;
+	return record;
+}
+
+/* ---- the list --------------------------------------------------------------
+ */
+
+bool classic_valid(const struct kbuf_group *group)
+{
+	if (group->kind != GROUP_CLASSIC || !group->oldest != !group->queued)
+		return false;
+	return group->provided == group->queued + (uint64_t)group->claimed +
+					  group->committed + group->returned;
+}
+
+static inline void classic_check(const struct kbuf_group *group)
+{
+	if (POLYRING_CHECKED)
+		assert(classic_valid(group));
+}
+
+static inline void count_queued(struct kbuf_group *group, int change)
+{
+	store_relaxed(&group->queued, group->queued + (uint32_t)change);
+}
+
+static inline void count_claimed(struct kbuf_group *group, int change)
+{
+	if (POLYRING_CHECKED)
+		group->claimed += (uint32_t)change;
+}
+
+static void list_append(struct kbuf_group *group, struct kbuf_record *record)
+{
+	record->next = NULL;
+	if (group->oldest)
+		group->newest->next = record;
+	else
+		group->oldest = record;
+	group->newest = record;
+	count_queued(group, 1);
+}
+
+static void list_prepend(struct kbuf_group *group, struct kbuf_record *record)
+{
+	if (!group->oldest)
+		group->newest = record;
+	record->next = group->oldest;
+	group->oldest = record;
+	count_queued(group, 1);
+}
+
+/* The group must not be empty. */
+static struct kbuf_record *list_take(struct kbuf_group *group)
+{
+	struct kbuf_record *record = group->oldest;
+
+	group->oldest = record->next;
+	count_queued(group, -1);
+	return record;
+}
+
+/* ---- provide and remove ----------------------------------------------------
+ */
+
+int kbuf_provide_check(const struct kbuf_table *table, int32_t count,
+		       uint64_t addr, uint32_t len, uint64_t first_bid)
+{
+	uint64_t bytes, end;
+
+	if (count < 1 || count > (int32_t)KBUF_BIDS_MAX)
+		return -E2BIG;
+	/* A live 6.18 looks at the length here, before P3. */
+	if (!len && !abi_has(table->profile, ABI_PROVIDE_EMPTY))
+		return -EINVAL;
+	bytes = (uint64_t)len * (uint64_t)count;
+	if (__builtin_add_overflow(addr, bytes, &end))
+		return -EOVERFLOW;
+	if (!fault_range_ok(addr, bytes))
+		return -EFAULT;
+	if (first_bid >= KBUF_BIDS_MAX)
+		return -E2BIG;
+	if (first_bid + (uint64_t)count > KBUF_BIDS_MAX)
+		return -EINVAL;
+	return 0;
+}
+
+/* How many more the group may queue, @count at most. */
+static uint32_t classic_room(const struct kbuf_table *table,
+			     const struct kbuf_group *group, uint32_t count)
+{
+	uint32_t queued = group ? group->queued : 0, room;
+
+	if (!abi_has(table->profile, ABI_CLASSIC_CAP))
+		return count;
+	/* Recycling may have brought it above the cap. */
+	room = queued < CLASSIC_QUEUED_MAX ? CLASSIC_QUEUED_MAX - queued : 0;
+	return count < room ? count : room;
+}
+
+/* P8: the group at @bgid, or a new one. NULL without memory. */
+static struct kbuf_group *classic_get(struct kbuf_table *table, uint16_t bgid)
+{
+	struct kbuf_group *group = group_find(table, bgid);
+
+	if (group)
+		return group;
+	group = group_new(table, bgid, GROUP_CLASSIC);
+	if (!group)
+		return NULL;
+	if (group_publish(table, group) < 0) {
+		group_free(group);
+		return NULL;
+	}
+	return group;
+}
+
+/* P9, P10: as many as there is memory for. Returns how many. */
+static uint32_t classic_append(struct kbuf_table *table,
+			       struct kbuf_group *group, uint64_t addr,
+			       uint32_t len, uint32_t count, uint16_t bid)
+{
+	struct kbuf_record *record;
+	uint32_t i;
+
+	for (i = 0; i < count; i++, addr += len, bid++) {
+		record = record_take(&table->pool);
+		if (!record)
+			break;
+		record->addr = addr;
+		record->len =
+			len < IORING_MAX_RW_COUNT ? len : IORING_MAX_RW_COUNT;
+		record->bid = bid;
+		list_append(group, record);
+	}
+	bump_by(&group->provided, i);
+	return i;
+}
+
+int kbuf_provide(struct kbuf_table *table, uint16_t bgid, uint64_t addr,
+		 uint32_t len, uint32_t count, uint16_t first_bid)
+{
+	struct kbuf_group *group = group_find(table, bgid);
+	uint32_t room;
+
+	if (!count || count > KBUF_BIDS_MAX - first_bid)
+		return -EINVAL;
+	if (group && group->kind == GROUP_RING)
+		return -EINVAL;
+	room = classic_room(table, group, count);
+	if (!room)
+		return -EOVERFLOW;
+	/* One record first: without it no group must come to be. */
+	if (!table->pool.free && !record_pool_grow(&table->pool))
+		return -ENOMEM;
+	group = classic_get(table, bgid);
+	if (!group)
+		return -ENOMEM;
+	classic_check(group);
+	classic_append(table, group, addr, len, room, first_bid);
+	classic_check(group);
+	return 0;
+}
+
+int kbuf_remove(struct kbuf_table *table, uint16_t bgid, uint32_t count)
+{
+	struct kbuf_group *group = group_find(table, bgid);
+	uint32_t removed;
+
+	if (!group)
+		return group_is_phantom(table, bgid) ? 0 : -ENOENT;
+	if (group->kind != GROUP_CLASSIC)
+		return -EINVAL;
+	classic_check(group);
+	for (removed = 0; removed < count && group->oldest; removed++)
+		record_put(&table->pool, list_take(group));
+	bump_by(&group->returned, removed);
+	classic_check(group);
+	return (int)removed;
+}
+
+/* ---- claim, commit, recycle ------------------------------------------------
+ */
+
+int classic_claim(struct kbuf_group *group, uint32_t want_bytes,
+		  struct kbuf_claim *claim)
+{
+	struct kbuf_record *record;
+
+	classic_check(group);
+	if (unlikely(!group->oldest)) {
+		bump(&group->starved);
+		return -ENOBUFS;
+	}
+	record = list_take(group);
+	record->owner = group->serial;
+	count_claimed(group, 1);
+	claim->addr = record->addr;
+	claim->len = record->len;
+	if (want_bytes && want_bytes < record->len)
+		claim->len = want_bytes;
+	claim->bid = record->bid;
+	claim->kind = KBUF_CLASSIC;
+	claim->where = record;
+	classic_check(group);
+	return 0;
+}
+
+void classic_commit(struct kbuf_table *table, const struct kbuf_claim *claim)
+{
+	struct kbuf_group *group = group_find(table, claim->bgid);
+	struct kbuf_record *record = claim->where;
+
+	if (likely(group && group->serial == record->owner)) {
+		bump(&group->committed);
+		count_claimed(group, -1);
+		group_level(group, group->queued);
+		classic_check(group);
+	}
+	record_put(&table->pool, record);
+}
+
+void classic_recycle(struct kbuf_table *table, const struct kbuf_claim *claim)
+{
+	struct kbuf_group *group = group_find(table, claim->bgid);
+	struct kbuf_record *record = claim->where;
+
+	if (!group || group->kind != GROUP_CLASSIC) {
+		record_put(&table->pool, record);
+		return;
+	}
+	if (likely(group->serial == record->owner)) {
+		bump(&group->recycled);
+		count_claimed(group, -1);
+	} else {
+		/* Another group's buffer: to this one it is a new one. */
+		bump(&group->provided);
+	}
+	list_prepend(group, record);
+	classic_check(group);
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Groups: how a bgid becomes a group, and how long a group lives.
+ *
+ * Theory: a table is two levels of pointers, 256 pages of 256 groups, so that
+ * a lookup is two loads however many groups there are. A page appears with its
+ * first group and stays until the table closes; an idle group costs its 160
+ * bytes and, alone on its page, 2 KiB more.
+ *
+ * A group is built in private, published complete, and from then on never
+ * changes its kind, its memory or its size: an empty classic group that
+ * becomes a ring (G6) is a new group in the place of the old one. The caller's
+ * lock serialises every change. Two readers do without that lock, under RCU:
+ * kbuf_ring_map(), which looks only at what never changes, and
+ * kbuf_group_counters(), for which everything that is counted is written
+ * through bump() and its like. A group is therefore freed only
+ * after it was unpublished and a grace period has passed; group_retire() does
+ * both. Nobody inside a read section takes the caller's lock, so waiting for
+ * readers under it always ends.
+ *
+ * Every group has a serial number that is never used twice, by which a claimed
+ * classic record knows the group it came from, whatever lives at that bgid by
+ * now (S7).
+ */
+#ifndef POLYRING_KBUF_GROUP_H
+#define POLYRING_KBUF_GROUP_H
+
+#include "abi/profile.h"
+#include "abi/uring.h"
+#include "base/compiler.h"
+#include "base/rcu.h"
+#include "polyring/kbuf.h"
+
+#ifndef POLYRING_CHECKED
+#define POLYRING_CHECKED 0
+#endif
+
+#define PAGE_GROUPS 256u
+#define TABLE_PAGES (65536u / PAGE_GROUPS)
+#define LOW_GROUPS 64u /* R4 */
+
+/* A classic buffer: on its group's list, held by a request, or in the pool. */
+struct kbuf_record {
+	union {
+		struct kbuf_record *next; /* on a list or in the pool */
+		uint64_t owner; /* while claimed: the serial of its group */
+	};
+	uint64_t addr;
+	uint32_t len;
+	uint16_t bid;
+};
+
+struct record_chunk;
+
+/* Records are never given back to malloc before the table closes. */
+struct record_pool {
+	struct kbuf_record *free;
+	struct record_chunk *chunks;
+};
+
+enum group_kind {
+	GROUP_CLASSIC,
+	GROUP_RING,
+};
+
+/* What never changes while a group is published comes first. */
+struct kbuf_group {
+	uint8_t kind; /* enum group_kind */
+	bool inc; /* SPEC 6 */
+	bool engine_memory; /* the ring is ours and can be mapped */
+	bool low_armed; /* X1: a signal is due when the level falls */
+	uint16_t bgid;
+	uint32_t mask; /* ring: entries less one */
+	uint32_t min_left; /* I3; at least 1 */
+	struct io_uring_buf *ring;
+	uint64_t serial;
+
+	/*
+	 * How many buffers have left with a completion. The low 16 bits of a
+	 * ring's count are its head.
+	 */
+	uint64_t committed;
+	uint64_t parts; /* INC: selections that left some of the entry */
+	uint64_t recycled;
+	uint64_t returned; /* dropped or removed, without a completion */
+	uint64_t starved; /* ENOBUFS */
+
+	struct kbuf_record *oldest; /* classic: the list */
+	struct kbuf_record *newest;
+	uint64_t provided;
+	uint32_t queued; /* classic: now; ring: as the last claim found it */
+	uint32_t claimed; /* classic, kept in checked builds only */
+
+	/* See group_level(). */
+	uint32_t level_from;
+	uint32_t level_span;
+	uint32_t low_mark;
+	uint32_t low_threshold;
+	uint64_t low_signals;
+	int low_eventfd;
+
+	/* engine_memory: the memfd, and how to know it again. */
+	int memory_fd;
+	uint64_t memory_inode;
+};
+
+struct group_page {
+	struct kbuf_group *groups[PAGE_GROUPS];
+};
+
+struct kbuf_table {
+	struct group_page *pages[TABLE_PAGES];
+	uint64_t profile; /* of abi_profile() */
+	struct record_pool pool;
+	uint64_t serials; /* how many were given out */
+	bool low_groups; /* R4: one of the first 64 has existed */
+};
+
+static inline struct kbuf_group *group_find(const struct kbuf_table *table,
+					    uint16_t bgid)
+{
+	/* Both pair with the publishing stores in group_publish(). */
+	struct group_page *page = rcu_fetch(&table->pages[bgid / PAGE_GROUPS]);
+
+	if (unlikely(!page))
+		return NULL;
+	return rcu_fetch(&page->groups[bgid % PAGE_GROUPS]);
+}
+
+/* R4: a group that 6.6 shows although nobody made it. */
+bool group_is_phantom(const struct kbuf_table *table, uint16_t bgid);
+
+/* A private group, to be published or freed. NULL without memory. */
+struct kbuf_group *group_new(struct kbuf_table *table, uint16_t bgid,
+			     enum group_kind kind);
+void group_free(struct kbuf_group *group);
+
+/* Make @group visible, in the place of nothing. 0 or -ENOMEM. */
+int group_publish(struct kbuf_table *table, struct kbuf_group *group);
+
+/* Unpublish, wait for the readers, free. */
+void group_retire(struct kbuf_table *table, struct kbuf_group *group);
+
+/* A counter with one writer and readers that hold no lock. */
+static inline void bump(uint64_t *counter)
+{
+	store_relaxed(counter, load_relaxed(counter) + 1);
+}
+
+static inline void bump_by(uint64_t *counter, uint64_t by)
+{
+	store_relaxed(counter, load_relaxed(counter) + by);
+}
+
+/*
+ * The level of a group, how many buffers it has left, is looked at whenever a
+ * buffer leaves it. Inside [level_from, level_from + level_span] nothing is to
+ * be done; that is one comparison. group_level_moved() keeps the low-water
+ * mark, signals low water (X1) and sets the next interval.
+ */
+void group_level_moved(struct kbuf_group *group, uint32_t left);
+
+static inline void group_level(struct kbuf_group *group, uint32_t left)
+{
+	if (unlikely(left - group->level_from > group->level_span))
+		group_level_moved(group, left);
+}
+
+#endif

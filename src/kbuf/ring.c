@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Ring groups: memory shared with the application (SPEC 4, 6).
+ *
+ * Theory: the application writes entries and then tail, the engine reads tail
+ * and then the entry at head. Head is ours alone: the low 16 bits of how many
+ * entries the group has used up, so that a commit is one addition. A claim
+ * changes nothing, which is why giving it back costs nothing (S5).
+ *
+ * The memory is the application's even where the engine made it: it may be
+ * scribbled over, cut short or unmapped while we look. So it is only touched
+ * through base/fault.h, every field once, and what is read is believed as
+ * little as an address from a request: a tail too far ahead serves old entries
+ * again, as the kernel does, and memory that is gone is an empty ring.
+ *
+ * Application memory is not pinned. Registering touches each page, so that what
+ * the kernel refuses (unmapped, read-only) is refused; a ring unmapped later
+ * answers ENOBUFS, and one mapped elsewhere is the application's mistake.
+ *
+ * Engine-allocated rings are a memfd, mapped once by us and as often as the
+ * application likes by it: shared memory lives until its last mapping is gone,
+ * which is all of G10. The memfd's number is the program's to destroy
+ * (closefrom()), so its inode is compared before it is used.
+ *
+ * Locks: the caller's for all but kbuf_ring_map(), see group.h. Every call is
+ * O(1) but register, which is O(bytes).
+ * Keeps S4-S6, G1-G13, I1-I4.
+ */
+#include "kbuf/ring.h"
+
+#include <linux/memfd.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/sys.h"
+
+#define PAGE_BYTES 4096u
+
+static size_t ring_bytes(const struct kbuf_group *group)
+{
+	size_t bytes = (group->mask + 1) * sizeof(struct io_uring_buf);
+
+	return (bytes + PAGE_BYTES - 1) & ~(size_t)(PAGE_BYTES - 1);
+}
+
+/* ---- engine-allocated memory -----------------------------------------------
+ */
+
+/* The file @fd is: a number that is never 0, or 0 when it is no open file. */
+static uint64_t fd_inode(int fd)
+{
+	struct stat st;
+
+	return SYS_2(SYS_fstat, fd, &st) < 0 ? 0 : st.st_ino;
+}
+
+static int ring_memory_open(struct kbuf_group *group)
+{
+	size_t bytes = ring_bytes(group);
+	long fd, memory;
+
+	fd = fd_move_high(
+		(int)SYS_2(SYS_memfd_create, "polyring-buffers", MFD_CLOEXEC));
+	if (fd < 0)
+		return (int)fd;
+	memory = SYS_2(SYS_ftruncate, fd, bytes);
+	if (memory < 0)
+		goto close;
+	memory = SYS_6(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+		       fd, 0);
+	if (memory < 0)
+		goto close;
+	group->memory_fd = (int)fd;
+	group->memory_inode = fd_inode((int)fd);
+	group->ring = (void *)memory;
+	group->engine_memory = true;
+	return 0;
+close:
+	fd_close((int)fd);
+	return (int)memory;
+}
+
+void ring_memory_close(struct kbuf_group *group)
+{
+	SYS_2(SYS_munmap, group->ring, ring_bytes(group));
+	if (fd_inode(group->memory_fd) == group->memory_inode)
+		fd_close(group->memory_fd);
+}
+
+/* ---- the application's memory ----------------------------------------------
+ */
+
+/* G7: what the kernel would pin must be mapped and writable. */
+static int ring_memory_adopt(struct kbuf_group *group, uint64_t addr)
+{
+	size_t bytes = ring_bytes(group), at;
+
+	if (!fault_range_ok(addr, bytes))
+		return -EFAULT;
+	for (at = 0; at < bytes; at += PAGE_BYTES)
+		if (fault_touch((char *)(uintptr_t)addr + at) < 0)
+			return -EFAULT;
+	group->ring = (void *)(uintptr_t)addr;
+	return 0;
+}
+
+static int ring_addr_check(const struct kbuf_table *table,
+			   const struct io_uring_buf_reg *reg)
+{
+	uint64_t end, bytes = reg->ring_entries * UINT64_C(16);
+
+	if (reg->flags & IOU_PBUF_RING_MMAP) {
+		if (reg->ring_addr &&
+		    abi_has(table->profile, ABI_MMAP_ADDR_ZERO))
+			return -EINVAL;
+		return 0;
+	}
+	if (!reg->ring_addr)
+		return -EFAULT;
+	if (reg->ring_addr % PAGE_BYTES)
+		return -EINVAL;
+	if (__builtin_add_overflow(reg->ring_addr, bytes + PAGE_BYTES - 1,
+				   &end))
+		return -EOVERFLOW;
+	return 0;
+}
+
+/* ---- register --------------------------------------------------------------
+ */
+
+static bool reg_reserved(const struct io_uring_buf_reg *reg)
+{
+	return reg->resv[0] | reg->resv[1] | reg->resv[2] | reg->resv[3] |
+	       reg->resv[4];
+}
+
+static unsigned int ring_flags_known(const struct kbuf_table *table)
+{
+	unsigned int known = 0;
+
+	if (abi_has(table->profile, ABI_PBUF_MMAP))
+		known |= IOU_PBUF_RING_MMAP;
+	if (abi_has(table->profile, ABI_PBUF_INC))
+		known |= IOU_PBUF_RING_INC;
+	return known;
+}
+
+/* G2-G5 and, where they come this early, the address checks. */
+static int ring_register_check(const struct kbuf_table *table,
+			       const struct io_uring_buf_reg *reg)
+{
+	bool addr_first = abi_has(table->profile, ABI_RING_ADDR_FIRST);
+	int err;
+
+	if (reg_reserved(reg))
+		return -EINVAL;
+	if (reg->min_left && !abi_has(table->profile, ABI_PBUF_MIN_LEFT))
+		return -EINVAL;
+	if (reg->flags & ~ring_flags_known(table))
+		return -EINVAL;
+	if (addr_first) {
+		err = ring_addr_check(table, reg);
+		if (err < 0)
+			return err;
+	}
+	if (!is_power_of_two(reg->ring_entries) ||
+	    reg->ring_entries > KBUF_RING_ENTRIES_MAX)
+		return -EINVAL;
+	if (reg->min_left && !(reg->flags & IOU_PBUF_RING_INC))
+		return -EINVAL;
+	return 0;
+}
+
+/* G6: what stands at the bgid must be nothing, or classic and empty. */
+static int ring_room_check(const struct kbuf_group *group)
+{
+	if (group && (group->kind == GROUP_RING || group->oldest))
+		return -EEXIST;
+	return 0;
+}
+
+static int ring_memory_get(struct kbuf_group *group,
+			   const struct io_uring_buf_reg *reg)
+{
+	if (reg->flags & IOU_PBUF_RING_MMAP)
+		return ring_memory_open(group);
+	return ring_memory_adopt(group, reg->ring_addr);
+}
+
+/* A complete private group, or a negative errno. */
+static int ring_group_new(struct kbuf_table *table,
+			  const struct io_uring_buf_reg *reg,
+			  struct kbuf_group **made)
+{
+	struct kbuf_group *group;
+	int err = ring_addr_check(table, reg);
+
+	if (err < 0)
+		return err;
+	group = group_new(table, reg->bgid, GROUP_RING);
+	if (!group)
+		return -ENOMEM;
+	group->mask = reg->ring_entries - 1;
+	group->inc = reg->flags & IOU_PBUF_RING_INC;
+	group->min_left = reg->min_left ? reg->min_left : 1;
+	err = ring_memory_get(group, reg);
+	if (err < 0) {
+		group_free(group);
+		return err;
+	}
+	*made = group;
+	return 0;
+}
+
+int kbuf_ring_register(struct kbuf_table *table,
+		       const struct io_uring_buf_reg *reg)
+{
+	struct kbuf_group *before = group_find(table, reg->bgid), *group;
+	int err = ring_register_check(table, reg);
+
+	if (err < 0)
+		return err;
+	err = ring_room_check(before);
+	if (err < 0)
+		return err;
+	/* A live 6.18 gives up the empty group first, whatever comes next. */
+	if (before && abi_has(table->profile, ABI_UPGRADE_DROPS)) {
+		group_retire(table, before);
+		before = NULL;
+	}
+	err = ring_group_new(table, reg, &group);
+	if (err < 0)
+		return err;
+	if (before)
+		group_retire(table, before);
+	err = group_publish(table, group);
+	if (err < 0)
+		group_free(group);
+	return err;
+}
+
+int kbuf_ring_unregister(struct kbuf_table *table,
+			 const struct io_uring_buf_reg *reg)
+{
+	struct kbuf_group *group;
+
+	if (reg_reserved(reg) || reg->flags)
+		return -EINVAL;
+	if (reg->min_left && !abi_has(table->profile, ABI_PBUF_MIN_LEFT))
+		return -EINVAL;
+	group = group_find(table, reg->bgid);
+	if (!group)
+		return group_is_phantom(table, reg->bgid) ? -EINVAL : -ENOENT;
+	if (group->kind != GROUP_RING)
+		return -EINVAL;
+	group_retire(table, group);
+	return 0;
+}
+
+int kbuf_ring_status(struct kbuf_table *table,
+		     struct io_uring_buf_status *status)
+{
+	struct kbuf_group *group;
+	unsigned int i;
+
+	if (!abi_has(table->profile, ABI_PBUF_STATUS))
+		return -EINVAL;
+	for (i = 0; i < array_size(status->resv); i++)
+		if (status->resv[i])
+			return -EINVAL;
+	if (status->buf_group > UINT16_MAX)
+		return -ENOENT;
+	group = group_find(table, (uint16_t)status->buf_group);
+	if (!group)
+		return group_is_phantom(table, (uint16_t)status->buf_group)
+			       ? -EINVAL
+			       : -ENOENT;
+	if (group->kind != GROUP_RING)
+		return -EINVAL;
+	status->head = ring_head(group);
+	return 0;
+}
+
+/* ---- mmap ------------------------------------------------------------------
+ */
+
+/* In a read section. A live 6.18 answers exactly so, in this order. */
+static long ring_map(struct kbuf_group *group, size_t bytes, int prot,
+		     int flags)
+{
+	if (!group || !group->engine_memory)
+		return -ENOMEM;
+	if (prot & PROT_EXEC)
+		return -EPERM;
+	if (bytes + PAGE_BYTES - 1 < ring_bytes(group))
+		return -EFAULT;
+	if (fd_inode(group->memory_fd) != group->memory_inode)
+		return -ENOMEM;
+	return SYS_6(SYS_mmap, 0, bytes, prot, flags, group->memory_fd, 0);
+}
+
+long kbuf_ring_map(struct kbuf_table *table, uint16_t bgid, void *hint,
+		   size_t bytes, int prot, int flags)
+{
+	long address;
+
+	/* The kernel places these mappings itself and refuses a wish. */
+	if (hint || !bytes)
+		return -EINVAL;
+	rcu_enter();
+	address = ring_map(group_find(table, bgid), bytes, prot, flags);
+	rcu_leave();
+	return address;
+}
+
+/* ---- incremental consumption (SPEC 6) --------------------------------------
+ */
+
+/*
+ * Shorten the entry at head by @bytes. Returns whether some of it is left; if
+ * not, the caller advances head. Memory that is gone has nothing left.
+ */
+bool ring_consume_part(struct kbuf_group *group, uint32_t bytes)
+{
+	struct io_uring_buf *at = &group->ring[ring_head(group) & group->mask];
+	struct io_uring_buf entry;
+	uint32_t left;
+
+	if (fault_copy(&entry, at, sizeof(entry)) < 0)
+		return false;
+	left = bytes < entry.len ? entry.len - bytes : 0;
+	if (bytes && left < group->min_left) {
+		fault_store_u32(&at->len, 0);
+		return false;
+	}
+	if (bytes && (fault_store_u64(&at->addr, entry.addr + bytes) < 0 ||
+		      fault_store_u32(&at->len, left) < 0))
+		return false;
+	bump(&group->parts);
+	return true;
+}
