@@ -4,7 +4,8 @@
  */
 #include "harness.h"
 
-#define FAMILIES(row) row(provide) row(remove)
+#define FAMILIES(row) \
+	row(provide) row(remove) row(pbuf_ring) row(select) row(multishot)
 
 #define DECLARE(name) extern const struct family name##_family;
 #define ROW(name) &name##_family,

@@ -315,14 +315,13 @@ static void P12_flags_of_requests(struct ring *r)
 {
 	sqe_provide(r, memory, 16, 1, GROUP, 0)->flags = IOSQE_ASYNC;
 	go(r);
-	sqe_provide(r, memory, 16, 1, GROUP, 1)->flags = IOSQE_IO_DRAIN;
-	go(r);
 	sqe_provide(r, memory, 16, 1, GROUP, 2)->flags = IOSQE_CQE_SKIP_SUCCESS;
 	submit(r);
-	sqe_remove(r, 10, GROUP);
-	submit(r);
-	reap(r, 1);
 	quiet(r);
+	sqe_remove(r, 10, GROUP);
+	go(r);
+	sqe_provide(r, memory, 16, 1, GROUP, 1)->flags = IOSQE_IO_DRAIN;
+	go(r);
 }
 
 static void P13_buffer_select(struct ring *r)

@@ -210,9 +210,17 @@ void note_entries(const struct bufs *b, unsigned int count)
 	const struct io_uring_buf *entry = b->memory->first;
 	unsigned int i;
 
-	for (i = 0; i < count; i++, entry++)
-		note("entry %u: +%lld len %u bid %u", i,
-		     (long long)(entry->addr - (uintptr_t)b->bytes), entry->len,
-		     entry->bid);
+	for (i = 0; i < count; i++, entry++) {
+		uint64_t offset = entry->addr - (uintptr_t)b->bytes;
+
+		if (!entry->addr)
+			note("entry %u: 0 len %u bid %u", i, entry->len,
+			     entry->bid);
+		else if (offset <= (uint64_t)b->entries * b->each)
+			note("entry %u: +%u len %u bid %u", i,
+			     (unsigned int)offset, entry->len, entry->bid);
+		else
+			note("entry %u: elsewhere", i);
+	}
 	note("tail %u", b->memory->tail);
 }

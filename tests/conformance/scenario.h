@@ -230,6 +230,8 @@ void note_entries(const struct bufs *b, unsigned int count);
 void *pages(size_t bytes);
 /* An address nothing is mapped at. */
 void *nowhere(void);
+/* One page; what follows it is not there. */
+char *page_before_nothing(void);
 /* One page that can only be read. */
 void *read_only(void);
 

@@ -41,6 +41,14 @@ void *nowhere(void)
 	return map_anonymous(1 << 20, PROT_NONE);
 }
 
+char *page_before_nothing(void)
+{
+	char *two = pages(8192);
+
+	mprotect(two + 4096, 4096, PROT_NONE);
+	return two;
+}
+
 void *read_only(void)
 {
 	return map_anonymous(4096, PROT_READ);
