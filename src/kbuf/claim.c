@@ -30,40 +30,94 @@ static inline uint32_t buffer_flags(const struct kbuf_claim *claim, bool more)
 	       (uint32_t)claim->bid << IORING_CQE_BUFFER_SHIFT;
 }
 
+/* ---- claim -----------------------------------------------------------------
+ */
+
+/* What follows is out of kbuf_claim()'s way, which then needs no stack. */
+
+static COLD int claim_nothing(struct kbuf_group *group)
+{
+	if (group)
+		bump(&group->starved);
+	return -ENOBUFS;
+}
+
+static COLD int claim_taken(struct kbuf_group *group, struct kbuf_claim *claim)
+{
+	claim->more = ring_consume(group, claim->len);
+	claim->kind = KBUF_TAKEN;
+	return 0;
+}
+
 int kbuf_claim(struct kbuf_table *table, uint16_t bgid, uint32_t want_bytes,
 	       bool at_once, struct kbuf_claim *claim)
 {
 	struct kbuf_group *group = group_find(table, bgid);
-	int err;
+	struct fault_peek entry;
+	uint32_t len;
 
 	claim->kind = KBUF_NONE;
 	claim->more = false;
 	claim->bgid = bgid;
 	if (unlikely(!group))
-		return -ENOBUFS;
+		return claim_nothing(group);
 	if (group->kind != GROUP_RING)
 		return classic_claim(group, want_bytes, claim);
-	err = ring_claim(group, want_bytes, claim);
-	if (at_once && !err) {
-		claim->more = ring_consume(group, claim->len);
-		claim->kind = KBUF_TAKEN;
-	}
-	return err;
+	entry = fault_ring_peek(group->ring, ring_head(group), group->mask);
+	if (unlikely(entry.bits >= FAULT_PEEK_FAILED))
+		return claim_nothing(group);
+	/* How many are left once this one is gone; see ring_consume(). */
+	store_relaxed(&group->queued, (uint32_t)(entry.bits >> 48));
+	len = (uint32_t)entry.bits;
+	claim->addr = entry.addr;
+	claim->len = want_bytes && want_bytes < len ? want_bytes : len;
+	claim->bid = (uint16_t)(entry.bits >> 32);
+	claim->kind = KBUF_RING;
+	claim->where = group;
+	return unlikely(at_once) ? claim_taken(group, claim) : 0;
+}
+
+/* ---- commit and recycle ----------------------------------------------------
+ */
+
+static COLD uint32_t commit_moved(struct kbuf_claim *claim)
+{
+	struct kbuf_group *group = claim->where;
+
+	group_level_moved(group, group->queued);
+	return buffer_flags(claim, false);
+}
+
+static COLD uint32_t commit_part(struct kbuf_claim *claim, uint32_t bytes)
+{
+	return buffer_flags(claim, ring_consume(claim->where, bytes));
+}
+
+static COLD uint32_t commit_other(struct kbuf_table *table,
+				  struct kbuf_claim *claim, uint8_t kind)
+{
+	if (kind == KBUF_NONE)
+		return 0;
+	if (kind == KBUF_CLASSIC)
+		classic_commit(table, claim);
+	return buffer_flags(claim, claim->more);
 }
 
 uint32_t kbuf_commit(struct kbuf_table *table, struct kbuf_claim *claim,
 		     uint32_t bytes)
 {
-	bool more = claim->more;
+	struct kbuf_group *group = claim->where;
+	uint8_t kind = claim->kind;
 
-	if (unlikely(claim->kind == KBUF_NONE))
-		return 0;
-	if (likely(claim->kind == KBUF_RING))
-		more = ring_consume(claim->where, bytes);
-	else if (claim->kind == KBUF_CLASSIC)
-		classic_commit(table, claim);
 	claim->kind = KBUF_NONE;
-	return buffer_flags(claim, more);
+	if (kind != KBUF_RING)
+		return commit_other(table, claim, kind);
+	if (unlikely(group->inc))
+		return commit_part(claim, bytes);
+	bump(&group->committed);
+	if (unlikely(group_level_is_new(group, group->queued)))
+		return commit_moved(claim);
+	return buffer_flags(claim, false);
 }
 
 void kbuf_recycle(struct kbuf_table *table, struct kbuf_claim *claim)

@@ -35,6 +35,8 @@
 #define POLYRING_CHECKED 0
 #endif
 
+#define COLD __attribute__((noinline))
+
 #define PAGE_GROUPS 256u
 #define TABLE_PAGES (65536u / PAGE_GROUPS)
 #define LOW_GROUPS 64u /* R4 */
@@ -160,9 +162,15 @@ static inline void bump_by(uint64_t *counter, uint64_t by)
  */
 void group_level_moved(struct kbuf_group *group, uint32_t left);
 
+static inline bool group_level_is_new(const struct kbuf_group *group,
+				      uint32_t left)
+{
+	return left - group->level_from > group->level_span;
+}
+
 static inline void group_level(struct kbuf_group *group, uint32_t left)
 {
-	if (unlikely(left - group->level_from > group->level_span))
+	if (unlikely(group_level_is_new(group, left)))
 		group_level_moved(group, left);
 }
 
