@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the verbs of the command share.
+ *
+ * Theory: a verb is a function that gets its own arguments (argv[0] is the
+ * verb) and returns the exit status of the command, or replaces the process.
+ * Messages go to stderr and say what, why, and what to do; results go to
+ * stdout. Exit statuses are those of env(1) and timeout(1): whoever wraps
+ * programs knows them.
+ */
+#ifndef POLYRING_CLI_CLI_H
+#define POLYRING_CLI_CLI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum {
+	EXIT_USAGE = 2,
+	EXIT_OURS = 125, /* something went wrong before the program ran */
+	EXIT_CANNOT_RUN = 126,
+	EXIT_NOT_FOUND = 127,
+};
+
+struct verb {
+	const char *name;
+	const char *brief;
+	const char *help;
+	int (*run)(int argc, char **argv);
+};
+
+extern const struct verb verb_run;
+extern const struct verb verb_deny;
+extern const struct verb verb_probe;
+
+/* ---- say.c --------------------------------------------------------------- */
+
+/* Escape sequences, or "" where colours are not wanted. */
+struct colours {
+	const char *good;
+	const char *bad;
+	const char *strong;
+	const char *faint;
+	const char *off;
+};
+
+/* For a stream: a terminal, and NO_COLOR is not set. */
+struct colours colours_for(FILE *stream);
+
+/* "polyring: " and a line on stderr. */
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The same with what to do next on a second line; returns @status. */
+int complain(int status, const char *advice, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Names for numbers, as <errno.h> spells them. */
+const char *errno_name(int error);
+
+/* ---- kernel.c ------------------------------------------------------------ */
+
+struct io_uring_params;
+
+/* The two sides that a verb may ask; errors are negative errnos. */
+struct side {
+	const char *name;
+	int (*setup)(uint32_t entries, struct io_uring_params *params);
+	int (*reg)(int fd, uint32_t opcode, void *arg, uint32_t count);
+};
+
+extern const struct side side_kernel;
+extern const struct side side_polyring;
+
+/* 0 when the kernel lets us have a ring, else why not. */
+int kernel_answers(void);
+
+/* Does this answer mean that io_uring is denied here? */
+bool kernel_refuses(int answer);
+
+/* The likely reason, as a sentence that follows "because". */
+const char *kernel_refusal(int answer);
+
+/* ---- program.c ----------------------------------------------------------- */
+
+/* Fills @path (of PATH_MAX bytes) as execvp() would. 0, 126 or 127, said. */
+int program_find(const char *name, char *path);
+
+/*
+ * Can the dynamic linker be made to preload a library into the program at
+ * @path? Returns NULL, or why not.
+ */
+const char *program_refuses_preload(const char *path);
+
+/* Replace this process. Returns only on failure, with an exit status. */
+int program_exec(const char *path, char **argv);
+
+#endif

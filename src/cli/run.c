@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: MIT
+/*
+ * `polyring run`: run a program with io_uring, whoever provides it.
+ *
+ * Theory: the kernel first. If it gives us a ring, the program is simply
+ * executed, marked POLYRING_ENGINE=kernel so that a preload library inherited
+ * from an outer run stands aside. If it refuses, or --force asks for the
+ * engine, the program is executed with libpolyring-preload.so in LD_PRELOAD
+ * and POLYRING_ENGINE=polyring. One line on stderr says which, and why.
+ * There is no process between: the program has our pid, and its status is ours.
+ */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PRELOAD_NAME "libpolyring-preload.so"
+
+struct run_options {
+	bool force;
+	bool quiet;
+	bool help;
+	const char *counters;
+	const char *kernel;
+};
+
+/* From where the command lies: the build tree, then installed. */
+static const char *const preload_places[] = {
+	"src/intercept/" PRELOAD_NAME,
+	"../intercept/" PRELOAD_NAME,
+	PRELOAD_NAME,
+	"../" POLYRING_LIBDIR "/" PRELOAD_NAME,
+	"../lib/" PRELOAD_NAME,
+	"../lib64/" PRELOAD_NAME,
+};
+
+static bool preload_at(const char *directory, const char *place, char *path)
+{
+	char joined[PATH_MAX];
+	int length =
+		snprintf(joined, sizeof(joined), "%s/%s", directory, place);
+
+	return length < PATH_MAX && realpath(joined, path) &&
+	       access(path, R_OK) == 0;
+}
+
+static bool preload_find(char *path)
+{
+	char self[PATH_MAX] = "";
+	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	const char *directory = length > 0 ? dirname(self) : ".";
+
+	for (size_t i = 0;
+	     i < sizeof(preload_places) / sizeof(preload_places[0]); i++)
+		if (preload_at(directory, preload_places[i], path))
+			return true;
+	return preload_at(POLYRING_PREFIX, POLYRING_LIBDIR "/" PRELOAD_NAME,
+			  path);
+}
+
+/* Is @path one of the words of @list, which colons and blanks separate? */
+static bool list_has(const char *list, const char *path)
+{
+	size_t length = strlen(path);
+
+	while (*list) {
+		size_t word = strcspn(list, ": ");
+
+		if (word == length && !memcmp(list, path, length))
+			return true;
+		list += word;
+		list += strspn(list, ": ");
+	}
+	return false;
+}
+
+/* Ours goes first, what was there stays. */
+static int preload_set(const char *path)
+{
+	const char *before = getenv("LD_PRELOAD");
+	char *both;
+	int result;
+
+	if (before && list_has(before, path))
+		return 0;
+	if (!before || !*before)
+		return setenv("LD_PRELOAD", path, 1);
+	if (asprintf(&both, "%s:%s", path, before) < 0)
+		return -1;
+	result = setenv("LD_PRELOAD", both, 1);
+	free(both);
+	return result;
+}
+
+/* Absolute: the program may go elsewhere before it ends. */
+static int counters_set(const char *file)
+{
+	char *cwd, *path;
+	int result;
+
+	if (!file)
+		return 0;
+	if (*file == '/')
+		return setenv("POLYRING_COUNTERS", file, 1);
+	cwd = getcwd(NULL, 0);
+	if (!cwd || asprintf(&path, "%s/%s", cwd, file) < 0)
+		return -1;
+	result = setenv("POLYRING_COUNTERS", path, 1);
+	free(path);
+	free(cwd);
+	return result;
+}
+
+static int environment_fails(void)
+{
+	return complain(EXIT_OURS, NULL,
+			"run: the environment could not be set: %s",
+			strerror(errno));
+}
+
+static int on_the_kernel(const struct run_options *options, const char *path,
+			 char **argv)
+{
+	if (!options->quiet)
+		say("the kernel's io_uring serves %s: it answers here",
+		    argv[0]);
+	if (setenv("POLYRING_ENGINE", "kernel", 1) < 0)
+		return environment_fails();
+	return program_exec(path, argv);
+}
+
+static int preload_missing(const char *preload)
+{
+	if (preload)
+		return complain(EXIT_OURS,
+				"Move it to a path without blanks and colons: "
+				"LD_PRELOAD takes them as separators.",
+				"run: '%s' cannot be preloaded", preload);
+	return complain(EXIT_OURS,
+			"Install polyring completely (meson install), or run "
+			"the command from its build directory.",
+			"run: " PRELOAD_NAME " is not where this command "
+			"expects it");
+}
+
+static int on_the_engine(const struct run_options *options, const char *path,
+			 char **argv, int answer)
+{
+	const char *refusal = program_refuses_preload(path);
+	char preload[PATH_MAX];
+
+	if (refusal)
+		return complain(EXIT_CANNOT_RUN,
+				"Use a dynamically linked build without "
+				"privileges, or a place where the kernel "
+				"allows io_uring.",
+				"cannot serve '%s': %s", path, refusal);
+	if (!preload_find(preload))
+		return preload_missing(NULL);
+	if (strpbrk(preload, ": "))
+		return preload_missing(preload);
+	if (!options->quiet && answer)
+		say("polyring's engine serves %s: the kernel answers %s, %s",
+		    argv[0], errno_name(answer), kernel_refusal(answer));
+	else if (!options->quiet)
+		say("polyring's engine serves %s: --force asks for it",
+		    argv[0]);
+	if (preload_set(preload) < 0 || counters_set(options->counters) < 0 ||
+	    setenv("POLYRING_ENGINE", "polyring", 1) < 0)
+		return environment_fails();
+	return program_exec(path, argv);
+}
+
+/* False after a message: wrong usage. */
+static bool parse(int argc, char **argv, struct run_options *options)
+{
+	static const struct option known[] = {
+		{"force", no_argument, NULL, 'f'},
+		{"quiet", no_argument, NULL, 'q'},
+		{"counters", required_argument, NULL, 'c'},
+		{"kernel", required_argument, NULL, 'k'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "+fqc:k:h", known, NULL)) !=
+	       -1) {
+		if (option == 'f')
+			options->force = true;
+		else if (option == 'q')
+			options->quiet = true;
+		else if (option == 'c')
+			options->counters = optarg;
+		else if (option == 'k')
+			options->kernel = optarg;
+		else if (option == 'h')
+			options->help = true;
+		else
+			return false;
+	}
+	return true;
+}
+
+static int run(int argc, char **argv)
+{
+	struct run_options options = {0};
+	char path[PATH_MAX];
+	int status, answer;
+
+	if (!parse(argc, argv, &options))
+		return EXIT_USAGE;
+	if (options.help)
+		return fputs(verb_run.help, stdout) < 0;
+	if (options.kernel && strcmp(options.kernel, "latest") != 0)
+		return complain(EXIT_USAGE,
+				"Leave the option away, or say --kernel "
+				"latest.",
+				"run: --kernel %s: this version answers as "
+				"the latest kernel only",
+				options.kernel);
+	if (optind == argc)
+		return complain(EXIT_USAGE,
+				"Try: polyring run -- ./server, or polyring "
+				"help run",
+				"run: which program?");
+	status = program_find(argv[optind], path);
+	if (status)
+		return status;
+	answer = kernel_answers();
+	if (options.force || kernel_refuses(answer))
+		return on_the_engine(&options, path, &argv[optind],
+				     kernel_refuses(answer) ? answer : 0);
+	return on_the_kernel(&options, path, &argv[optind]);
+}
+
+// clang-format off
+const struct verb verb_run = {
+	.name = "run",
+	.brief = "run a program with io_uring, also where the kernel refuses",
+	.help =
+"usage: polyring run [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
+"\n"
+"Runs PROGRAM, unchanged, so that its io_uring calls work. If the kernel allows\n"
+"io_uring here, the kernel serves it, at no cost. If the kernel refuses (EPERM,\n"
+"EACCES, ENOSYS), polyring's engine does, in the program's own process. One line\n"
+"on stderr says which, and why.\n"
+"\n"
+"options:\n"
+"  -f, --force          use the engine even where the kernel would do\n"
+"  -q, --quiet          do not say which was chosen\n"
+"  -c, --counters FILE  at its end, each process that used the engine appends a\n"
+"                       line of JSON to FILE: how much went through it\n"
+"  -k, --kernel VERSION which kernel's answers the program sees: latest\n"
+"  -h, --help           this text\n"
+"\n"
+"examples:\n"
+"  polyring run -- ./server --port 8080\n"
+"  polyring deny -- polyring run -- ./server    as in a container\n"
+"  polyring run --force -- fio job.fio          the engine, to try or debug it\n"
+"  polyring run --force -- gdb ./server         gdb and strace see all of it\n"
+"  polyring run -f -c used.json -- ./server     prove that the engine served\n"
+"\n"
+"The engine reaches dynamically linked x86-64 programs that gain no privileges\n"
+"by exec; static, setuid and setgid ones are refused with status 126.\n"
+"\n"
+"exit status: the program's; 2 wrong usage, 125 polyring is not installed\n"
+"completely, 126 the program cannot be run or served, 127 it was not found.\n",
+	.run = run,
+};
+// clang-format on
