@@ -77,6 +77,7 @@ class Server:
         self.pid = self.process.pid
         self.statistics = {}
         self.counters = {}
+        self.lanes = []
         first = self.process.stdout.readline()
         match = re.match(r"listening on 127\.0\.0\.1:(\d+)$", first)
         if not match:
@@ -150,13 +151,13 @@ class Server:
             self.read_counters()
 
     def read_counters(self):
-        """One JSON line for each process that ran; the server's is ours."""
+        """A line of JSON for each process that used io_uring: one, ours."""
         with open(self.counters_file.name, encoding="utf-8") as lines:
-            for line in lines:
-                for name, value in json.loads(line).items():
-                    if name != "pid" and isinstance(value, int):
-                        self.counters[name] = \
-                            self.counters.get(name, 0) + value
+            records = [json.loads(line) for line in lines]
+        if [record["pid"] for record in records] != [self.pid]:
+            raise Wrong(f"not one line of counters, the server's: {records}")
+        self.counters = records[0]["counters"]
+        self.lanes = records[0]["lanes"]
         sends, receives = (self.statistics[n] for n in ("sends", "receives"))
         for name, least in (("requests", sends),
                             ("completions", sends + receives)):
