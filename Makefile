@@ -33,8 +33,11 @@ run: build
 test: setup
 	@tests/run
 
-unit conformance e2e tidy: setup
+unit e2e tidy: setup
 	@tests/run $@
+
+conformance: build
+	@build/tests/conformance/conformance
 
 asan: setup
 	@tests/run --variant asan
