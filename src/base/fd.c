@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#include "base/fd.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/compiler.h"
+#include "base/sys.h"
+
+/* The first number of ours, read once: the limit seldom changes. */
+static int first_high(void)
+{
+	static int first;
+	struct rlimit limit;
+	int known = load_relaxed(&first);
+
+	if (known)
+		return known;
+	if (SYS_4(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) < 0)
+		limit.rlim_cur = 1024;
+	if (limit.rlim_cur > 1 << 20)
+		limit.rlim_cur = 1 << 20;
+	known = (int)limit.rlim_cur / 2 + 1;
+	store_relaxed(&first, known);
+	return known;
+}
+
+int fd_dup_high(int fd)
+{
+	long high = SYS_3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, first_high());
+
+	if (high == -EINVAL || high == -EMFILE)
+		high = SYS_3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 3);
+	return (int)high;
+}
+
+int fd_move_high(int fd)
+{
+	int high;
+
+	if (fd < 0)
+		return fd;
+	high = fd_dup_high(fd);
+	if (high < 0)
+		return fd;
+	fd_close(fd);
+	return high;
+}
+
+void fd_close(int fd)
+{
+	if (fd >= 0)
+		SYS_1(SYS_close, fd);
+}
+
+/* Only an eventfd's link in /proc says so; there is no call that does. */
+int fd_dup_eventfd(int fd)
+{
+	char path[32], target[32];
+	long n;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	n = SYS_3(SYS_readlink, path, target, sizeof(target));
+	if (n < 0)
+		return -EBADF;
+	if ((size_t)n < sizeof("anon_inode:[eventfd]") - 1 ||
+	    memcmp(target, "anon_inode:[eventfd]", 20) != 0)
+		return -EINVAL;
+	return fd_dup_high(fd);
+}

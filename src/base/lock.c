@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+#include "base/lock.h"
+
+#include <linux/futex.h>
+
+#include "base/sys.h"
+
+/* A holder is usually done within a few hundred nanoseconds. */
+#define SPINS_BEFORE_SLEEP 100
+
+void lock_take_slow(struct lock *lock) UNCHECKED_LOCKS
+{
+	for (int i = 0; i < SPINS_BEFORE_SLEEP; i++) {
+		__builtin_ia32_pause();
+		if (load_relaxed(&lock->word) == 0 && lock_try(lock))
+			return;
+	}
+	while (__atomic_exchange_n(&lock->word, 2, __ATOMIC_ACQUIRE) != 0)
+		SYS_4(SYS_futex, &lock->word, FUTEX_WAIT_PRIVATE, 2, NULL);
+}
+
+void lock_wake_one(struct lock *lock)
+{
+	SYS_3(SYS_futex, &lock->word, FUTEX_WAKE_PRIVATE, 1);
+}

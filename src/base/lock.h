@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A mutex of one word.
+ *
+ * Theory: 0 free, 1 held, 2 held and somebody may sleep for it. Taking and
+ * dropping an uncontended lock is one atomic exchange each and never a system
+ * call. Not recursive, not fair: a thread that spins in and out of enter must
+ * not hand its ring to a sleeper at every turn.
+ */
+#ifndef POLYRING_BASE_LOCK_H
+#define POLYRING_BASE_LOCK_H
+
+#include "base/compiler.h"
+
+struct LOCK_TYPE("lock") lock {
+	uint32_t word;
+};
+
+void lock_take_slow(struct lock *lock);
+void lock_wake_one(struct lock *lock);
+
+static inline bool lock_try(struct lock *lock) TRIES(true, lock) UNCHECKED_LOCKS
+{
+	uint32_t free_word = 0;
+
+	return __atomic_compare_exchange_n(&lock->word, &free_word, 1, false,
+					   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
+static inline void lock_take(struct lock *lock) TAKES(lock) UNCHECKED_LOCKS
+{
+	if (unlikely(!lock_try(lock)))
+		lock_take_slow(lock);
+}
+
+static inline void lock_drop(struct lock *lock) DROPS(lock) UNCHECKED_LOCKS
+{
+	if (unlikely(__atomic_exchange_n(&lock->word, 0, __ATOMIC_RELEASE) ==
+		     2))
+		lock_wake_one(lock);
+}
+
+#endif

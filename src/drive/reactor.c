@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: MIT
+#include "drive/reactor.h"
+
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/sys.h"
+
+struct reactor_watch {
+	struct list waits;
+	struct list idle;
+	int number; /* what epoll knows the file by */
+	int held; /* our duplicate, -1: none */
+	uint32_t index;
+	uint32_t generation;
+	uint32_t mask; /* what epoll was last asked for */
+	bool owned;
+	bool stray;
+	struct reactor_watch *next_free;
+};
+
+/* What epoll reports whether asked or not. */
+#define ALWAYS (EPOLLERR | EPOLLHUP)
+#define WAKE_TAG UINT64_MAX
+
+int reactor_open(struct reactor *r)
+{
+	struct epoll_event wake = {
+		.events = EPOLLIN | EPOLLET,
+		.data.u64 = WAKE_TAG,
+	};
+	long err;
+
+	memset(r, 0, sizeof(*r));
+	list_init(&r->idle);
+	r->epoll_fd = fd_move_high((int)SYS_1(SYS_epoll_create1, EPOLL_CLOEXEC));
+	if (r->epoll_fd < 0)
+		return r->epoll_fd;
+	r->wake_fd = fd_move_high(
+		(int)SYS_2(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK));
+	err = r->wake_fd;
+	if (err < 0)
+		goto close_epoll;
+	err = SYS_4(SYS_epoll_ctl, r->epoll_fd, EPOLL_CTL_ADD, r->wake_fd,
+		    &wake);
+	if (err < 0)
+		goto close_wake;
+	return 0;
+close_wake:
+	fd_close(r->wake_fd);
+close_epoll:
+	fd_close(r->epoll_fd);
+	return (int)err;
+}
+
+void reactor_close(struct reactor *r)
+{
+	for (uint32_t i = 0; i < r->watches_used; i++) {
+		if (!r->watches[i])
+			continue;
+		fd_close(r->watches[i]->held);
+		mem_free(r->watches[i]);
+	}
+	mem_free(r->watches);
+	mem_free(r->by_number);
+	fd_close(r->wake_fd);
+	fd_close(r->epoll_fd);
+}
+
+void reactor_wake(const struct reactor *r)
+{
+	uint64_t one = 1;
+
+	SYS_3(SYS_write, r->wake_fd, &one, sizeof(one));
+}
+
+/* Grow a table of pointers so that @index is inside. */
+static int table_reach(struct reactor_watch ***table, uint32_t *room,
+		       uint32_t index)
+{
+	struct reactor_watch **bigger;
+	uint32_t wanted = *room ? *room : 64;
+
+	if (index < *room)
+		return 0;
+	while (wanted <= index)
+		wanted *= 2;
+	bigger = mem_new(wanted, sizeof(*bigger));
+	if (!bigger)
+		return -ENOMEM;
+	if (*room)
+		memcpy(bigger, *table, *room * sizeof(*bigger));
+	mem_free(*table);
+	*table = bigger;
+	*room = wanted;
+	return 0;
+}
+
+/* Watches are recycled, not freed: an event may still name one. */
+static struct reactor_watch *watch_new(struct reactor *r, int number, bool owned)
+{
+	struct reactor_watch *w = r->free_watches;
+
+	if (w) {
+		r->free_watches = w->next_free;
+	} else {
+		if (table_reach(&r->watches, &r->watches_room,
+				r->watches_used) < 0)
+			return NULL;
+		w = mem_new(1, sizeof(*w));
+		if (!w)
+			return NULL;
+		w->index = r->watches_used++;
+		r->watches[w->index] = w;
+	}
+	list_init(&w->waits);
+	list_init(&w->idle);
+	w->number = number;
+	w->held = -1;
+	w->generation++;
+	w->mask = 0;
+	w->owned = owned;
+	w->stray = false;
+	return w;
+}
+
+static void watch_let_go(struct reactor_watch *w)
+{
+	fd_close(w->held);
+	w->held = -1;
+	list_remove(&w->idle);
+}
+
+static void watch_free(struct reactor *r, struct reactor_watch *w)
+{
+	watch_let_go(w);
+	w->generation++;
+	w->next_free = r->free_watches;
+	r->free_watches = w;
+}
+
+static int watch_tell_epoll(const struct reactor *r, struct reactor_watch *w,
+			    int how, uint32_t mask)
+{
+	struct epoll_event event = {
+		.events = mask | EPOLLET,
+		.data.u64 = (uint64_t)w->generation << 32 | w->index,
+	};
+	long err = SYS_4(SYS_epoll_ctl, r->epoll_fd, how, w->number, &event);
+
+	if (err == -EEXIST)
+		err = SYS_4(SYS_epoll_ctl, r->epoll_fd, EPOLL_CTL_MOD,
+			    w->number, &event);
+	if (!err)
+		w->mask = mask;
+	return (int)err;
+}
+
+/* The number is another file now: whoever waits goes on without it. */
+static void watch_set_stray(struct reactor *r, struct reactor_watch *w)
+{
+	r->by_number[w->number] = NULL;
+	w->stray = true;
+	if (list_empty(&w->waits))
+		watch_free(r, w);
+}
+
+static int watch_add(struct reactor *r, int fd, bool owned, uint32_t mask,
+		     struct reactor_watch **watch)
+{
+	struct reactor_watch *w;
+	int err;
+
+	err = table_reach(&r->by_number, &r->numbers, (uint32_t)fd);
+	if (err < 0)
+		return err;
+	w = watch_new(r, fd, owned);
+	if (!w)
+		return -ENOMEM;
+	err = watch_tell_epoll(r, w, EPOLL_CTL_ADD, mask);
+	if (err < 0) {
+		watch_free(r, w);
+		return err;
+	}
+	r->by_number[fd] = w;
+	*watch = w;
+	return 0;
+}
+
+/* Find or make the watch for what @fd is now, asking for @mask as well. */
+static int watch_get(struct reactor *r, int fd, bool owned, uint32_t mask,
+		     struct reactor_watch **watch)
+{
+	struct reactor_watch *w = NULL;
+	int err;
+
+	if (fd < 0)
+		return -EBADF;
+	if ((uint32_t)fd < r->numbers)
+		w = r->by_number[fd];
+	if (!w)
+		return watch_add(r, fd, owned, mask, watch);
+	*watch = w;
+	if (owned && w->owned && (mask & ~w->mask) == 0)
+		return 0;
+	/* Masks only ever grow: a spare edge costs less than a call. */
+	err = watch_tell_epoll(r, w, EPOLL_CTL_MOD, w->mask | mask);
+	if (err != -ENOENT)
+		return err;
+	watch_set_stray(r, w);
+	return watch_add(r, fd, owned, mask, watch);
+}
+
+int reactor_arm(struct reactor *r, struct reactor_wait *wait, int fd,
+		bool owned, uint32_t mask)
+{
+	struct reactor_watch *w;
+	int err = watch_get(r, fd, owned, mask, &w);
+
+	if (err < 0)
+		return err;
+	/* Without room for a duplicate the number itself has to do. */
+	if (!owned && w->held < 0) {
+		w->held = fd_dup_high(fd);
+		if (w->held < 0)
+			w->held = -1;
+	}
+	list_remove(&w->idle);
+	list_push_back(&w->waits, &wait->node);
+	wait->watch = w;
+	wait->mask = mask | ALWAYS;
+	r->armed++;
+	return 0;
+}
+
+void reactor_disarm(struct reactor *r, struct reactor_wait *wait)
+{
+	struct reactor_watch *w = wait->watch;
+
+	if (!w)
+		return;
+	if (r->cursor == &wait->node)
+		r->cursor = wait->node.next;
+	list_remove(&wait->node);
+	wait->watch = NULL;
+	r->armed--;
+	if (!list_empty(&w->waits))
+		return;
+	if (w->stray)
+		watch_free(r, w);
+	else if (w->held >= 0)
+		list_push_back(&r->idle, &w->idle);
+}
+
+int reactor_change(struct reactor *r, struct reactor_wait *wait, uint32_t mask)
+{
+	struct reactor_watch *w = wait->watch;
+	int err = 0;
+
+	if (!w->stray)
+		err = watch_tell_epoll(r, w, EPOLL_CTL_MOD, w->mask | mask);
+	if (err == -ENOENT)
+		watch_set_stray(r, w);
+	else if (err < 0)
+		return err;
+	/* A stray watch is out of epoll's reach; what it asked for stays. */
+	wait->mask = mask | ALWAYS;
+	return 0;
+}
+
+int reactor_fd(const struct reactor_wait *wait)
+{
+	const struct reactor_watch *w = wait->watch;
+
+	return w->held >= 0 ? w->held : w->number;
+}
+
+void reactor_release_idle(struct reactor *r)
+{
+	while (!list_empty(&r->idle))
+		watch_let_go(list_entry(r->idle.next, struct reactor_watch,
+					idle));
+}
+
+void reactor_release(struct reactor *r, int fd)
+{
+	struct reactor_watch *w = NULL;
+
+	if (fd >= 0 && (uint32_t)fd < r->numbers)
+		w = r->by_number[fd];
+	if (w && list_empty(&w->waits))
+		watch_let_go(w);
+}
+
+void reactor_forget(struct reactor *r, int fd)
+{
+	struct reactor_watch *w;
+
+	if (fd < 0 || (uint32_t)fd >= r->numbers)
+		return;
+	w = r->by_number[fd];
+	if (!w)
+		return;
+	r->by_number[fd] = NULL;
+	watch_free(r, w);
+}
+
+/* epoll_pwait2 came with Linux 5.11; before, waits round up to milliseconds. */
+long reactor_epoll_wait(int epoll_fd, struct epoll_event *events, int room,
+			const struct timespec *timeout,
+			const sigset_t *sigmask)
+{
+	static bool have_pwait2 = true;
+	long n, ms = -1;
+
+	if (load_relaxed(&have_pwait2)) {
+		n = SYS_6(SYS_epoll_pwait2, epoll_fd, events, room, timeout,
+			  sigmask, sizeof(uint64_t));
+		if (n != -ENOSYS)
+			return n;
+		store_relaxed(&have_pwait2, false);
+	}
+	if (timeout && timeout->tv_sec > INT32_MAX / 2000)
+		ms = INT32_MAX / 2;
+	else if (timeout)
+		ms = timeout->tv_sec * 1000 +
+		     (timeout->tv_nsec + 999999) / 1000000;
+	return SYS_6(SYS_epoll_pwait, epoll_fd, events, room, ms, sigmask,
+		     sizeof(uint64_t));
+}
+
+int reactor_sleep(const struct reactor *r, struct reactor_events *found,
+		  int64_t deadline_ns, const sigset_t *sigmask)
+{
+	struct timespec left, *timeout = NULL;
+	long n;
+
+	if (deadline_ns != CLOCK_NEVER) {
+		int64_t ns = 0;
+
+		if (deadline_ns)
+			ns = deadline_ns - clock_now_ns(CLOCK_MONOTONIC);
+		if (ns < 0)
+			ns = 0;
+		left.tv_sec = ns / NS_PER_SEC;
+		left.tv_nsec = ns % NS_PER_SEC;
+		timeout = &left;
+	}
+	n = reactor_epoll_wait(r->epoll_fd, found->events, REACTOR_EVENTS_MAX,
+			       timeout, sigmask);
+	found->count = n > 0 ? (int)n : 0;
+	return n == -EINTR ? -EINTR : 0;
+}
+
+static void watch_ready(struct reactor *r, struct reactor_watch *w,
+			uint32_t events)
+{
+	struct reactor_wait *wait;
+
+	/* A callback may disarm any wait: reactor_disarm moves the cursor. */
+	r->cursor = w->waits.next;
+	while (r->cursor != &w->waits) {
+		wait = list_entry(r->cursor, struct reactor_wait, node);
+		r->cursor = r->cursor->next;
+		if (events & wait->mask)
+			wait->ready(wait, events & wait->mask);
+	}
+	r->cursor = NULL;
+}
+
+void reactor_dispatch(struct reactor *r, const struct reactor_events *found)
+{
+	for (int i = 0; i < found->count; i++) {
+		uint64_t tag = found->events[i].data.u64;
+		struct reactor_watch *w;
+
+		if (tag == WAKE_TAG)
+			continue;
+		w = r->watches[(uint32_t)tag];
+		if (w->generation == (uint32_t)(tag >> 32))
+			watch_ready(r, w, found->events[i].events);
+	}
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Readiness: one epoll a ring, edge-triggered (D5).
+ *
+ * Theory: work is tried first and armed only when it would block. Arming ties
+ * a *wait* (a mask and a callback, living in its owner) to a *watch*, which is
+ * one open file under one number. A number of the application's may be closed
+ * and reused behind our back, so every arming of one is an EPOLL_CTL_MOD: it
+ * fails with ENOENT when the number is another file now, and it reports at
+ * once what became ready since the try. A number that the engine itself owns
+ * (a registered file's) cannot change, and needs no call at all once watched.
+ *
+ * While something waits, the watch holds a duplicate of the application's
+ * file, as the kernel holds a reference; owners do I/O through it
+ * (reactor_fd). A held duplicate delays the peer's end of file, so it goes as
+ * soon as nothing has waited for one turn (reactor_release_idle), and at once
+ * when its owner says that the file has ended (reactor_release).
+ *
+ * A watch whose number became another file is *stray*: its waits go on
+ * through the duplicate, no new one joins, and it is freed with the last.
+ *
+ * Locks: the caller's (the ring lock) for all but reactor_sleep() and
+ * reactor_wake(), which run without. Events fetched without the lock name a
+ * watch by index and generation, so a watch freed meanwhile is recognised.
+ * Progress: every event fetched is dispatched by the thread that fetched it.
+ * Cost: 205 ns an arming; none for an owned number or a wait that stays armed.
+ */
+#ifndef POLYRING_DRIVE_REACTOR_H
+#define POLYRING_DRIVE_REACTOR_H
+
+#include <signal.h>
+#include <sys/epoll.h>
+#include <time.h>
+
+#include "base/list.h"
+
+struct reactor_watch;
+
+struct reactor_wait {
+	struct list node;
+	struct reactor_watch *watch; /* NULL when not armed */
+	uint32_t mask;
+	/*
+	 * The file is ready, with these events. Still armed; may disarm itself
+	 * or any other wait.
+	 */
+	void (*ready)(struct reactor_wait *wait, uint32_t events);
+};
+
+struct reactor {
+	int epoll_fd;
+	int wake_fd; /* eventfd; edge-triggered, hence never read */
+	struct reactor_watch **by_number;
+	uint32_t numbers;
+	struct reactor_watch **watches; /* by index; NULL where free */
+	uint32_t watches_room;
+	uint32_t watches_used;
+	struct reactor_watch *free_watches;
+	struct list idle; /* watches that hold a duplicate for nobody */
+	struct list *cursor; /* the next wait of the dispatch under way */
+	uint32_t armed;
+};
+
+#define REACTOR_EVENTS_MAX 128
+
+struct reactor_events {
+	int count;
+	struct epoll_event events[REACTOR_EVENTS_MAX];
+};
+
+int reactor_open(struct reactor *reactor);
+void reactor_close(struct reactor *reactor);
+
+/*
+ * Call wait->ready when @fd has any of @mask (or an error or hang-up). @owned
+ * says that the engine owns the number. Returns 0; -EPERM when the file can't
+ * be polled, -EBADF, -ENOMEM, -ENOSPC.
+ */
+int reactor_arm(struct reactor *reactor, struct reactor_wait *wait, int fd,
+		bool owned, uint32_t mask);
+
+/* Harmless when not armed. */
+void reactor_disarm(struct reactor *reactor, struct reactor_wait *wait);
+
+/* Change what an armed wait waits for. */
+int reactor_change(struct reactor *reactor, struct reactor_wait *wait,
+		   uint32_t mask);
+
+/* The number to do I/O through while armed. */
+int reactor_fd(const struct reactor_wait *wait);
+
+/* Let go of duplicates that nobody waits on; of the one for @fd. */
+void reactor_release_idle(struct reactor *reactor);
+void reactor_release(struct reactor *reactor, int fd);
+
+/* The engine closes a number of its own, which nothing waits on any more. */
+void reactor_forget(struct reactor *reactor, int fd);
+
+/*
+ * Wait for events until the deadline on the monotonic clock (0: only look).
+ * Without the lock. @sigmask as for epoll_pwait(2). Returns 0 or -EINTR.
+ */
+int reactor_sleep(const struct reactor *reactor, struct reactor_events *events,
+		  int64_t deadline_ns, const sigset_t *sigmask);
+
+/* Call what reactor_sleep() found ready. */
+void reactor_dispatch(struct reactor *reactor,
+		      const struct reactor_events *events);
+
+/* epoll_pwait2(2), also where the kernel or a tool doesn't know it. */
+long reactor_epoll_wait(int epoll_fd, struct epoll_event *events, int room,
+			const struct timespec *timeout,
+			const sigset_t *sigmask);
+
+/* End a sleep, or the next one, from any thread. */
+void reactor_wake(const struct reactor *reactor);
+
+#endif

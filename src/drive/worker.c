@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+#include "drive/worker.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+#define IDLE_SECONDS 5
+#define STACK_BYTES (256u * 1024)
+#define UNBOUNDED_MAX 4096u
+
+struct pool {
+	pthread_mutex_t lock;
+	pthread_cond_t more;
+	struct list queue;
+	uint32_t threads;
+	uint32_t idle;
+	uint32_t queued;
+	uint32_t max_threads;
+};
+
+static struct pool pools[2];
+static pthread_once_t pools_once = PTHREAD_ONCE_INIT;
+
+static void pools_init(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	pthread_condattr_t monotonic;
+
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	for (size_t i = 0; i < array_size(pools); i++) {
+		pthread_mutex_init(&pools[i].lock, NULL);
+		pthread_cond_init(&pools[i].more, &monotonic);
+		list_init(&pools[i].queue);
+		pools[i].threads = 0;
+		pools[i].idle = 0;
+		pools[i].queued = 0;
+	}
+	pools[false].max_threads = 4 * (uint32_t)(cpus > 0 ? cpus : 1);
+	pools[true].max_threads = UNBOUNDED_MAX;
+	pthread_condattr_destroy(&monotonic);
+}
+
+static struct pool *pool_of(const struct work *work)
+{
+	pthread_once(&pools_once, pools_init);
+	return &pools[work->unbounded];
+}
+
+void worker_forget_threads(void)
+{
+	pthread_once(&pools_once, pools_init);
+	pools_init();
+}
+
+/* Under the pool's lock. NULL after an idle time: the thread should leave. */
+static struct work *next_work(struct pool *pool)
+{
+	struct timespec until;
+	struct list *node;
+	int err = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += IDLE_SECONDS;
+	pool->idle++;
+	while (list_empty(&pool->queue) && err != ETIMEDOUT)
+		err = pthread_cond_timedwait(&pool->more, &pool->lock, &until);
+	pool->idle--;
+	node = list_pop_front(&pool->queue);
+	if (!node)
+		return NULL;
+	pool->queued--;
+	return list_entry(node, struct work, node);
+}
+
+static void *worker_main(void *argument)
+{
+	struct pool *pool = argument;
+	struct work *work;
+
+	pthread_mutex_lock(&pool->lock);
+	while ((work = next_work(pool))) {
+		pthread_mutex_unlock(&pool->lock);
+		work->run(work);
+		pthread_mutex_lock(&pool->lock);
+	}
+	pool->threads--;
+	pthread_mutex_unlock(&pool->lock);
+	return NULL;
+}
+
+int worker_thread(void *(*body)(void *), void *argument, const char *name)
+{
+	sigset_t all, before;
+	pthread_attr_t attr;
+	pthread_t thread;
+	int err;
+
+	/* A fault of the application's is ours to answer on any thread. */
+	sigfillset(&all);
+	sigdelset(&all, SIGSEGV);
+	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGSYS);
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	err = pthread_create(&thread, &attr, body, argument);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attr);
+	if (!err)
+		pthread_setname_np(thread, name);
+	return -err;
+}
+
+int worker_start(struct work *work)
+{
+	struct pool *pool = pool_of(work);
+	int err = 0;
+
+	pthread_mutex_lock(&pool->lock);
+	/* An idle thread may be spoken for: work must never wait for work. */
+	if (pool->idle <= pool->queued && pool->threads < pool->max_threads) {
+		err = worker_thread(worker_main, pool, "polyring-work");
+		if (!err)
+			pool->threads++;
+	}
+	if (!pool->threads) {
+		pthread_mutex_unlock(&pool->lock);
+		return -EAGAIN;
+	}
+	list_push_back(&pool->queue, &work->node);
+	pool->queued++;
+	pthread_cond_signal(&pool->more);
+	pthread_mutex_unlock(&pool->lock);
+	return 0;
+}
+
+bool worker_cancel(struct work *work)
+{
+	struct pool *pool = pool_of(work);
+	bool queued;
+
+	pthread_mutex_lock(&pool->lock);
+	queued = work->node.next && !list_empty(&work->node);
+	if (queued) {
+		list_remove(&work->node);
+		pool->queued--;
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return queued;
+}

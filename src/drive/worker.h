@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Threads for work that blocks (D7).
+ *
+ * Theory: two pools a process. The *bounded* one serves disks, whose work ends
+ * by itself; the *unbounded* one serves what may wait for ever, so that such
+ * waits never starve disks. A pool starts a thread when work is queued and
+ * nobody is idle, up to its bound, and a thread leaves after some idle
+ * seconds. Work lives in its owner and is queued in order.
+ *
+ * A work is queued, then running, then finished; worker_cancel() removes it
+ * while it is queued and tells the truth otherwise. run() is called without
+ * any lock and reports its end by its own means.
+ *
+ * Locks: one mutex a pool, inside. Threads block all signals.
+ */
+#ifndef POLYRING_DRIVE_WORKER_H
+#define POLYRING_DRIVE_WORKER_H
+
+#include "base/list.h"
+
+struct work {
+	struct list node; /* zeroed or self-pointing when not queued */
+	void (*run)(struct work *work);
+	bool unbounded;
+};
+
+/*
+ * Queue @work. Returns 0, or -EAGAIN when no thread exists and none could be
+ * started: the work was not queued.
+ */
+int worker_start(struct work *work);
+
+/* True: it was still queued, and will not run. */
+bool worker_cancel(struct work *work);
+
+/* In a forked child the threads are gone: begin anew. */
+void worker_forget_threads(void);
+
+/* Start a detached thread of the engine's own, all signals blocked. */
+int worker_thread(void *(*body)(void *), void *argument, const char *name);
+
+#endif

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+#include "engine/cq.h"
+
+void cq_post(struct ctx *ctx, uint64_t user_data, int32_t res, uint32_t flags,
+	     const uint64_t *extra)
+{
+	struct cqe cqe = {
+		.user_data = user_data,
+		.res = res,
+		.flags = flags,
+	};
+
+	if (ctx->flags & IORING_SETUP_CQE32) {
+		cqe.extra[0] = extra[0];
+		cqe.extra[1] = extra[1];
+	}
+	if (!queue_post(&ctx->queue, &cqe))
+		ctx->backlog_fresh = true;
+	ctx->posted_total++;
+	counter_add(&ctx->counters, COUNTER_COMPLETIONS, 1);
+}

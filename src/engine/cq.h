@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Posting completions for a ring: the queue's own posting, plus what counts
+ * completions (timeouts with a count) and what announces them.
+ */
+#ifndef POLYRING_ENGINE_CQ_H
+#define POLYRING_ENGINE_CQ_H
+
+#include "engine/ctx.h"
+
+/* @extra, two words, is looked at only on a CQE32 ring. Never fails (D14). */
+void cq_post(struct ctx *ctx, uint64_t user_data, int32_t res, uint32_t flags,
+	     const uint64_t *extra) HOLDS(&ctx->lock);
+
+#endif

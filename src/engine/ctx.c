@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+#include "engine/ctx.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+#include "base/sys.h"
+#include "engine/cancel.h"
+#include "engine/files.h"
+#include "engine/index.h"
+#include "engine/notify.h"
+#include "engine/registry.h"
+#include "engine/sqpoll.h"
+#include "engine/standby.h"
+#include "engine/turn.h"
+
+/* One end for the application, one for us (D2). */
+static int open_socket(struct ctx *ctx)
+{
+	int ends[2];
+	struct stat st;
+	long err;
+
+	err = SYS_4(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
+		    ends);
+	if (err < 0)
+		return (int)err;
+	ctx->ring_fd = ends[0];
+	ctx->peer_fd = fd_move_high(ends[1]);
+	SYS_2(SYS_fstat, ctx->ring_fd, &st);
+	ctx->ring_inode = st.st_ino;
+	return 0;
+}
+
+static void close_socket(struct ctx *ctx)
+{
+	fd_close(ctx->peer_fd);
+	ctx->peer_fd = -1;
+}
+
+/*
+ * All but the counters starts from zero, and the lock stays as it is: a thread
+ * with an old belief about a number may be waiting for it.
+ */
+static void reset(struct ctx *ctx) HOLDS(&ctx->lock)
+{
+	struct counters kept = ctx->counters;
+
+	memset((char *)ctx + sizeof(ctx->lock), 0,
+	       sizeof(*ctx) - sizeof(ctx->lock));
+	ctx->counters = kept;
+	ctx->ring_fd = -1;
+	ctx->peer_fd = -1;
+	ctx->event_fd = -1;
+	list_init(&ctx->free_reqs);
+	list_init(&ctx->deferred);
+	list_init(&ctx->ready);
+	list_init(&ctx->again);
+	list_init(&ctx->counting);
+	list_init(&ctx->arrivals);
+	queue_init(&ctx->queue);
+}
+
+static void set_modes(struct ctx *ctx, const struct io_uring_params *p)
+{
+	const uint32_t asks = IORING_SETUP_TASKRUN_FLAG;
+	const uint32_t by_itself =
+		IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SQPOLL;
+
+	ctx->flags = p->flags;
+	ctx->disabled = p->flags & IORING_SETUP_R_DISABLED;
+	ctx->shows_taskrun = p->flags & asks || !(p->flags & by_itself);
+	ctx->watched = true;
+	if (p->flags & IORING_SETUP_SINGLE_ISSUER && !ctx->disabled) {
+		ctx->issuer = pthread_self();
+		ctx->issuer_known = true;
+	}
+}
+
+/* The parts, each undone by the next function in reverse. */
+static int open_parts(struct ctx *ctx, struct io_uring_params *p)
+{
+	int err;
+
+	err = ring_memory_open(&ctx->queue.memory, p);
+	if (err < 0)
+		return err;
+	err = reactor_open(&ctx->reactor);
+	if (err < 0)
+		goto close_memory;
+	err = kbuf_table_open(&ctx->kbuf, 0);
+	if (err < 0)
+		goto close_reactor;
+	err = index_open(ctx);
+	if (err < 0)
+		goto close_kbuf;
+	err = open_socket(ctx);
+	if (err < 0)
+		goto close_index;
+	return 0;
+close_index:
+	index_close(ctx);
+close_kbuf:
+	kbuf_table_close(ctx->kbuf);
+close_reactor:
+	reactor_close(&ctx->reactor);
+close_memory:
+	ring_memory_close(&ctx->queue.memory);
+	return err;
+}
+
+static void close_parts(struct ctx *ctx)
+{
+	files_unregister(ctx);
+	fd_close(ctx->event_fd);
+	timer_heap_close(&ctx->timers);
+	req_slabs_free(ctx);
+	close_socket(ctx);
+	index_close(ctx);
+	kbuf_table_close(ctx->kbuf);
+	reactor_close(&ctx->reactor);
+	queue_close(&ctx->queue);
+}
+
+/* From here on other threads may see the ring. */
+static int publish(struct ctx *ctx, uint32_t idle_ms)
+{
+	int err;
+
+	store_release(&ctx->state, CTX_OPEN);
+	err = registry_set(ctx);
+	if (err < 0)
+		goto unpublish;
+	err = standby_add(ctx);
+	if (err < 0)
+		goto clear;
+	if (ctx->flags & IORING_SETUP_SQPOLL) {
+		err = sqpoll_start(ctx, idle_ms);
+		if (err < 0)
+			goto clear;
+	}
+	return ctx->ring_fd;
+clear:
+	registry_clear(ctx);
+unpublish:
+	store_release(&ctx->state, CTX_FREE);
+	return err;
+}
+
+int ctx_open(struct io_uring_params *p)
+{
+	struct ctx *ctx;
+	int err;
+
+	ctx = registry_new();
+	if (!ctx)
+		return -ENOMEM;
+	lock_take(&ctx->lock);
+	reset(ctx);
+	set_modes(ctx, p);
+	err = open_parts(ctx, p);
+	lock_drop(&ctx->lock);
+	if (err < 0)
+		goto recycle;
+	counter_add(&ctx->counters, COUNTER_RINGS, 1);
+	err = publish(ctx, p->sq_thread_idle);
+	if (err < 0)
+		goto close;
+	return err;
+close:
+	fd_close(ctx->ring_fd);
+	close_parts(ctx);
+recycle:
+	registry_recycle(ctx);
+	return err;
+}
+
+bool ctx_close(struct ctx *ctx) UNCHECKED_LOCKS
+{
+	lock_take(&ctx->lock);
+	if (cancel_all(ctx) || ctx->inside || ctx->sqpoll_runs) {
+		turn_sleep(ctx, 0, NULL);
+		lock_drop(&ctx->lock);
+		return false;
+	}
+	store_release(&ctx->state, CTX_FREE);
+	close_parts(ctx);
+	lock_drop(&ctx->lock);
+	registry_recycle(ctx);
+	return true;
+}
+
+void ctx_abandon(struct ctx *ctx)
+{
+	ctx->state = CTX_FREE;
+	registry_clear(ctx);
+	close_parts(ctx);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A ring: everything one io_uring instance is.
+ *
+ * Theory: one lock, ctx->lock, guards all that is mutable here: the queues'
+ * cursors, requests, groups of buffers, the reactor's tables, the timers. It
+ * is taken once for each enter, dropped around every sleep, and never held
+ * across a call that may wait. What other threads bring, workers' results
+ * and wake-ups, arrives through ctx->arrivals, which has a lock of its own.
+ *
+ * Lock order: standby's lock, then ctx->lock, then arrivals, then a pool's.
+ * kbuf readers (mmap) take none (RCU).
+ *
+ * A ctx is never given back to the allocator: a thread that looked one up may
+ * find it closed (ctx->state) or reused (ctx->ring_fd differs), never gone.
+ *
+ * Who drives (D4): the thread that waits in enter; else the SQPOLL thread;
+ * else the standby thread. ctx->inside counts the first kind.
+ */
+#ifndef POLYRING_ENGINE_CTX_H
+#define POLYRING_ENGINE_CTX_H
+
+#include <pthread.h>
+
+#include "base/lock.h"
+#include "drive/reactor.h"
+#include "drive/timer.h"
+#include "engine/req.h"
+#include "observe/counters.h"
+#include "ring/queue.h"
+
+enum ctx_state {
+	CTX_FREE,
+	CTX_OPEN,
+	CTX_CLOSING, /* the last copy of its fd is gone */
+};
+
+/* A registered file: one number of ours, counted by slots and requests. */
+struct file_node {
+	struct ctx *ctx;
+	int fd;
+	uint32_t refs;
+	uint64_t tag;
+};
+
+struct file_table {
+	struct file_node **slots;
+	uint32_t count;
+	uint32_t alloc_from; /* where FILE_INDEX_ALLOC may choose */
+	uint32_t alloc_to;
+	uint32_t hint;
+};
+
+#define CTX_INDEX_BITS_MIN 6
+
+struct ctx {
+	struct lock lock;
+	uint8_t state;
+	uint32_t flags; /* IORING_SETUP_ */
+	int ring_fd; /* the application's end */
+	uint64_t ring_inode; /* of its socket: knows duplicates */
+	int peer_fd; /* ours: sees the hang-up, feeds the readability */
+	pthread_t issuer; /* SINGLE_ISSUER: the one */
+	bool issuer_known;
+
+	struct queue queue;
+	struct reactor reactor;
+	struct timer_heap timers;
+	struct kbuf_table *kbuf;
+	struct file_table files;
+
+	/* requests */
+	struct list free_reqs;
+	void *slabs; /* chain of blocks */
+	struct list *index; /* pending requests by user_data */
+	uint32_t index_bits;
+	uint32_t indexed;
+	uint32_t live; /* accepted and not finished */
+	uint32_t live_counted; /* of those, what a drain waits for */
+	struct list deferred; /* drain: in order of submission */
+	struct list ready; /* may run now: the next of a link chain */
+	struct list again; /* had their share: tried once more next turn */
+	struct req *chain_head; /* the link chain being submitted */
+	struct req *chain_last;
+	bool chain_failed;
+	bool drain_disabled; /* CQE_SKIP was used: no drains any more */
+	uint64_t posted_total; /* completions ever: timeouts count them */
+	struct list counting; /* timeouts that wait for completions */
+
+	/* what other threads bring */
+	struct lock arrivals_lock;
+	struct list arrivals; /* finished on a worker */
+	uint32_t punted; /* on workers now */
+
+	struct counters counters; /* never reset: the process's sum needs them */
+
+	/* who is here */
+	uint32_t inside; /* threads in enter */
+	uint32_t sleepers; /* of those, asleep in the reactor */
+	uint32_t entered; /* counts enters: standby watches it move */
+	bool shows_taskrun; /* armed work shows as SQ_TASKRUN (D4) */
+	bool watched; /* somebody polls the ring fd */
+	bool byte_out; /* our byte is in the socket */
+	bool backlog_fresh; /* completions went to the backlog, unannounced */
+	bool posted_async; /* some came from a worker */
+	int event_fd;
+	bool event_async_only;
+	bool sqpoll_runs; /* its thread exists */
+	int64_t sqpoll_idle_ns;
+
+	/* the standby thread's view */
+	uint32_t standby_seen; /* ctx->entered when it last looked */
+	bool attended; /* it watches this ring's reactor */
+	bool disabled; /* R_DISABLED, until ENABLE_RINGS */
+};
+
+/* ---- opening and closing (ctx.c) ---- */
+
+/* Returns the ring fd or a negative errno; fills @params (D2, D3). */
+int ctx_open(struct io_uring_params *params);
+
+/*
+ * End a ring whose fd is gone: cancel all, give everything back, recycle.
+ * Returns false, having cancelled what it could, while somebody is inside or a
+ * worker still holds requests: call again later.
+ */
+bool ctx_close(struct ctx *ctx) UNCHECKED_LOCKS;
+
+/* In a forked child: the ring is the parent's; close our numbers for it. */
+void ctx_abandon(struct ctx *ctx);
+
+/* ---- finding (registry.c) ---- */
+
+/* The open ring behind @fd, or NULL. No lock; check under the ring lock. */
+struct ctx *ctx_of_fd(int fd);
+/* With the lock taken; NULL when it is none of ours. */
+struct ctx *ctx_lock_fd(int fd) UNCHECKED_LOCKS;
+
+#endif

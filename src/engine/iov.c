@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+#include "engine/iov.h"
+
+#include <limits.h>
+
+#include "base/fault.h"
+
+static const void *pointer(uint64_t address)
+{
+	return (const void *)(uintptr_t)address;
+}
+
+static int vectors_copy(struct iovec *to, uint64_t address, size_t count)
+{
+	if (fault_copy(to, pointer(address), count * sizeof(*to)) < 0)
+		return -EFAULT;
+	for (size_t i = 0; i < count; i++)
+		if (to[i].iov_len > SSIZE_MAX)
+			return -EINVAL;
+	return 0;
+}
+
+int iov_import(struct req *req, uint64_t address, uint32_t count,
+	       struct iovec **vectors)
+{
+	if (count > IOV_COUNT_MAX)
+		return -EINVAL;
+	*vectors = req_extra(req, (count ? count : 1) * sizeof(**vectors));
+	if (!*vectors)
+		return -ENOMEM;
+	return vectors_copy(*vectors, address, count);
+}
+
+static int name_copy(struct msg *m)
+{
+	socklen_t bytes = m->header.msg_namelen;
+
+	if (!m->user_name || !bytes) {
+		m->header.msg_name = NULL;
+		m->header.msg_namelen = 0;
+		return 0;
+	}
+	if (bytes > sizeof(m->name))
+		bytes = sizeof(m->name);
+	if (fault_copy(&m->name, pointer(m->user_name), bytes) < 0)
+		return -EFAULT;
+	m->header.msg_name = &m->name;
+	m->header.msg_namelen = bytes;
+	return 0;
+}
+
+int msg_import(struct req *req, uint64_t address, bool with_name,
+	       struct msg **msg)
+{
+	struct msghdr header;
+	struct msg *m;
+	int err;
+
+	if (fault_copy(&header, pointer(address), sizeof(header)) < 0)
+		return -EFAULT;
+	if ((int)header.msg_namelen < 0)
+		return -EINVAL;
+	if (header.msg_iovlen > IOV_COUNT_MAX)
+		return -EMSGSIZE;
+	m = req_extra(req, sizeof(*m) +
+				   (header.msg_iovlen + 1) * sizeof(struct iovec));
+	if (!m)
+		return -ENOMEM;
+	m->header = header;
+	m->user_name = (uintptr_t)header.msg_name;
+	err = vectors_copy(m->vectors, (uintptr_t)header.msg_iov,
+			   header.msg_iovlen);
+	m->header.msg_iov = m->vectors;
+	if (!err && with_name)
+		err = name_copy(m);
+	*msg = m;
+	return err;
+}
+
+size_t iov_bytes(const struct iovec *vectors, size_t count)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (vectors[i].iov_len > IORING_MAX_RW_COUNT - bytes)
+			return IORING_MAX_RW_COUNT;
+		bytes += vectors[i].iov_len;
+	}
+	return bytes;
+}
+
+void iov_advance(struct iovec **vectors, size_t *count, size_t bytes)
+{
+	while (*count && bytes >= (*vectors)->iov_len) {
+		bytes -= (*vectors)->iov_len;
+		++*vectors;
+		--*count;
+	}
+	if (*count) {
+		(*vectors)->iov_base = (char *)(*vectors)->iov_base + bytes;
+		(*vectors)->iov_len -= bytes;
+	}
+}

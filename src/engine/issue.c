@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+#include "engine/issue.h"
+
+#include "base/sys.h"
+#include "engine/files.h"
+#include "engine/index.h"
+#include "engine/link.h"
+
+static void retry(struct req *req)
+{
+	req->state = REQ_ISSUING;
+	issue_settle(req, req->def->issue(req, ISSUE_NONBLOCK));
+}
+
+static void file_ready(struct reactor_wait *wait, uint32_t events)
+{
+	struct req *req = container_of(wait, struct req, wait);
+
+	req->events = events;
+	if (req->state == REQ_ARMED)
+		retry(req);
+}
+
+static void wait_for(struct req *req, enum req_state state)
+{
+	req->state = (uint8_t)state;
+	index_add(req);
+	link_waits(req);
+}
+
+static void worker_runs(struct work *work)
+{
+	struct req *req = container_of(work, struct req, work);
+	struct ctx *ctx = req->ctx;
+	bool first;
+
+	req->said = req->def->issue(req, ISSUE_WORKER);
+	lock_take(&ctx->arrivals_lock);
+	first = list_empty(&ctx->arrivals);
+	list_push_back(&ctx->arrivals, &req->node);
+	lock_drop(&ctx->arrivals_lock);
+	if (first)
+		reactor_wake(&ctx->reactor);
+}
+
+static void punt(struct req *req)
+{
+	int err;
+
+	req->work.run = worker_runs;
+	req->work.unbounded = req->def->unbounded;
+	list_init(&req->work.node);
+	wait_for(req, REQ_PUNTED);
+	req->ctx->punted++;
+	counter_add(&req->ctx->counters, COUNTER_PUNTED, 1);
+	err = worker_start(&req->work);
+	if (err < 0) {
+		req->ctx->punted--;
+		req_finish_with(req, err);
+	}
+}
+
+static void arm(struct req *req)
+{
+	int err;
+
+	if (req->wait.watch) {
+		req->state = REQ_ARMED;
+		return;
+	}
+	req->wait.ready = file_ready;
+	err = reactor_arm(&req->ctx->reactor, &req->wait, req_io_fd(req),
+			  req->file != NULL, req->def->waits_for);
+	if (err == -EPERM) {
+		punt(req); /* a file that can't be polled may still block */
+		return;
+	}
+	if (err < 0) {
+		req_finish_with(req, err);
+		return;
+	}
+	counter_add(&req->ctx->counters, COUNTER_ARMED, 1);
+	wait_for(req, REQ_ARMED);
+}
+
+void issue_settle(struct req *req, int said)
+{
+	switch (said) {
+	case ISSUE_DONE:
+		req_finish(req);
+		break;
+	case ISSUE_AGAIN:
+		arm(req);
+		break;
+	case ISSUE_PUNT:
+		punt(req);
+		break;
+	case ISSUE_PARKED:
+		wait_for(req, REQ_PARKED);
+		break;
+	case ISSUE_MORE:
+		wait_for(req, REQ_ARMED);
+		req->flags |= REQ_F_AGAIN;
+		list_push_back(&req->ctx->again, &req->node);
+		break;
+	default:
+		req_finish_with(req, said);
+	}
+}
+
+/* The file is looked up when the request runs: a link may have opened it. */
+static int take_file(struct req *req)
+{
+	if (!(req->sqe_flags & IOSQE_FIXED_FILE) || req->file)
+		return 0;
+	req->file = file_get(req->ctx, (uint32_t)req->fd);
+	return req->file ? 0 : -EBADF;
+}
+
+void req_issue(struct req *req)
+{
+	int err = 0;
+
+	req->state = REQ_ISSUING;
+	if (req->def->needs_file)
+		err = take_file(req);
+	if (unlikely(err < 0))
+		req_finish_with(req, err);
+	else if (unlikely(req->flags & REQ_F_POLL_FIRST))
+		arm(req);
+	else if (unlikely(req->sqe_flags & IOSQE_ASYNC) &&
+		 !req->def->needs_ctx && !req->def->waits_for)
+		punt(req);
+	else
+		issue_settle(req, req->def->issue(req, ISSUE_NONBLOCK));
+}
+
+void issue_again(struct ctx *ctx)
+{
+	struct list now, *node;
+
+	/* Those that ask for more have to wait for the turn after this one. */
+	list_init(&now);
+	while ((node = list_pop_front(&ctx->again)))
+		list_push_back(&now, node);
+	while ((node = list_pop_front(&now))) {
+		struct req *req = list_entry(node, struct req, node);
+
+		req->flags &= ~REQ_F_AGAIN;
+		retry(req);
+	}
+}
+
+static struct req *next_arrival(struct ctx *ctx)
+{
+	struct list *node;
+
+	lock_take(&ctx->arrivals_lock);
+	node = list_pop_front(&ctx->arrivals);
+	lock_drop(&ctx->arrivals_lock);
+	return node ? list_entry(node, struct req, node) : NULL;
+}
+
+void issue_arrivals(struct ctx *ctx)
+{
+	struct req *req;
+
+	if (!ctx->punted)
+		return;
+	while ((req = next_arrival(ctx))) {
+		ctx->punted--;
+		ctx->posted_async = true;
+		req->state = REQ_ISSUING;
+		issue_settle(req, req->said);
+	}
+}

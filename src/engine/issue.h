@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Trying a request, and what follows from the answer.
+ *
+ * Theory: an operation's issue says one of a few things (enum issue_result)
+ * and this file alone knows what each means for the request's state: it
+ * completes, arms its file, goes to a worker, or is left to its operation.
+ * Locks: the ring lock.
+ */
+#ifndef POLYRING_ENGINE_ISSUE_H
+#define POLYRING_ENGINE_ISSUE_H
+
+#include "engine/ctx.h"
+
+/* Act on what issue said, wherever it ran. */
+void issue_settle(struct req *req, int said);
+
+/* Requests that had their share in an earlier turn are tried again (S12). */
+void issue_again(struct ctx *ctx);
+
+/* Take in what workers have finished. */
+void issue_arrivals(struct ctx *ctx);
+
+#endif

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+#include "engine/req.h"
+
+#include "base/mem.h"
+#include "engine/cq.h"
+#include "engine/ctx.h"
+#include "engine/files.h"
+#include "engine/index.h"
+#include "engine/link.h"
+
+/* Requests come in blocks, so that a steady load allocates nothing. */
+#define SLAB_REQS 32
+
+struct slab {
+	struct slab *next;
+	struct req reqs[SLAB_REQS];
+};
+
+static bool slab_add(struct ctx *ctx)
+{
+	struct slab *slab = mem_new(1, sizeof(*slab));
+
+	if (!slab)
+		return false;
+	slab->next = ctx->slabs;
+	ctx->slabs = slab;
+	for (int i = 0; i < SLAB_REQS; i++)
+		list_push_back(&ctx->free_reqs, &slab->reqs[i].node);
+	return true;
+}
+
+void req_slabs_free(struct ctx *ctx)
+{
+	struct slab *slab;
+
+	while ((slab = ctx->slabs)) {
+		ctx->slabs = slab->next;
+		mem_free(slab);
+	}
+}
+
+/* Only what must start from zero: the rest is set by prep or when armed. */
+struct req *req_new(struct ctx *ctx)
+{
+	struct req *req;
+
+	if (unlikely(list_empty(&ctx->free_reqs)) && !slab_add(ctx))
+		return NULL;
+	req = list_entry(list_pop_front(&ctx->free_reqs), struct req, node);
+	req->ctx = ctx;
+	req->res = 0;
+	req->cflags = 0;
+	req->flags = 0;
+	req->state = REQ_ISSUING;
+	req->file = NULL;
+	req->link = NULL;
+	req->link_head = NULL;
+	req->claim.kind = KBUF_NONE;
+	req->extra = NULL;
+	req->events = 0;
+	req->moved = 0;
+	req->wait.watch = NULL;
+	req->timer.slot = 0;
+	return req;
+}
+
+static void req_free(struct req *req)
+{
+	struct ctx *ctx = req->ctx;
+
+	if (req->def->cleanup)
+		req->def->cleanup(req);
+	mem_free(req->extra);
+	if (req->file)
+		file_put(req->file);
+	list_push_front(&ctx->free_reqs, &req->node);
+}
+
+void *req_extra(struct req *req, size_t bytes)
+{
+	mem_free(req->extra);
+	req->extra = mem_new(1, bytes);
+	return req->extra;
+}
+
+/* From any waiting state back to none: nobody will call this request again. */
+static void req_detach(struct req *req)
+{
+	struct ctx *ctx = req->ctx;
+
+	if (req->wait.watch)
+		reactor_disarm(&ctx->reactor, &req->wait);
+	if (req->timer.slot)
+		timer_disarm(&ctx->timers, &req->timer);
+	if (req->flags & REQ_F_INDEXED)
+		index_remove(req);
+	if (req->flags & REQ_F_AGAIN) {
+		list_remove(&req->node);
+		req->flags &= ~REQ_F_AGAIN;
+	}
+}
+
+static void req_post_last(struct req *req)
+{
+	if (req->flags & REQ_F_SILENT)
+		return;
+	if ((req->sqe_flags & IOSQE_CQE_SKIP_SUCCESS) && req->res >= 0 &&
+	    !(req->flags & REQ_F_FAIL_LINK))
+		return;
+	cq_post(req->ctx, req->user_data, req->res, req->cflags, req->big_cqe);
+}
+
+void req_finish(struct req *req)
+{
+	struct ctx *ctx = req->ctx;
+	bool ended = req->res <= 0 && req->wait.watch && !req->file;
+
+	req_detach(req);
+	/* An ended file's duplicate would keep the peer waiting. */
+	if (ended)
+		reactor_release(&ctx->reactor, req->fd);
+	if (req->claim.kind != KBUF_NONE)
+		req_recycle(req, ISSUE_NONBLOCK);
+	req->state = REQ_DONE;
+	req_post_last(req);
+	ctx->live--;
+	link_after(req);
+	req_free(req);
+}
+
+void req_finish_with(struct req *req, int32_t res)
+{
+	req->res = res;
+	req_finish(req);
+}
+
+bool req_post_more(struct req *req, int32_t res, uint32_t cflags)
+{
+	if (!queue_has_room(&req->ctx->queue) ||
+	    req->ctx->queue.backlog_count)
+		return false;
+	cq_post(req->ctx, req->user_data, res, cflags | IORING_CQE_F_MORE,
+		req->big_cqe);
+	return true;
+}
+
+int req_io_fd(const struct req *req)
+{
+	if (req->file)
+		return req->file->fd;
+	if (req->wait.watch)
+		return reactor_fd(&req->wait);
+	return req->fd;
+}
+
+static void claim_lock(struct req *req, uint32_t issue_flags) UNCHECKED_LOCKS
+{
+	if (issue_flags & ISSUE_WORKER)
+		lock_take(&req->ctx->lock);
+}
+
+static void claim_unlock(struct req *req, uint32_t issue_flags) UNCHECKED_LOCKS
+{
+	if (issue_flags & ISSUE_WORKER)
+		lock_drop(&req->ctx->lock);
+}
+
+int req_claim(struct req *req, uint32_t want_bytes, bool at_once,
+	      uint32_t issue_flags)
+{
+	int err;
+
+	claim_lock(req, issue_flags);
+	err = kbuf_claim(req->ctx->kbuf, req->buf_group, want_bytes,
+			 at_once || (issue_flags & ISSUE_WORKER), &req->claim);
+	claim_unlock(req, issue_flags);
+	return err;
+}
+
+void req_commit(struct req *req, uint32_t bytes, uint32_t issue_flags)
+{
+	claim_lock(req, issue_flags);
+	req->cflags |= kbuf_commit(req->ctx->kbuf, &req->claim, bytes);
+	claim_unlock(req, issue_flags);
+}
+
+void req_recycle(struct req *req, uint32_t issue_flags)
+{
+	claim_lock(req, issue_flags);
+	kbuf_recycle(req->ctx->kbuf, &req->claim);
+	claim_unlock(req, issue_flags);
+}
+
+/* A ring entry can't be kept while others claim: it is consumed now. */
+void req_hold(struct req *req, uint32_t issue_flags)
+{
+	if (req->claim.kind == KBUF_RING)
+		req_commit(req, req->claim.len, issue_flags);
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+#include "engine/sqpoll.h"
+
+#include <sched.h>
+
+#include "base/clock.h"
+#include "engine/notify.h"
+#include "engine/standby.h"
+#include "engine/submit.h"
+#include "engine/turn.h"
+
+#define IDLE_MS_DEFAULT 1000
+
+/* Say that a wake-up is needed, unless something was submitted meanwhile. */
+static bool may_sleep(struct ctx *ctx)
+{
+	queue_sq_flags(&ctx->queue, IORING_SQ_NEED_WAKEUP, 0);
+	/* Pairs with the application's fence between tail and flags. */
+	full_fence();
+	return !queue_pending(&ctx->queue);
+}
+
+static void sleep_until_woken(struct ctx *ctx) HOLDS(&ctx->lock)
+{
+	if (may_sleep(ctx))
+		turn_sleep(ctx, CLOCK_NEVER, NULL);
+	queue_sq_flags(&ctx->queue, 0, IORING_SQ_NEED_WAKEUP);
+}
+
+/* Returns whether anything was submitted. */
+static bool spin_once(struct ctx *ctx) HOLDS(&ctx->lock)
+{
+	bool submitted = submit(ctx, ctx->queue.memory.sq_entries) > 0;
+
+	if (turn_has_cause(ctx))
+		turn_sleep(ctx, 0, NULL);
+	return submitted;
+}
+
+static void *sqpoll_main(void *argument)
+{
+	struct ctx *ctx = argument;
+	int64_t busy_until = 0;
+
+	lock_take(&ctx->lock);
+	while (ctx->state == CTX_OPEN) {
+		int64_t now = clock_now_ns(CLOCK_MONOTONIC);
+
+		if (!ctx->disabled && spin_once(ctx))
+			busy_until = now + ctx->sqpoll_idle_ns;
+		else if (now >= busy_until)
+			sleep_until_woken(ctx);
+		ctx_unlock(ctx);
+		sched_yield();
+		lock_take(&ctx->lock);
+	}
+	ctx->sqpoll_runs = false;
+	lock_drop(&ctx->lock);
+	standby_nudge();
+	return NULL;
+}
+
+int sqpoll_start(struct ctx *ctx, uint32_t idle_ms)
+{
+	int err;
+
+	ctx->sqpoll_idle_ns =
+		(int64_t)(idle_ms ? idle_ms : IDLE_MS_DEFAULT) * 1000000;
+	ctx->sqpoll_runs = true;
+	err = worker_thread(sqpoll_main, ctx, "polyring-sq");
+	if (err < 0)
+		ctx->sqpoll_runs = false;
+	return err;
+}

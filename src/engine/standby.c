@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: MIT
+#include "engine/standby.h"
+
+#include <sys/eventfd.h>
+
+#include "base/fd.h"
+#include "base/sys.h"
+#include "engine/notify.h"
+#include "engine/registry.h"
+#include "engine/turn.h"
+
+#define TICK_MIN_NS 50000
+#define TICK_MAX_NS 1000000
+/* Ticks without any ring moving before the thread sleeps for good. */
+#define QUIET_TICKS_MAX 64
+#define EVENTS_MAX 64
+
+/* Low bits of an event's data: which of a ring's two descriptors. */
+enum { TAG_PEER = 0, TAG_REACTOR = 1, TAG_MASK = 1 };
+
+static struct {
+	struct lock lock; /* starting, and the attended state of rings */
+	bool running;
+	int epoll_fd;
+	int wake_fd;
+	uint32_t ticking;
+	uint32_t quiet_ticks;
+	int64_t tick_ns;
+} standby;
+
+static bool announces(const struct ctx *ctx)
+{
+	return ctx->watched || ctx->event_fd >= 0;
+}
+
+static bool defers(const struct ctx *ctx)
+{
+	return ctx->flags & IORING_SETUP_DEFER_TASKRUN;
+}
+
+static void epoll_tell(int how, int fd, uint32_t events, void *data)
+{
+	struct epoll_event event = { .events = events, .data.ptr = data };
+
+	SYS_4(SYS_epoll_ctl, standby.epoll_fd, how, fd, &event);
+}
+
+/* Under the ring's lock. */
+static void attend(struct ctx *ctx)
+{
+	uint32_t events = EPOLLIN | (defers(ctx) ? EPOLLONESHOT : 0);
+	int how = ctx->attended ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+
+	epoll_tell(how, ctx->reactor.epoll_fd, events,
+		   (void *)((uintptr_t)ctx | TAG_REACTOR));
+	ctx->attended = true;
+}
+
+static void step_back(struct ctx *ctx)
+{
+	if (!ctx->attended)
+		return;
+	epoll_tell(EPOLL_CTL_DEL, ctx->reactor.epoll_fd, 0, NULL);
+	ctx->attended = false;
+}
+
+/* One turn, or for a DEFER_TASKRUN ring the word that one is due. */
+static void drive(struct ctx *ctx)
+{
+	if (ctx->state == CTX_OPEN && defers(ctx)) {
+		notify_work_waits(ctx);
+		return;
+	}
+	turn_sleep(ctx, 0, NULL);
+	notify_taken(ctx);
+}
+
+static void end_ring(struct ctx *ctx)
+{
+	registry_clear(ctx);
+	lock_take(&ctx->lock);
+	if (ctx->state == CTX_OPEN) {
+		ctx->state = CTX_CLOSING;
+		epoll_tell(EPOLL_CTL_DEL, ctx->peer_fd, 0, NULL);
+		if (!ctx->attended)
+			attend(ctx); /* arrivals of workers come this way */
+		reactor_wake(&ctx->reactor);
+	}
+	lock_drop(&ctx->lock);
+}
+
+static void on_event(const struct epoll_event *event)
+{
+	uintptr_t data = (uintptr_t)event->data.ptr;
+	struct ctx *ctx = (struct ctx *)(data & ~(uintptr_t)TAG_MASK);
+
+	if (!ctx)
+		return; /* the nudge */
+	if ((data & TAG_MASK) == TAG_PEER) {
+		end_ring(ctx);
+		return;
+	}
+	lock_take(&ctx->lock);
+	if (ctx->state != CTX_FREE && ctx->attended)
+		drive(ctx);
+	ctx_unlock(ctx);
+}
+
+struct look {
+	bool moving; /* somebody comes and goes: keep ticking */
+	int64_t next_timer_ns;
+};
+
+static void look_at_open(struct ctx *ctx, struct look *look)
+{
+	bool moved = ctx->standby_seen != ctx->entered;
+	bool alone = !ctx->inside && turn_has_cause(ctx);
+
+	ctx->standby_seen = ctx->entered;
+	if (moved || (alone && !ctx->attended))
+		look->moving = true;
+	if (ctx->attended && moved && !announces(ctx))
+		step_back(ctx);
+	else if (!ctx->attended && alone && !moved && !defers(ctx))
+		attend(ctx);
+	if (ctx->watched && ctx->byte_out) {
+		notify_taken(ctx);
+		look->moving |= ctx->byte_out && moved;
+	}
+	if (!ctx->attended)
+		return;
+	if (timer_next_ns(&ctx->timers) <= clock_now_ns(CLOCK_MONOTONIC) ||
+	    !list_empty(&ctx->again))
+		drive(ctx);
+	if (!defers(ctx) && timer_next_ns(&ctx->timers) < look->next_timer_ns)
+		look->next_timer_ns = timer_next_ns(&ctx->timers);
+	if (!list_empty(&ctx->again))
+		look->next_timer_ns = 0;
+}
+
+static void look_at(struct ctx *ctx, void *argument)
+{
+	struct look *look = argument;
+	bool closing;
+
+	lock_take(&ctx->lock);
+	if (ctx->state == CTX_OPEN)
+		look_at_open(ctx, look);
+	closing = ctx->state == CTX_CLOSING;
+	if (closing)
+		step_back(ctx);
+	ctx_unlock(ctx);
+	if (closing && !ctx_close(ctx)) {
+		lock_take(&ctx->lock);
+		attend(ctx);
+		lock_drop(&ctx->lock);
+	}
+}
+
+static void look_at_all(struct look *look)
+{
+	look->moving = false;
+	look->next_timer_ns = CLOCK_NEVER;
+	registry_for_each(look_at, look);
+}
+
+/* How long to sleep: a tick, until a timer, or for good. */
+static int64_t next_deadline(struct look *look)
+{
+	int64_t now = clock_now_ns(CLOCK_MONOTONIC), due;
+
+	if (look->moving) {
+		standby.quiet_ticks = 0;
+	} else if (++standby.quiet_ticks > QUIET_TICKS_MAX &&
+		   load_relaxed(&standby.ticking)) {
+		store_relaxed(&standby.ticking, 0);
+		full_fence();
+		look_at_all(look);
+		if (look->moving)
+			store_relaxed(&standby.ticking, 1);
+	}
+	if (!load_relaxed(&standby.ticking))
+		return look->next_timer_ns;
+	due = now + standby.tick_ns;
+	if (standby.tick_ns < TICK_MAX_NS)
+		standby.tick_ns *= 2;
+	return due < look->next_timer_ns ? due : look->next_timer_ns;
+}
+
+static int sleep_until(struct epoll_event *events, int64_t deadline_ns)
+{
+	struct timespec left, *timeout = NULL;
+	int64_t ns;
+	long n;
+
+	if (deadline_ns != CLOCK_NEVER) {
+		ns = deadline_ns - clock_now_ns(CLOCK_MONOTONIC);
+		ns = ns > 0 ? ns : 0;
+		left.tv_sec = ns / NS_PER_SEC;
+		left.tv_nsec = ns % NS_PER_SEC;
+		timeout = &left;
+	}
+	n = reactor_epoll_wait(standby.epoll_fd, events, EVENTS_MAX, timeout,
+			       NULL);
+	return n > 0 ? (int)n : 0;
+}
+
+static void *standby_main(void *argument)
+{
+	struct epoll_event events[EVENTS_MAX];
+	struct look look;
+
+	(void)argument;
+	for (;;) {
+		int n;
+
+		look_at_all(&look);
+		n = sleep_until(events, next_deadline(&look));
+		for (int i = 0; i < n; i++)
+			on_event(&events[i]);
+	}
+	return NULL;
+}
+
+static int start(void)
+{
+	long err;
+
+	standby.tick_ns = TICK_MIN_NS;
+	standby.epoll_fd =
+		fd_move_high((int)SYS_1(SYS_epoll_create1, EPOLL_CLOEXEC));
+	if (standby.epoll_fd < 0)
+		return standby.epoll_fd;
+	standby.wake_fd = fd_move_high(
+		(int)SYS_2(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK));
+	err = standby.wake_fd;
+	if (err < 0)
+		goto close_epoll;
+	epoll_tell(EPOLL_CTL_ADD, standby.wake_fd, EPOLLIN | EPOLLET, NULL);
+	err = worker_thread(standby_main, NULL, "polyring-standby");
+	if (err < 0)
+		goto close_wake;
+	standby.running = true;
+	return 0;
+close_wake:
+	fd_close(standby.wake_fd);
+close_epoll:
+	fd_close(standby.epoll_fd);
+	return (int)err;
+}
+
+int standby_add(struct ctx *ctx)
+{
+	int err = 0;
+
+	lock_take(&standby.lock);
+	if (!standby.running)
+		err = start();
+	lock_drop(&standby.lock);
+	if (!err)
+		epoll_tell(EPOLL_CTL_ADD, ctx->peer_fd, EPOLLRDHUP,
+			   (void *)((uintptr_t)ctx | TAG_PEER));
+	return err;
+}
+
+void standby_nudge(void)
+{
+	uint64_t one = 1;
+
+	SYS_3(SYS_write, standby.wake_fd, &one, sizeof(one));
+}
+
+void standby_left(struct ctx *ctx, bool cause)
+{
+	if (unlikely(ctx->state == CTX_CLOSING)) {
+		standby_nudge();
+		return;
+	}
+	if (!cause)
+		return;
+	if (unlikely(announces(ctx))) {
+		lock_take(&ctx->lock);
+		if (ctx->state == CTX_OPEN && (defers(ctx) || !ctx->attended))
+			attend(ctx);
+		lock_drop(&ctx->lock);
+	}
+	if (defers(ctx))
+		return;
+	if (!load_relaxed(&standby.ticking)) {
+		standby.tick_ns = TICK_MIN_NS;
+		store_relaxed(&standby.ticking, 1);
+		standby_nudge();
+	}
+}
+
+void standby_forget(void)
+{
+	if (!standby.running)
+		return;
+	fd_close(standby.wake_fd);
+	fd_close(standby.epoll_fd);
+	standby.running = false;
+	standby.ticking = 0;
+	standby.lock.word = 0;
+}

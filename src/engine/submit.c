@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+#include "engine/submit.h"
+
+#include "engine/link.h"
+#include "engine/turn.h"
+
+#define SQE_FLAGS_KNOWN 0x7fu
+
+static const struct opdef unknown_op = { .name = "INVALID" };
+
+static const struct opdef *def_of(uint8_t opcode)
+{
+	return opcode < opdefs_count ? &opdefs[opcode] : &unknown_op;
+}
+
+/* The kernel's checks, in its order; then the operation's own. */
+static int check(struct req *req, const struct io_uring_sqe *sqe)
+{
+	const struct opdef *def = req->def;
+
+	if (!def->prep || sqe->flags & ~SQE_FLAGS_KNOWN)
+		return -EINVAL;
+	if (sqe->flags & IOSQE_BUFFER_SELECT && !def->selects_buffer)
+		return -EOPNOTSUPP; /* P13 */
+	if (sqe->flags & IOSQE_CQE_SKIP_SUCCESS)
+		req->ctx->drain_disabled = true; /* drains count entries */
+	if (sqe->flags & IOSQE_IO_DRAIN && req->ctx->drain_disabled)
+		return -EOPNOTSUPP;
+	if (sqe->personality)
+		return -EINVAL;
+	if (sqe->ioprio && !def->ioprio_free)
+		return -EINVAL;
+	return def->prep(req, sqe);
+}
+
+static void take_words(struct req *req, const struct io_uring_sqe *sqe)
+{
+	req->opcode = sqe->opcode;
+	req->def = def_of(sqe->opcode);
+	req->sqe_flags = sqe->flags & SQE_FLAGS_KNOWN;
+	req->user_data = sqe->user_data;
+	req->fd = sqe->fd;
+	req->buf_group = sqe->buf_group;
+	req->buf_index = sqe->buf_index;
+	req->big_cqe[0] = 0;
+	req->big_cqe[1] = 0;
+}
+
+/* Returns false when the batch ends here. */
+static bool submit_one(struct ctx *ctx, struct req *req,
+		       const struct io_uring_sqe *sqe)
+{
+	bool alone = !ctx->chain_head &&
+		     !(sqe->flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK));
+	int err;
+
+	take_words(req, sqe);
+	ctx->live++;
+	counter_add(&ctx->counters, COUNTER_REQUESTS, 1);
+	err = check(req, sqe);
+	req->res = err < 0 ? err : 0;
+	link_submit(req, err < 0);
+	/* A chain takes its failure to its end; it never ends the batch. */
+	return err >= 0 || !alone || ctx->flags & IORING_SETUP_SUBMIT_ALL;
+}
+
+int submit(struct ctx *ctx, uint32_t count)
+{
+	union {
+		struct io_uring_sqe sqe;
+		uint8_t bytes[128];
+	} entry;
+	uint32_t pending = queue_pending(&ctx->queue);
+	uint32_t left = count < pending ? count : pending;
+	uint32_t done = 0;
+	bool go_on = true;
+
+	while (go_on && done < left) {
+		struct req *req = req_new(ctx);
+
+		if (unlikely(!req))
+			break;
+		if (unlikely(!queue_fetch(&ctx->queue, &entry.sqe))) {
+			list_push_front(&ctx->free_reqs, &req->node);
+			break;
+		}
+		done++;
+		go_on = submit_one(ctx, req, &entry.sqe);
+	}
+	link_submit_end(ctx);
+	queue_consume(&ctx->queue);
+	turn_settle(ctx);
+	return !done && left && list_empty(&ctx->free_reqs) ? -EAGAIN :
+							      (int)done;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From submission entries to requests.
+ *
+ * Theory: each entry is copied once (the application may scribble on it),
+ * checked in the kernel's order, and handed on. A request whose checks fail
+ * completes with the error and, unless the ring was set up with SUBMIT_ALL,
+ * ends the batch. What was accepted completes (D14).
+ * Locks: the ring lock.
+ */
+#ifndef POLYRING_ENGINE_SUBMIT_H
+#define POLYRING_ENGINE_SUBMIT_H
+
+#include "engine/ctx.h"
+
+/* Returns how many entries were consumed, -EAGAIN when out of memory. */
+int submit(struct ctx *ctx, uint32_t count) HOLDS(&ctx->lock);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Driving a ring.
+ *
+ * Theory: a *turn* takes in everything that happened outside: workers'
+ * results, due timers, files that became ready, second tries, and then runs
+ * what that made ready. Whoever waits for a ring drives it turn by turn (D4):
+ * a thread in enter, the SQPOLL thread, or the standby thread.
+ *
+ * Sleeping drops the lock; everything else holds it. Several threads may sleep
+ * in one ring; each dispatches the events it fetched.
+ *
+ * Locks: the ring lock. Progress: one turn does a bounded amount of work: the
+ * events of one fetch, one try for each request that asked for another.
+ */
+#ifndef POLYRING_ENGINE_TURN_H
+#define POLYRING_ENGINE_TURN_H
+
+#include "engine/ctx.h"
+
+/* Run what is ready after a submission or a turn: links, drains, counts. */
+void turn_settle(struct ctx *ctx) HOLDS(&ctx->lock);
+
+/*
+ * Wait in the reactor until the deadline (0: only look) or the next timer,
+ * then take a turn. Returns 0 or -EINTR.
+ */
+int turn_sleep(struct ctx *ctx, int64_t deadline_ns, const sigset_t *sigmask)
+	HOLDS(&ctx->lock);
+
+/* Is there anything that a turn could bring? */
+static inline bool turn_has_cause(const struct ctx *ctx)
+{
+	return ctx->reactor.armed || ctx->punted || ctx->timers.count ||
+	       !list_empty(&ctx->again);
+}
+
+#endif

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#include "engine/wait.h"
+
+#include "engine/turn.h"
+
+static uint32_t wanted_now(const struct wait_spec *spec, int64_t now)
+{
+	if (spec->min_wait_until_ns && now >= spec->min_wait_until_ns)
+		return 1;
+	return spec->want;
+}
+
+/* When this phase of the wait ends. */
+static int64_t phase_end(const struct wait_spec *spec, int64_t now)
+{
+	if (spec->min_wait_until_ns > now &&
+	    spec->min_wait_until_ns < spec->deadline_ns)
+		return spec->min_wait_until_ns;
+	return spec->deadline_ns;
+}
+
+static bool timed(const struct wait_spec *spec)
+{
+	return spec->deadline_ns != CLOCK_NEVER || spec->min_wait_until_ns;
+}
+
+static bool enough(struct ctx *ctx, uint32_t want)
+{
+	if (ctx->queue.backlog_count)
+		queue_flush_backlog(&ctx->queue);
+	return queue_ready(&ctx->queue) >= want;
+}
+
+int wait_completions(struct ctx *ctx, const struct wait_spec *spec)
+{
+	int64_t now = timed(spec) ? clock_now_ns(CLOCK_MONOTONIC) : 0;
+	int err = 0;
+
+	if (enough(ctx, spec->want)) {
+		/* Armed work must not starve behind inline completions. */
+		if (turn_has_cause(ctx))
+			turn_sleep(ctx, 0, NULL);
+		return 0;
+	}
+	while (!err && !enough(ctx, wanted_now(spec, now))) {
+		if (now >= spec->deadline_ns) {
+			err = -ETIME;
+			break;
+		}
+		err = turn_sleep(ctx, phase_end(spec, now), spec->sigmask);
+		if (timed(spec))
+			now = clock_now_ns(CLOCK_MONOTONIC);
+	}
+	return queue_ready(&ctx->queue) ? 0 : err;
+}

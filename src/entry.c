@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The library's front door: setup, enter, register, mmap.
+ *
+ * Theory: each call finds its ring, takes its lock once, and leaves through
+ * ctx_unlock(), where completions become visible. Arguments are checked in the
+ * kernel's order; the application's structs are copied in once, and copied out
+ * only when all went well. enter() counts the thread in and out so that the
+ * standby thread knows whether anybody drives (D4).
+ *
+ * Cost of an enter with nothing to do: two loads to find the ring, one
+ * exchange each to take and drop the lock.
+ */
+#include "entry.h"
+
+#include <string.h>
+
+#include "base/fault.h"
+#include "base/fd.h"
+#include "base/sys.h"
+#include "engine/notify.h"
+#include "engine/registry.h"
+#include "engine/standby.h"
+#include "engine/submit.h"
+#include "engine/turn.h"
+#include "engine/wait.h"
+#include "polyring/polyring.h"
+
+/* What this engine does today; the rest of the bits are honestly absent. */
+#define FEATURES                                                       \
+	(IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP |                \
+	 IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_RW_CUR_POS |          \
+	 IORING_FEAT_CUR_PERSONALITY | IORING_FEAT_FAST_POLL |         \
+	 IORING_FEAT_POLL_32BITS | IORING_FEAT_SQPOLL_NONFIXED |       \
+	 IORING_FEAT_EXT_ARG | IORING_FEAT_NATIVE_WORKERS |            \
+	 IORING_FEAT_RSRC_TAGS | IORING_FEAT_CQE_SKIP |                \
+	 IORING_FEAT_LINKED_FILE | IORING_FEAT_REG_REG_RING |          \
+	 IORING_FEAT_MIN_TIMEOUT | IORING_FEAT_NO_IOWAIT)
+
+#define SETUP_FLAGS                                                      \
+	(IORING_SETUP_SQPOLL | IORING_SETUP_SQ_AFF | IORING_SETUP_CQSIZE | \
+	 IORING_SETUP_CLAMP | IORING_SETUP_R_DISABLED |                  \
+	 IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN |           \
+	 IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SQE128 |               \
+	 IORING_SETUP_CQE32 | IORING_SETUP_SINGLE_ISSUER |               \
+	 IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_NO_MMAP |             \
+	 IORING_SETUP_NO_SQARRAY)
+
+#define ENTER_FLAGS                                                   \
+	(IORING_ENTER_GETEVENTS | IORING_ENTER_SQ_WAKEUP |            \
+	 IORING_ENTER_SQ_WAIT | IORING_ENTER_EXT_ARG |                \
+	 IORING_ENTER_REGISTERED_RING | IORING_ENTER_ABS_TIMER |      \
+	 IORING_ENTER_NO_IOWAIT)
+
+/* ---- setup ---- */
+
+static int check_setup_flags(uint32_t flags)
+{
+	const uint32_t taskrun = IORING_SETUP_COOP_TASKRUN |
+				 IORING_SETUP_TASKRUN_FLAG |
+				 IORING_SETUP_DEFER_TASKRUN;
+
+	if (flags & ~(uint32_t)SETUP_FLAGS)
+		return -EINVAL;
+	if (flags & IORING_SETUP_SQPOLL && flags & taskrun)
+		return -EINVAL;
+	if (flags & IORING_SETUP_SQ_AFF && !(flags & IORING_SETUP_SQPOLL))
+		return -EINVAL;
+	if (flags & IORING_SETUP_TASKRUN_FLAG &&
+	    !(flags & (IORING_SETUP_COOP_TASKRUN | IORING_SETUP_DEFER_TASKRUN)))
+		return -EINVAL;
+	if (flags & IORING_SETUP_DEFER_TASKRUN &&
+	    !(flags & IORING_SETUP_SINGLE_ISSUER))
+		return -EINVAL;
+	return 0;
+}
+
+static uint32_t next_power_of_two(uint32_t n)
+{
+	return n <= 1 ? 1 : 1u << (32 - __builtin_clz(n - 1));
+}
+
+/* Bring @n into 1..@max, or refuse: only CLAMP may lower it. */
+static int clamp_entries(uint32_t *n, uint32_t max, uint32_t flags)
+{
+	if (!*n)
+		return -EINVAL;
+	if (*n > max) {
+		if (!(flags & IORING_SETUP_CLAMP))
+			return -EINVAL;
+		*n = max;
+	}
+	*n = next_power_of_two(*n);
+	return 0;
+}
+
+static int size_queues(uint32_t entries, struct io_uring_params *p)
+{
+	int err;
+
+	p->sq_entries = entries;
+	err = clamp_entries(&p->sq_entries, IORING_MAX_ENTRIES, p->flags);
+	if (err < 0)
+		return err;
+	if (!(p->flags & IORING_SETUP_CQSIZE)) {
+		p->cq_entries = 2 * p->sq_entries;
+		return 0;
+	}
+	err = clamp_entries(&p->cq_entries, IORING_MAX_CQ_ENTRIES, p->flags);
+	if (!err && p->cq_entries < p->sq_entries)
+		err = -EINVAL;
+	return err;
+}
+
+POLYRING_API int polyring_setup(uint32_t entries,
+				struct io_uring_params *params)
+{
+	struct io_uring_params p;
+	int err, fd;
+
+	err = fault_handler_install();
+	if (err < 0)
+		return err;
+	if (fault_copy(&p, params, sizeof(p)) < 0)
+		return -EFAULT;
+	if (p.resv[0] || p.resv[1] || p.resv[2])
+		return -EINVAL;
+	err = check_setup_flags(p.flags);
+	if (!err)
+		err = size_queues(entries, &p);
+	if (err < 0)
+		return err;
+	p.features = FEATURES;
+	fd = ctx_open(&p);
+	if (fd >= 0 && fault_copy(params, &p, sizeof(p)) < 0) {
+		fd_close(fd);
+		return -EFAULT;
+	}
+	return fd;
+}
+
+/* ---- enter ---- */
+
+/* What EXT_ARG brings, copied in. */
+struct enter_arg {
+	struct wait_spec spec;
+	sigset_t sigmask;
+};
+
+static int read_sigmask(struct enter_arg *a, uint64_t address, size_t bytes)
+{
+	if (!address)
+		return 0;
+	if (bytes != sizeof(uint64_t))
+		return -EINVAL;
+	memset(&a->sigmask, 0, sizeof(a->sigmask));
+	if (fault_copy(&a->sigmask, (void *)(uintptr_t)address, bytes) < 0)
+		return -EFAULT;
+	a->spec.sigmask = &a->sigmask;
+	return 0;
+}
+
+static int read_deadline(struct enter_arg *a, uint64_t address, uint32_t flags)
+{
+	struct io_timespec ts;
+	int64_t now = clock_now_ns(CLOCK_MONOTONIC), ns;
+
+	if (!address)
+		return 0;
+	if (fault_copy(&ts, (void *)(uintptr_t)address, sizeof(ts)) < 0)
+		return -EFAULT;
+	if (__builtin_mul_overflow(ts.tv_sec, NS_PER_SEC, &ns) ||
+	    __builtin_add_overflow(ns, ts.tv_nsec, &ns))
+		return 0;
+	if (!(flags & IORING_ENTER_ABS_TIMER) &&
+	    __builtin_add_overflow(ns, now, &ns))
+		return 0;
+	a->spec.deadline_ns = ns;
+	return 0;
+}
+
+static int read_arg(struct enter_arg *a, const void *arg, size_t bytes,
+		    uint32_t flags)
+{
+	struct io_uring_getevents_arg ext;
+	int err;
+
+	if (!(flags & IORING_ENTER_EXT_ARG))
+		return read_sigmask(a, (uintptr_t)arg, bytes);
+	if (bytes != sizeof(ext))
+		return -EINVAL;
+	if (fault_copy(&ext, arg, sizeof(ext)) < 0)
+		return -EFAULT;
+	if (ext.min_wait_usec)
+		a->spec.min_wait_until_ns =
+			clock_now_ns(CLOCK_MONOTONIC) +
+			(int64_t)ext.min_wait_usec * 1000;
+	err = read_sigmask(a, ext.sigmask, ext.sigmask_sz);
+	return err < 0 ? err : read_deadline(a, ext.ts, flags);
+}
+
+static int get_events(struct ctx *ctx, uint32_t min_complete, uint32_t flags,
+		      const void *arg, size_t bytes) HOLDS(&ctx->lock)
+{
+	struct enter_arg a = { .spec = { .deadline_ns = CLOCK_NEVER } };
+	uint32_t most = ctx->queue.memory.cq_entries;
+	int err = read_arg(&a, arg, bytes, flags);
+
+	if (err < 0)
+		return err;
+	a.spec.want = min_complete < most ? min_complete : most;
+	return wait_completions(ctx, &a.spec);
+}
+
+/* The SQPOLL thread submits; this thread wakes it, or waits for room. */
+static int leave_to_sqpoll(struct ctx *ctx, uint32_t to_submit, uint32_t flags)
+	HOLDS(&ctx->lock)
+{
+	if (flags & IORING_ENTER_SQ_WAKEUP)
+		reactor_wake(&ctx->reactor);
+	while (flags & IORING_ENTER_SQ_WAIT &&
+	       queue_pending(&ctx->queue) == ctx->queue.memory.sq_entries) {
+		reactor_wake(&ctx->reactor);
+		ctx_unlock(ctx);
+		SYS_0(SYS_sched_yield);
+		lock_take(&ctx->lock);
+	}
+	return (int)to_submit;
+}
+
+static int check_enter(const struct ctx *ctx)
+{
+	if (ctx->disabled)
+		return -EBADFD;
+	if (ctx->issuer_known && !(ctx->flags & IORING_SETUP_SQPOLL) &&
+	    !pthread_equal(ctx->issuer, pthread_self()))
+		return -EEXIST;
+	return 0;
+}
+
+static int enter_locked(struct ctx *ctx, uint32_t to_submit,
+			uint32_t min_complete, uint32_t flags, const void *arg,
+			size_t bytes) HOLDS(&ctx->lock)
+{
+	int done = 0, err = check_enter(ctx);
+
+	if (err < 0)
+		return err;
+	if (ctx->flags & IORING_SETUP_SQPOLL)
+		done = leave_to_sqpoll(ctx, to_submit, flags);
+	else if (to_submit)
+		done = submit(ctx, to_submit);
+	if (done < 0 || (uint32_t)done != to_submit)
+		return done;
+	if (flags & IORING_ENTER_GETEVENTS)
+		err = get_events(ctx, min_complete, flags, arg, bytes);
+	return done ? done : err;
+}
+
+/* Registered rings: a table for each thread, as the kernel's is. */
+#define RING_FDS_MAX 16
+static __thread int ring_fds[RING_FDS_MAX]; /* number + 1; 0: empty */
+
+static int ring_fd_of(uint32_t index, bool registered)
+{
+	if (!registered)
+		return (int)index;
+	if (index >= RING_FDS_MAX)
+		return -EINVAL;
+	return ring_fds[index] ? ring_fds[index] - 1 : -EBADF;
+}
+
+/* Why is @fd no ring of ours? */
+static int not_a_ring(int fd)
+{
+	return SYS_3(SYS_fcntl, fd, 1 /* F_GETFD */, 0) < 0 ? -EBADF :
+							       -EOPNOTSUPP;
+}
+
+POLYRING_API int polyring_enter(int ring_fd, uint32_t to_submit,
+				uint32_t min_complete, uint32_t flags,
+				const void *arg, size_t arg_bytes)
+	UNCHECKED_LOCKS
+{
+	struct ctx *ctx;
+	bool cause;
+	int result, fd;
+
+	if (unlikely(flags & ~(uint32_t)ENTER_FLAGS))
+		return -EINVAL;
+	fd = ring_fd_of((uint32_t)ring_fd, flags & IORING_ENTER_REGISTERED_RING);
+	if (unlikely(fd < 0))
+		return fd == ring_fd ? -EBADF : fd;
+	ctx = ctx_lock_fd(fd);
+	if (unlikely(!ctx))
+		return not_a_ring(fd);
+	ctx->inside++;
+	ctx->entered++;
+	counter_add(&ctx->counters, COUNTER_ENTERS, 1);
+	result = enter_locked(ctx, to_submit, min_complete, flags, arg,
+			      arg_bytes);
+	notify_taken(ctx);
+	ctx->inside--;
+	cause = turn_has_cause(ctx);
+	ctx_unlock(ctx);
+	standby_left(ctx, cause);
+	return result;
+}
+
+/* ---- register ---- */
+
+static int put_ring_fd(const struct io_uring_rsrc_update *update)
+{
+	uint32_t slot = update->offset;
+
+	if (update->resv)
+		return -EINVAL;
+	if (slot != ~0u && slot >= RING_FDS_MAX)
+		return -EINVAL;
+	if (slot == ~0u)
+		for (slot = 0; slot < RING_FDS_MAX && ring_fds[slot]; slot++)
+			;
+	if (slot >= RING_FDS_MAX || ring_fds[slot])
+		return -EBUSY;
+	if (!polyring_owns((int)update->data))
+		return not_a_ring((int)update->data);
+	ring_fds[slot] = (int)update->data + 1;
+	return (int)slot;
+}
+
+static int drop_ring_fd(const struct io_uring_rsrc_update *update)
+{
+	if (update->resv || update->data || update->offset >= RING_FDS_MAX)
+		return -EINVAL;
+	ring_fds[update->offset] = 0;
+	return 0;
+}
+
+/* Thread-local, hence without any ring's lock. Returns how many were done. */
+static int register_ring_fds(bool add, struct io_uring_rsrc_update *updates,
+			     uint32_t count)
+{
+	uint32_t i;
+	int slot = 0;
+
+	if (!count || count > RING_FDS_MAX)
+		return -EINVAL;
+	for (i = 0; i < count; i++) {
+		struct io_uring_rsrc_update update;
+
+		slot = fault_copy(&update, &updates[i], sizeof(update));
+		if (!slot)
+			slot = add ? put_ring_fd(&update) :
+				     drop_ring_fd(&update);
+		if (slot < 0)
+			break;
+		if (add && fault_store_u32(&updates[i].offset,
+					   (uint32_t)slot) < 0) {
+			ring_fds[slot] = 0;
+			slot = -EFAULT;
+			break;
+		}
+	}
+	return i ? (int)i : slot;
+}
+
+POLYRING_API int polyring_register(int ring_fd, uint32_t opcode, void *arg,
+				   uint32_t nr_args) UNCHECKED_LOCKS
+{
+	bool registered = opcode & IORING_REGISTER_USE_REGISTERED_RING;
+	struct ctx *ctx;
+	int fd, result;
+
+	opcode &= ~IORING_REGISTER_USE_REGISTERED_RING;
+	if (opcode >= IORING_REGISTER_LAST)
+		return -EINVAL;
+	fd = ring_fd_of((uint32_t)ring_fd, registered);
+	if (fd < 0)
+		return fd == ring_fd ? -EBADF : fd;
+	ctx = ctx_lock_fd(fd);
+	if (!ctx)
+		return not_a_ring(fd);
+	if (opcode == IORING_REGISTER_RING_FDS ||
+	    opcode == IORING_UNREGISTER_RING_FDS) {
+		ctx_unlock(ctx);
+		return register_ring_fds(opcode == IORING_REGISTER_RING_FDS,
+					 arg, nr_args);
+	}
+	result = register_call(ctx, opcode, arg, nr_args);
+	ctx_unlock(ctx);
+	return result;
+}
+
+/* ---- mmap and the rest ---- */
+
+/*
+ * The lookup of buffer rings runs without the ring's lock, under RCU; the ring
+ * itself is never freed, and its memory's file lives as long as the fd.
+ */
+POLYRING_API long polyring_mmap(void *hint, size_t bytes, int prot, int flags,
+				int ring_fd, uint64_t offset)
+{
+	struct ctx *ctx = ctx_of_fd(ring_fd);
+
+	if (!ctx || load_acquire(&ctx->state) != CTX_OPEN)
+		return -EBADF;
+	if ((offset & IORING_OFF_MMAP_MASK) != IORING_OFF_PBUF_RING)
+		return ring_memory_map(&ctx->queue.memory, hint, bytes, prot,
+				       flags, offset);
+	return kbuf_ring_map(ctx->kbuf,
+			     (uint16_t)(offset >> IORING_OFF_PBUF_SHIFT), hint,
+			     bytes, prot, flags);
+}
+
+POLYRING_API bool polyring_owns(int fd)
+{
+	struct ctx *ctx = ctx_of_fd(fd);
+
+	return ctx && ctx->state == CTX_OPEN && registry_verify(ctx, fd);
+}
+
+POLYRING_API void polyring_watch(int ring_fd, bool watched) UNCHECKED_LOCKS
+{
+	struct ctx *ctx = ctx_lock_fd(ring_fd);
+
+	if (!ctx)
+		return;
+	ctx->watched = watched;
+	notify_taken(ctx);
+	ctx_unlock(ctx);
+	standby_left(ctx, turn_has_cause(ctx));
+}
+
+POLYRING_API size_t polyring_counters(struct polyring_counter *out,
+				      size_t count)
+{
+	struct counters sum;
+
+	registry_counters(&sum);
+	for (size_t i = 0; i < count && i < COUNTER_COUNT; i++) {
+		out[i].name = counter_names[i];
+		out[i].value = sum.value[i];
+	}
+	return COUNTER_COUNT;
+}
+
+/* ---- fork ---- */
+
+/* The child has the memory but none of the threads: the rings stay behind. */
+static void abandon(struct ctx *ctx, void *argument)
+{
+	(void)argument;
+	ctx_abandon(ctx);
+}
+
+static void in_child(void)
+{
+	standby_forget();
+	worker_forget_threads();
+	registry_for_each(abandon, NULL);
+}
+
+__attribute__((constructor)) static void at_start(void)
+{
+	pthread_atfork(NULL, NULL, in_child);
+}

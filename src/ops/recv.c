@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: MIT
+/*
+ * RECV and RECVMSG, once or many times.
+ *
+ * Theory: every try is one recvmsg(2) or recvfrom(2) with MSG_DONTWAIT,
+ * straight into the application's memory. The buffer is claimed right before
+ * (S1), committed when bytes came, and given back when none did (S5, S7, S9).
+ *
+ * Multishot: each completion takes a buffer of its own. A turn's share is
+ * bounded (S12). After a short read from a stream there is nothing more to
+ * read, and the next try would only cost a call, unless the peer has closed.
+ * RECVMSG's buffers begin with a header that says how the rest is divided
+ * (S13): header, name area, control area, payload.
+ *
+ * MSG_WAITALL on a stream goes on until all has come; what came stays with the
+ * request (S8).
+ */
+#include "ops/recv.h"
+
+#include <string.h>
+
+#include "base/fault.h"
+#include "base/sys.h"
+#include "engine/iov.h"
+
+#define MULTISHOT_SHARE 32
+
+enum { KIND_UNKNOWN, KIND_STREAM, KIND_PACKETS };
+
+struct recv_cmd {
+	struct iovec one; /* RECV's buffer, or the selected one */
+	struct msg *msg; /* RECVMSG */
+	uint64_t user_msghdr;
+	uint32_t want_bytes;
+	uint32_t msg_flags;
+	uint32_t name_bytes; /* multishot RECVMSG: sizes of the areas */
+	uint32_t control_bytes;
+	uint8_t kind;
+	bool cap; /* multishot: want_bytes bounds each completion */
+};
+
+#define IOPRIO_FLAGS                                           \
+	(IORING_RECVSEND_POLL_FIRST | IORING_RECV_MULTISHOT)
+
+static int check_multishot(struct req *req, const struct io_uring_sqe *sqe)
+{
+	if (!(sqe->ioprio & IORING_RECV_MULTISHOT))
+		return 0;
+	if (!(sqe->flags & IOSQE_BUFFER_SELECT))
+		return -EINVAL;
+	if (sqe->op_flags & MSG_WAITALL)
+		return -EINVAL;
+	req->flags |= REQ_F_MULTISHOT;
+	return 0;
+}
+
+static int common_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	struct recv_cmd *c = req_cmd(req, struct recv_cmd);
+
+	if (sqe->file_index || sqe->addr2)
+		return -EINVAL;
+	if (sqe->ioprio & ~IOPRIO_FLAGS)
+		return -EINVAL;
+	if (sqe->ioprio & IORING_RECVSEND_POLL_FIRST)
+		req->flags |= REQ_F_POLL_FIRST;
+	memset(c, 0, sizeof(*c));
+	c->msg_flags = sqe->op_flags;
+	c->want_bytes = sqe->len;
+	return check_multishot(req, sqe);
+}
+
+int recv_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	struct recv_cmd *c = req_cmd(req, struct recv_cmd);
+	int err = common_prep(req, sqe);
+
+	c->one.iov_base = (void *)(uintptr_t)sqe->addr;
+	c->one.iov_len = sqe->len;
+	return err;
+}
+
+/* With a selected buffer only the sizes of the msghdr count. */
+static int recvmsg_select_prep(struct req *req, struct recv_cmd *c)
+{
+	const struct msghdr *h = &c->msg->header;
+
+	if (h->msg_iovlen > 1)
+		return -EINVAL;
+	c->want_bytes = h->msg_iovlen ? (uint32_t)c->msg->vectors[0].iov_len : 0;
+	if (!(req->flags & REQ_F_MULTISHOT))
+		return 0;
+	if (h->msg_namelen > INT32_MAX || h->msg_controllen > INT32_MAX)
+		return -EOVERFLOW;
+	c->name_bytes = h->msg_namelen;
+	c->control_bytes = (uint32_t)h->msg_controllen;
+	return 0;
+}
+
+int recvmsg_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	struct recv_cmd *c = req_cmd(req, struct recv_cmd);
+	int err = common_prep(req, sqe);
+
+	if (err < 0)
+		return err;
+	c->user_msghdr = sqe->addr;
+	err = msg_import(req, sqe->addr, false, &c->msg);
+	if (!err && sqe->flags & IOSQE_BUFFER_SELECT)
+		err = recvmsg_select_prep(req, c);
+	return err;
+}
+
+/* ---- one try, without multishot's header ---- */
+
+static long recv_once(const struct req *req, const struct recv_cmd *c)
+{
+	return SYS_6(SYS_recvfrom, req_io_fd(req), c->one.iov_base,
+		     c->one.iov_len, c->msg_flags | MSG_DONTWAIT, NULL, NULL);
+}
+
+/* Where the application reads what recvmsg(2) would have told it. */
+static int tell_msghdr(const struct recv_cmd *c, const struct msghdr *h)
+{
+	struct msghdr *user = (struct msghdr *)(uintptr_t)c->user_msghdr;
+
+	if (fault_store_u32(&user->msg_namelen, h->msg_namelen) < 0 ||
+	    fault_store_u64((uint64_t *)&user->msg_controllen,
+			    h->msg_controllen) < 0 ||
+	    fault_store_u32((uint32_t *)&user->msg_flags,
+			    (uint32_t)h->msg_flags) < 0)
+		return -EFAULT;
+	return 0;
+}
+
+static long recvmsg_once(const struct req *req, const struct recv_cmd *c)
+{
+	struct msghdr h = c->msg->header;
+	long n;
+
+	n = SYS_3(SYS_recvmsg, req_io_fd(req), &h, c->msg_flags | MSG_DONTWAIT);
+	if (n >= 0 && tell_msghdr(c, &h) < 0)
+		return -EFAULT;
+	return n;
+}
+
+/* ---- one try of a multishot RECVMSG (S13) ---- */
+
+static bool divide(const struct recv_cmd *c, uint32_t *header_bytes)
+{
+	uint64_t bytes = sizeof(struct io_uring_recvmsg_out) +
+			 (uint64_t)c->name_bytes + c->control_bytes;
+
+	*header_bytes = (uint32_t)bytes;
+	return bytes <= c->one.iov_len;
+}
+
+static long recvmsg_divided(const struct req *req, const struct recv_cmd *c)
+{
+	struct io_uring_recvmsg_out out;
+	char *base = c->one.iov_base;
+	char *name = base + sizeof(out);
+	uint32_t header_bytes;
+	struct iovec payload;
+	struct msghdr h;
+	long n;
+
+	if (!divide(c, &header_bytes))
+		return -EFAULT;
+	payload.iov_base = base + header_bytes;
+	payload.iov_len = c->one.iov_len - header_bytes;
+	h = (struct msghdr){
+		.msg_name = c->name_bytes ? name : NULL,
+		.msg_namelen = c->name_bytes,
+		.msg_control = c->control_bytes ? name + c->name_bytes : NULL,
+		.msg_controllen = c->control_bytes,
+		.msg_iov = &payload,
+		.msg_iovlen = 1,
+	};
+	n = SYS_3(SYS_recvmsg, req_io_fd(req), &h, c->msg_flags | MSG_DONTWAIT);
+	if (n < 0)
+		return n;
+	out.namelen = h.msg_namelen;
+	out.controllen = (uint32_t)h.msg_controllen;
+	out.payloadlen = (uint32_t)n;
+	out.flags = (uint32_t)h.msg_flags;
+	if (fault_copy(base, &out, sizeof(out)) < 0)
+		return -EFAULT;
+	/* The completion covers the header; what was cut off is not in it. */
+	if ((size_t)n > payload.iov_len)
+		n = (long)payload.iov_len;
+	return n ? n + header_bytes : 0;
+}
+
+static long try_once(struct req *req, struct recv_cmd *c)
+{
+	if (!c->msg)
+		return recv_once(req, c);
+	if (req->flags & REQ_F_MULTISHOT)
+		return recvmsg_divided(req, c);
+	return recvmsg_once(req, c);
+}
+
+/* ---- buffers ---- */
+
+static int take_buffer(struct req *req, struct recv_cmd *c, uint32_t flags)
+{
+	int err;
+
+	if (!(req->sqe_flags & IOSQE_BUFFER_SELECT) ||
+	    req->claim.kind != KBUF_NONE || req->moved)
+		return 0;
+	err = req_claim(req, c->want_bytes, false, flags);
+	if (err < 0)
+		return err;
+	c->one.iov_base = (void *)(uintptr_t)req->claim.addr;
+	c->one.iov_len = req->claim.len;
+	if (c->msg) {
+		c->msg->vectors[0] = c->one;
+		c->msg->header.msg_iovlen = 1;
+	}
+	return 0;
+}
+
+/* ---- results ---- */
+
+static bool waits_for_all(const struct recv_cmd *c)
+{
+	return c->msg_flags & MSG_WAITALL;
+}
+
+static size_t room_of(const struct recv_cmd *c)
+{
+	if (!c->msg)
+		return c->one.iov_len;
+	return iov_bytes(c->msg->header.msg_iov, c->msg->header.msg_iovlen);
+}
+
+static void step(struct req *req, struct recv_cmd *c, size_t bytes)
+{
+	struct msghdr *h;
+
+	req->moved += (uint32_t)bytes;
+	c->one.iov_base = (char *)c->one.iov_base + bytes;
+	c->one.iov_len -= bytes;
+	if (c->msg) {
+		h = &c->msg->header;
+		iov_advance(&h->msg_iov, &h->msg_iovlen, bytes);
+	}
+}
+
+/* The kernel tells so when it knows that more waits in the socket. */
+static uint32_t nonempty(const struct req *req, const struct recv_cmd *c, long n)
+{
+	int waiting = 0;
+
+	if (c->kind == KIND_PACKETS || n <= 0 || (size_t)n < room_of(c))
+		return 0;
+	if (SYS_3(SYS_ioctl, req_io_fd(req), 0x541b /* FIONREAD */, &waiting) < 0)
+		return 0;
+	return waiting > 0 ? IORING_CQE_F_SOCK_NONEMPTY : 0;
+}
+
+/* The last completion: bytes, the end of the stream, or an error. */
+static int conclude(struct req *req, struct recv_cmd *c, long n, uint32_t flags)
+{
+	uint32_t total = req->moved + (n > 0 ? (uint32_t)n : 0);
+
+	req->cflags |= nonempty(req, c, n);
+	if (req->claim.kind != KBUF_NONE) {
+		if (total)
+			req_commit(req, total, flags);
+		else
+			req_recycle(req, flags);
+	}
+	req->res = total || n >= 0 ? (int32_t)total : (int32_t)n;
+	if (n < 0 || (waits_for_all(c) && (size_t)n < room_of(c)))
+		req->flags |= REQ_F_FAIL_LINK;
+	return ISSUE_DONE;
+}
+
+static void learn_kind(const struct req *req, struct recv_cmd *c)
+{
+	int type = 0;
+	socklen_t bytes = sizeof(type);
+
+	if (c->kind != KIND_UNKNOWN)
+		return;
+	SYS_5(SYS_getsockopt, req_io_fd(req), SOL_SOCKET, SO_TYPE, &type,
+	      &bytes);
+	c->kind = type == SOCK_STREAM ? KIND_STREAM : KIND_PACKETS;
+}
+
+/* One try: ISSUE_DONE with the answer in *@n, or what else to do. */
+static int attempt(struct req *req, struct recv_cmd *c, uint32_t flags, long *n)
+{
+	int err = take_buffer(req, c, flags);
+
+	if (err < 0)
+		return err;
+	*n = try_once(req, c);
+	if (*n != -EAGAIN || c->msg_flags & MSG_DONTWAIT)
+		return ISSUE_DONE;
+	/* Waiting holds no buffer, unless bytes are in it (S1, S8). */
+	if (req->moved)
+		req_hold(req, flags);
+	else if (req->claim.kind != KBUF_NONE)
+		req_recycle(req, flags);
+	return ISSUE_AGAIN;
+}
+
+static int recv_single(struct req *req, struct recv_cmd *c, uint32_t flags)
+{
+	long n;
+	int said;
+
+	for (;;) {
+		said = attempt(req, c, flags, &n);
+		if (said != ISSUE_DONE)
+			return said;
+		if (n <= 0 || !waits_for_all(c) || (size_t)n >= room_of(c))
+			return conclude(req, c, n, flags);
+		learn_kind(req, c);
+		if (c->kind != KIND_STREAM)
+			return conclude(req, c, n, flags);
+		step(req, c, (size_t)n);
+	}
+}
+
+/* Nothing more is there to read, as far as one can tell without a call. */
+static bool drained(const struct req *req, const struct recv_cmd *c, long n)
+{
+	return c->kind == KIND_STREAM && (size_t)n < c->one.iov_len &&
+	       req->wait.watch &&
+	       !(req->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
+}
+
+static int recv_multishot(struct req *req, struct recv_cmd *c, uint32_t flags)
+{
+	long n;
+	int said;
+
+	learn_kind(req, c);
+	for (int i = 0; i < MULTISHOT_SHARE; i++) {
+		req->cflags = 0;
+		said = attempt(req, c, flags, &n);
+		if (said != ISSUE_DONE)
+			return said;
+		if (n <= 0)
+			return conclude(req, c, n, flags);
+		req->cflags |= nonempty(req, c, n);
+		req_commit(req, (uint32_t)n, flags);
+		if (!req_post_more(req, (int32_t)n, req->cflags)) {
+			req->res = (int32_t)n;
+			return ISSUE_DONE;
+		}
+		if (drained(req, c, n))
+			return ISSUE_AGAIN;
+	}
+	return ISSUE_MORE;
+}
+
+int recv_issue(struct req *req, uint32_t issue_flags)
+{
+	struct recv_cmd *c = req_cmd(req, struct recv_cmd);
+
+	if (req->flags & REQ_F_MULTISHOT)
+		return recv_multishot(req, c, issue_flags);
+	return recv_single(req, c, issue_flags);
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef POLYRING_OPS_RECV_H
+#define POLYRING_OPS_RECV_H
+
+#include "engine/req.h"
+
+int recv_prep(struct req *req, const struct io_uring_sqe *sqe);
+int recvmsg_prep(struct req *req, const struct io_uring_sqe *sqe);
+int recv_issue(struct req *req, uint32_t issue_flags);
+
+#endif

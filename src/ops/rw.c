@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: MIT
+/*
+ * READ, WRITE, their vector forms, and READ_MULTISHOT.
+ *
+ * Theory (D7): a transfer is first tried with RWF_NOWAIT, which moves what can
+ * be moved without waiting. What then? A file that can be polled is armed and
+ * tried again; any other goes to a worker, which makes the same call without
+ * NOWAIT. Files that know no NOWAIT say EOPNOTSUPP: those that can be polled
+ * are looked at with poll(2) and then simply read, disks go to a worker.
+ *
+ * A stream has no positions: preadv2 answers ESPIPE to an offset, and the call
+ * is made again with -1, "where the file stands". A seekable file that moved
+ * less than was asked is asked for the rest, until it has no more (a short
+ * read must mean the end of the file).
+ *
+ * Buffers (S5, S6): the buffer is claimed when the transfer is tried. On a
+ * file that can't be polled it counts as consumed from then on, whatever comes
+ * of it, and an INC entry advances by what was asked (I4).
+ */
+#include "ops/rw.h"
+
+#include <poll.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+
+#include "base/sys.h"
+#include "engine/iov.h"
+
+#define STREAM_POSITION UINT64_MAX
+/* Completions of one multishot request in one turn (S12). */
+#define MULTISHOT_SHARE 32
+
+struct rw_cmd {
+	uint64_t position;
+	struct iovec one; /* READ and WRITE; a selected buffer */
+	struct iovec *vectors; /* what is left to move */
+	size_t count;
+	uint32_t want_bytes; /* with a selected buffer: 0 means all of it */
+	uint32_t rw_flags;
+	bool writes;
+};
+
+static int common_prep(struct req *req, const struct io_uring_sqe *sqe,
+		       bool writes)
+{
+	struct rw_cmd *c = req_cmd(req, struct rw_cmd);
+
+	if (sqe->attr_type_mask)
+		return -EINVAL; /* no FEAT_RW_ATTR */
+	c->position = sqe->off;
+	c->rw_flags = sqe->op_flags;
+	c->writes = writes;
+	c->want_bytes = 0;
+	return 0;
+}
+
+static int single_prep(struct req *req, const struct io_uring_sqe *sqe,
+		       bool writes)
+{
+	struct rw_cmd *c = req_cmd(req, struct rw_cmd);
+
+	c->one.iov_base = (void *)(uintptr_t)sqe->addr;
+	c->one.iov_len = sqe->len < IORING_MAX_RW_COUNT ? sqe->len :
+							  IORING_MAX_RW_COUNT;
+	c->vectors = &c->one;
+	c->count = 1;
+	common_prep(req, sqe, writes);
+	c->want_bytes = sqe->len;
+	return sqe->attr_type_mask ? -EINVAL : 0;
+}
+
+static int vector_prep(struct req *req, const struct io_uring_sqe *sqe,
+		       bool writes)
+{
+	struct rw_cmd *c = req_cmd(req, struct rw_cmd);
+	int err = common_prep(req, sqe, writes);
+
+	if (err < 0)
+		return err;
+	c->count = sqe->len;
+	if (!(sqe->flags & IOSQE_BUFFER_SELECT))
+		return iov_import(req, sqe->addr, sqe->len, &c->vectors);
+	if (sqe->len != 1)
+		return -EINVAL;
+	err = iov_import(req, sqe->addr, 1, &c->vectors);
+	if (!err)
+		c->want_bytes = (uint32_t)c->vectors->iov_len;
+	return err;
+}
+
+int read_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	return single_prep(req, sqe, false);
+}
+
+int write_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	return single_prep(req, sqe, true);
+}
+
+int readv_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	return vector_prep(req, sqe, false);
+}
+
+int writev_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	return vector_prep(req, sqe, true);
+}
+
+int read_multishot_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	if (!(sqe->flags & IOSQE_BUFFER_SELECT))
+		return -EINVAL;
+	req->flags |= REQ_F_MULTISHOT;
+	return single_prep(req, sqe, false);
+}
+
+/* One system call for all that is left. */
+static long transfer(const struct req *req, const struct rw_cmd *c,
+		     uint64_t position, uint32_t flags)
+{
+	long nr = c->writes ? SYS_pwritev2 : SYS_preadv2;
+
+	return SYS_6(nr, req_io_fd(req), c->vectors, c->count, position,
+		     position >> 32, flags);
+}
+
+/* The same, where positions may mean nothing. */
+static long transfer_anywhere(struct req *req, struct rw_cmd *c, uint32_t flags)
+{
+	long n = transfer(req, c, c->position, flags);
+
+	if (n == -ESPIPE) {
+		c->position = STREAM_POSITION;
+		n = transfer(req, c, c->position, flags);
+	}
+	return n;
+}
+
+/* Can anybody wait for this file? Then a short transfer is an answer. */
+static bool pollable(const struct req *req)
+{
+	struct stat st;
+
+	if (SYS_2(SYS_fstat, req_io_fd(req), &st) < 0)
+		return false;
+	return !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode) &&
+	       !S_ISDIR(st.st_mode);
+}
+
+/* No NOWAIT here: look whether it would block, then just do it. */
+static int without_nowait(struct req *req, struct rw_cmd *c, long *n)
+{
+	struct pollfd look = { .fd = req_io_fd(req) };
+
+	if (!pollable(req))
+		return ISSUE_PUNT;
+	look.events = c->writes ? POLLOUT : POLLIN;
+	if (SYS_3(SYS_poll, &look, 1, 0) == 0)
+		return ISSUE_AGAIN;
+	*n = transfer_anywhere(req, c, c->rw_flags);
+	return ISSUE_DONE;
+}
+
+/* Try to move bytes: ISSUE_DONE with the call's answer in *@n, or what else. */
+static int attempt(struct req *req, struct rw_cmd *c, uint32_t issue_flags,
+		   long *n)
+{
+	if (issue_flags & ISSUE_WORKER) {
+		*n = transfer_anywhere(req, c, c->rw_flags);
+		return ISSUE_DONE;
+	}
+	*n = transfer_anywhere(req, c, c->rw_flags | RWF_NOWAIT);
+	if (likely(*n >= 0))
+		return ISSUE_DONE;
+	if (c->rw_flags & RWF_NOWAIT)
+		return ISSUE_DONE;
+	if (*n == -EOPNOTSUPP)
+		return without_nowait(req, c, n);
+	return *n == -EAGAIN ? ISSUE_AGAIN : ISSUE_DONE;
+}
+
+/* The request ends with what was moved, or with the error if nothing was. */
+static void conclude(struct req *req, long n)
+{
+	uint32_t total = req->moved + (n > 0 ? (uint32_t)n : 0);
+
+	req->res = total || n >= 0 ? (int32_t)total : (int32_t)n;
+}
+
+/* A seekable file moved less than asked: step on; false when all is moved. */
+static bool step(struct req *req, struct rw_cmd *c, long n)
+{
+	iov_advance(&c->vectors, &c->count, (size_t)n);
+	req->moved += (uint32_t)n;
+	c->position += (uint64_t)n;
+	return c->count && req->moved < IORING_MAX_RW_COUNT;
+}
+
+static int move(struct req *req, uint32_t issue_flags)
+{
+	struct rw_cmd *c = req_cmd(req, struct rw_cmd);
+	size_t asked = iov_bytes(c->vectors, c->count);
+	long n;
+	int said;
+
+	do {
+		said = attempt(req, c, issue_flags, &n);
+		if (said != ISSUE_DONE)
+			return said;
+		if (n <= 0 || (size_t)n >= asked ||
+		    c->position == STREAM_POSITION)
+			break;
+		asked -= (size_t)n;
+	} while (step(req, c, n));
+	conclude(req, n);
+	if (n < 0 || (size_t)n < asked)
+		req->flags |= REQ_F_FAIL_LINK;
+	return ISSUE_DONE;
+}
+
+/* S6: what can't be retried later has consumed its buffer, come what may. */
+static void settle_buffer(struct req *req, uint32_t issue_flags)
+{
+	uint32_t asked = req->claim.len;
+	uint32_t moved = req->res > 0 ? (uint32_t)req->res : 0;
+
+	if (moved == asked)
+		req_commit(req, moved, issue_flags);
+	else if (req->claim.kind == KBUF_TAKEN || !pollable(req))
+		req_commit(req, asked, issue_flags);
+	else if (moved)
+		req_commit(req, moved, issue_flags);
+	else
+		req_recycle(req, issue_flags);
+}
+
+static int claim_for(struct req *req, struct rw_cmd *c, uint32_t issue_flags)
+{
+	int err = req_claim(req, c->want_bytes, false, issue_flags);
+
+	if (err < 0)
+		return err;
+	c->one.iov_base = (void *)(uintptr_t)req->claim.addr;
+	c->one.iov_len = req->claim.len;
+	c->vectors = &c->one;
+	c->count = 1;
+	return 0;
+}
+
+static int read_selected(struct req *req, uint32_t issue_flags)
+{
+	struct rw_cmd *c = req_cmd(req, struct rw_cmd);
+	int said;
+
+	if (!req->moved) {
+		said = claim_for(req, c, issue_flags);
+		if (said < 0)
+			return said;
+	}
+	said = req->claim.addr ? move(req, issue_flags) : -ENOBUFS; /* S10 */
+	if (said < 0)
+		req->res = said;
+	if (said <= 0) {
+		if (req->claim.kind != KBUF_NONE)
+			settle_buffer(req, issue_flags);
+		return ISSUE_DONE;
+	}
+	/* It will be tried again, perhaps on a worker, with another buffer,
+	 * unless some of this one is filled already (S8). */
+	if (req->moved)
+		req_hold(req, issue_flags);
+	else
+		req_recycle(req, issue_flags);
+	return said;
+}
+
+int read_issue(struct req *req, uint32_t issue_flags)
+{
+	if (req->sqe_flags & IOSQE_BUFFER_SELECT)
+		return read_selected(req, issue_flags);
+	return move(req, issue_flags);
+}
+
+int write_issue(struct req *req, uint32_t issue_flags)
+{
+	return move(req, issue_flags);
+}
+
+/* One completion; says whether to go on. */
+static bool multishot_one(struct req *req, uint32_t issue_flags, int *said)
+{
+	req->moved = 0;
+	req->cflags = 0;
+	*said = read_selected(req, issue_flags);
+	if (*said != ISSUE_DONE || req->res <= 0)
+		return false;
+	return req_post_more(req, req->res, req->cflags);
+}
+
+int read_multishot_issue(struct req *req, uint32_t issue_flags)
+{
+	int said;
+
+	if (!pollable(req))
+		return SYS_3(SYS_fcntl, req_io_fd(req), 1, 0) < 0 ? -EBADF :
+								    -EBADFD;
+	for (int i = 0; i < MULTISHOT_SHARE; i++)
+		if (!multishot_one(req, issue_flags, &said))
+			return said;
+	return ISSUE_MORE;
+}

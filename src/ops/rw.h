@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef POLYRING_OPS_RW_H
+#define POLYRING_OPS_RW_H
+
+#include "engine/req.h"
+
+int read_prep(struct req *req, const struct io_uring_sqe *sqe);
+int write_prep(struct req *req, const struct io_uring_sqe *sqe);
+int readv_prep(struct req *req, const struct io_uring_sqe *sqe);
+int writev_prep(struct req *req, const struct io_uring_sqe *sqe);
+int read_issue(struct req *req, uint32_t issue_flags);
+int write_issue(struct req *req, uint32_t issue_flags);
+int read_multishot_prep(struct req *req, const struct io_uring_sqe *sqe);
+int read_multishot_issue(struct req *req, uint32_t issue_flags);
+
+#endif

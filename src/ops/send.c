@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT
+/*
+ * SEND and SENDMSG.
+ *
+ * Theory: one sendto(2) or sendmsg(2) with MSG_DONTWAIT. A full socket is
+ * armed and tried again. A short send is the result, as it is the kernel's,
+ * unless MSG_WAITALL asks to go on; what was sent stays sent. A broken pipe is
+ * an error of the request, never a signal to the program.
+ *
+ * A buffer-selecting send takes its buffer when it first runs and keeps it
+ * (S8): what is to be sent must not change between tries.
+ */
+#include "ops/send.h"
+
+#include <string.h>
+
+#include "base/fault.h"
+#include "base/sys.h"
+#include "engine/ctx.h"
+#include "engine/iov.h"
+
+struct send_cmd {
+	struct iovec one;
+	struct msg *msg; /* SENDMSG, or SEND with an address */
+	uint32_t want_bytes;
+	uint32_t msg_flags;
+	bool to_address; /* SEND with one: kept in msg->name */
+};
+
+#define IOPRIO_FLAGS IORING_RECVSEND_POLL_FIRST
+
+static int common_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	struct send_cmd *c = req_cmd(req, struct send_cmd);
+
+	if (sqe->ioprio & ~IOPRIO_FLAGS)
+		return -EINVAL;
+	if (sqe->ioprio & IORING_RECVSEND_POLL_FIRST)
+		req->flags |= REQ_F_POLL_FIRST;
+	memset(c, 0, sizeof(*c));
+	c->msg_flags = sqe->op_flags | MSG_NOSIGNAL;
+	c->want_bytes = sqe->len;
+	return 0;
+}
+
+/* The address is copied now: the application may reuse its memory at once. */
+static int keep_address(struct req *req, struct send_cmd *c,
+			const struct io_uring_sqe *sqe)
+{
+	struct msghdr *h;
+
+	if (sqe->addr_len > sizeof(c->msg->name))
+		return -EINVAL;
+	c->msg = req_extra(req, sizeof(*c->msg));
+	if (!c->msg)
+		return -ENOMEM;
+	h = &c->msg->header;
+	h->msg_name = &c->msg->name;
+	h->msg_namelen = sqe->addr_len;
+	c->to_address = true;
+	return fault_copy(&c->msg->name, (void *)(uintptr_t)sqe->addr2,
+			  sqe->addr_len);
+}
+
+int send_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	struct send_cmd *c = req_cmd(req, struct send_cmd);
+	int err = common_prep(req, sqe);
+
+	if (err < 0)
+		return err;
+	if (sqe->pad3_)
+		return -EINVAL;
+	c->one.iov_base = (void *)(uintptr_t)sqe->addr;
+	c->one.iov_len = sqe->len;
+	return sqe->addr2 ? keep_address(req, c, sqe) : 0;
+}
+
+int sendmsg_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	struct send_cmd *c = req_cmd(req, struct send_cmd);
+	int err;
+
+	if (sqe->addr2 || sqe->file_index)
+		return -EINVAL;
+	err = common_prep(req, sqe);
+	if (err < 0)
+		return err;
+	err = msg_import(req, sqe->addr, true, &c->msg);
+	if (!err && sqe->flags & IOSQE_BUFFER_SELECT)
+		c->want_bytes = c->msg->header.msg_iovlen ?
+					(uint32_t)c->msg->vectors[0].iov_len :
+					0;
+	return err;
+}
+
+static int take_buffer(struct req *req, struct send_cmd *c, uint32_t flags)
+{
+	int err;
+
+	if (!(req->sqe_flags & IOSQE_BUFFER_SELECT) ||
+	    req->claim.kind != KBUF_NONE || req->moved)
+		return 0;
+	if (!kbuf_group_exists(req->ctx->kbuf, req->buf_group))
+		return -ENOENT; /* B2 */
+	err = req_claim(req, c->want_bytes, true, flags);
+	if (err < 0)
+		return err;
+	c->one.iov_base = (void *)(uintptr_t)req->claim.addr;
+	c->one.iov_len = req->claim.len;
+	if (c->msg && !c->to_address) {
+		c->msg->vectors[0] = c->one;
+		c->msg->header.msg_iovlen = 1;
+	}
+	return 0;
+}
+
+static long try_once(const struct req *req, struct send_cmd *c)
+{
+	uint32_t flags = c->msg_flags | MSG_DONTWAIT;
+
+	if (!c->msg)
+		return SYS_6(SYS_sendto, req_io_fd(req), c->one.iov_base,
+			     c->one.iov_len, flags, NULL, 0);
+	if (c->to_address)
+		return SYS_6(SYS_sendto, req_io_fd(req), c->one.iov_base,
+			     c->one.iov_len, flags, &c->msg->name,
+			     c->msg->header.msg_namelen);
+	return SYS_3(SYS_sendmsg, req_io_fd(req), &c->msg->header, flags);
+}
+
+static size_t left_of(const struct send_cmd *c)
+{
+	if (!c->msg || c->to_address)
+		return c->one.iov_len;
+	return iov_bytes(c->msg->header.msg_iov, c->msg->header.msg_iovlen);
+}
+
+static void step(struct req *req, struct send_cmd *c, size_t bytes)
+{
+	struct msghdr *h;
+
+	req->moved += (uint32_t)bytes;
+	c->one.iov_base = (char *)c->one.iov_base + bytes;
+	c->one.iov_len -= bytes;
+	if (!c->msg || c->to_address)
+		return;
+	h = &c->msg->header;
+	iov_advance(&h->msg_iov, &h->msg_iovlen, bytes);
+	/* Control data went with the first bytes. */
+	h->msg_control = NULL;
+	h->msg_controllen = 0;
+}
+
+static int conclude(struct req *req, struct send_cmd *c, long n, bool short_send,
+		    uint32_t flags)
+{
+	uint32_t total = req->moved + (n > 0 ? (uint32_t)n : 0);
+
+	if (req->claim.kind != KBUF_NONE)
+		req_commit(req, total, flags);
+	req->res = total || n >= 0 ? (int32_t)total : (int32_t)n;
+	if (n < 0 || (short_send && c->msg_flags & MSG_WAITALL))
+		req->flags |= REQ_F_FAIL_LINK;
+	return ISSUE_DONE;
+}
+
+int send_issue(struct req *req, uint32_t issue_flags)
+{
+	struct send_cmd *c = req_cmd(req, struct send_cmd);
+	int err = take_buffer(req, c, issue_flags);
+	size_t left;
+	long n;
+
+	if (err < 0)
+		return err;
+	for (;;) {
+		left = left_of(c);
+		n = try_once(req, c);
+		if (n == -EAGAIN && !(c->msg_flags & MSG_DONTWAIT))
+			return ISSUE_AGAIN;
+		if (n <= 0 || (size_t)n >= left ||
+		    !(c->msg_flags & MSG_WAITALL))
+			return conclude(req, c, n, (size_t)n < left,
+					issue_flags);
+		step(req, c, (size_t)n);
+	}
+}

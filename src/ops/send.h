@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef POLYRING_OPS_SEND_H
+#define POLYRING_OPS_SEND_H
+
+#include "engine/req.h"
+
+int send_prep(struct req *req, const struct io_uring_sqe *sqe);
+int sendmsg_prep(struct req *req, const struct io_uring_sqe *sqe);
+int send_issue(struct req *req, uint32_t issue_flags);
+
+#endif

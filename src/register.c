@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The table of register opcodes.
+ *
+ * Theory: one row an opcode: its name, since which kernel, and the function
+ * that does it. A row without a function is refused with EINVAL, as a kernel
+ * that doesn't know the opcode would, and says what is missing. Each function
+ * copies its struct in, checks it in the kernel's order, and changes nothing
+ * unless all of it holds (G13).
+ */
+#include "entry.h"
+
+#include <string.h>
+
+#include "abi/profile.h"
+#include "base/fault.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "engine/cancel.h"
+#include "engine/files.h"
+#include "engine/sqpoll.h"
+#include "register.h"
+
+/* ---- provided buffers (SPEC 4) ---- */
+
+static int copy_one(void *to, const void *arg, uint32_t nr_args, size_t bytes)
+{
+	if (!arg || nr_args != 1)
+		return -EINVAL;
+	return fault_copy(to, arg, bytes);
+}
+
+static int reg_pbuf_ring(struct ctx *ctx, void *arg, uint32_t nr_args)
+{
+	struct io_uring_buf_reg reg;
+	int err = copy_one(&reg, arg, nr_args, sizeof(reg));
+
+	return err < 0 ? err : kbuf_ring_register(ctx->kbuf, &reg);
+}
+
+static int unreg_pbuf_ring(struct ctx *ctx, void *arg, uint32_t nr_args)
+{
+	struct io_uring_buf_reg reg;
+	int err = copy_one(&reg, arg, nr_args, sizeof(reg));
+
+	return err < 0 ? err : kbuf_ring_unregister(ctx->kbuf, &reg);
+}
+
+static int pbuf_status(struct ctx *ctx, void *arg, uint32_t nr_args)
+{
+	struct io_uring_buf_status status;
+	int err = copy_one(&status, arg, nr_args, sizeof(status));
+
+	if (!err)
+		err = kbuf_ring_status(ctx->kbuf, &status);
+	if (!err)
+		err = fault_copy(arg, &status, sizeof(status));
+	return err;
+}
+
+/* ---- files ---- */
+
+static int reg_files(struct ctx *ctx, void *arg, uint32_t nr_args)
+{
+	if (!arg)
+		return -EFAULT;
+	return files_register(ctx, arg, NULL, nr_args);
+}
+
+static int unreg_files(struct ctx *ctx, void *arg, uint32_t nr_args)
+{
+	return arg || nr_args ? -EINVAL : files_unregister(ctx);
+}
+
+static const void *pointer(uint64_t word)
+{
+	return (const void *)(uintptr_t)word;
+}
+
+static int reg_files_update(struct ctx *ctx, void *arg, uint32_t nr_args)
+{
+	struct io_uring_files_update up;
+
+	if (!nr_args)
+		return -EINVAL;
+	if (fault_copy(&up, arg, sizeof(up)) < 0)
+		return -EFAULT;
+	if (up.resv)
+		return -EINVAL;
+	return files_update(ctx, up.offset, pointer(up.fds), NULL, nr_args);
+}
+
+/* For the structs of the rsrc family nr_args is the struct's size. */
+static int reg_files2(struct ctx *ctx, void *arg, uint32_t bytes)
+{
+	struct io_uring_rsrc_register rr;
+
+	if (bytes != sizeof(rr))
+		return -EINVAL;
+	if (fault_copy(&rr, arg, sizeof(rr)) < 0)
+		return -EFAULT;
+	if (!rr.nr || rr.resv2 || rr.flags & ~IORING_RSRC_REGISTER_SPARSE)
+		return -EINVAL;
+	if (rr.flags & IORING_RSRC_REGISTER_SPARSE && rr.data)
+		return -EINVAL;
+	return files_register(ctx, pointer(rr.data), pointer(rr.tags), rr.nr);
+}
+
+static int reg_files_update2(struct ctx *ctx, void *arg, uint32_t bytes)
+{
+	struct io_uring_rsrc_update2 up;
+
+	if (bytes != sizeof(up))
+		return -EINVAL;
+	if (fault_copy(&up, arg, sizeof(up)) < 0)
+		return -EFAULT;
+	if (!up.nr || up.resv || up.resv2)
+		return -EINVAL;
+	return files_update(ctx, up.offset, pointer(up.data), pointer(up.tags),
+			    up.nr);
+}
+
+static int file_alloc_range(struct ctx *ctx, void *arg, uint32_t nr_args)
+{
+	struct io_uring_file_index_range range;
+
+	if (!arg || nr_args)
+		return -EINVAL;
+	if (fault_copy(&range, arg, sizeof(range)) < 0)
+		return -EFAULT;
+	if (range.resv)
+		return -EINVAL;
+	return files_set_alloc_range(ctx, range.off, range.len);
+}
+
+/* ---- eventfd ---- */
+
+static int set_eventfd(struct ctx *ctx, void *arg, uint32_t nr_args, bool async)
+{
+	int32_t fd;
+	int own;
+
+	if (nr_args != 1)
+		return -EINVAL;
+	if (ctx->event_fd >= 0)
+		return -EBUSY;
+	if (fault_copy(&fd, arg, sizeof(fd)) < 0)
+		return -EFAULT;
+	own = fd_dup_eventfd(fd);
+	if (own < 0)
+		return own;
+	ctx->event_fd = own;
+	ctx->event_async_only = async;
+	return 0;
+}
+
+static int reg_eventfd(struct ctx *ctx, void *arg, uint32_t nr_args)
+{
+	return set_eventfd(ctx, arg, nr_args, false);
+}
+
+static int reg_eventfd_async(struct ctx *ctx, void *arg, uint32_t nr_args)
+{
+	return set_eventfd(ctx, arg, nr_args, true);
+}
+
+static int unreg_eventfd(struct ctx *ctx, void *arg, uint32_t nr_args)
+{
+	if (arg || nr_args)
+		return -EINVAL;
+	if (ctx->event_fd < 0)
+		return -ENXIO;
+	fd_close(ctx->event_fd);
+	ctx->event_fd = -1;
+	return 0;
+}
+
+/* ---- probe and state ---- */
+
+/* Answers as many opcodes as were asked for; the struct must come zeroed. */
+static int probe(struct ctx *ctx, void *arg, uint32_t nr_args)
+{
+	struct {
+		struct io_uring_probe head;
+		struct io_uring_probe_op ops[256];
+	} answer;
+	size_t bytes = sizeof(answer.head) +
+		       nr_args * sizeof(struct io_uring_probe_op);
+	const uint8_t *raw = (const uint8_t *)&answer;
+
+	(void)ctx;
+	if (!arg || nr_args > 256)
+		return -EINVAL;
+	if (fault_copy(&answer, arg, bytes) < 0)
+		return -EFAULT;
+	for (size_t i = 0; i < bytes; i++)
+		if (raw[i])
+			return -EINVAL;
+	if (nr_args > opdefs_count)
+		nr_args = opdefs_count;
+	answer.head.last_op = (uint8_t)(opdefs_count - 1);
+	answer.head.ops_len = (uint8_t)nr_args;
+	for (uint32_t i = 0; i < nr_args; i++) {
+		answer.ops[i].op = (uint8_t)i;
+		if (opdefs[i].prep)
+			answer.ops[i].flags = IO_URING_OP_SUPPORTED;
+	}
+	return fault_copy(arg, &answer, bytes);
+}
+
+static int enable_rings(struct ctx *ctx, void *arg, uint32_t nr_args)
+{
+	if (arg || nr_args)
+		return -EINVAL;
+	if (!ctx->disabled)
+		return -EBADFD;
+	ctx->disabled = false;
+	if (ctx->flags & IORING_SETUP_SINGLE_ISSUER) {
+		ctx->issuer = pthread_self();
+		ctx->issuer_known = true;
+	}
+	if (ctx->flags & IORING_SETUP_SQPOLL)
+		reactor_wake(&ctx->reactor);
+	return 0;
+}
+
+/* ---- the table ---- */
+
+
+
+const struct regdef regdefs[IORING_REGISTER_LAST] = {
+	[IORING_REGISTER_BUFFERS] = { "BUFFERS", KVER(5, 1), NULL,
+				      "registered buffers" },
+	[IORING_UNREGISTER_BUFFERS] = { "UNREGISTER_BUFFERS", KVER(5, 1), NULL,
+					"registered buffers" },
+	[IORING_REGISTER_FILES] = { "FILES", KVER(5, 1), reg_files, NULL },
+	[IORING_UNREGISTER_FILES] = { "UNREGISTER_FILES", KVER(5, 1),
+				      unreg_files, NULL },
+	[IORING_REGISTER_EVENTFD] = { "EVENTFD", KVER(5, 2), reg_eventfd,
+				      NULL },
+	[IORING_UNREGISTER_EVENTFD] = { "UNREGISTER_EVENTFD", KVER(5, 2),
+					unreg_eventfd, NULL },
+	[IORING_REGISTER_FILES_UPDATE] = { "FILES_UPDATE", KVER(5, 5),
+					   reg_files_update, NULL },
+	[IORING_REGISTER_EVENTFD_ASYNC] = { "EVENTFD_ASYNC", KVER(5, 6),
+					    reg_eventfd_async, NULL },
+	[IORING_REGISTER_PROBE] = { "PROBE", KVER(5, 6), probe, NULL },
+	[IORING_REGISTER_PERSONALITY] = { "PERSONALITY", KVER(5, 6), NULL,
+					  "credentials are the process's" },
+	[IORING_UNREGISTER_PERSONALITY] = { "UNREGISTER_PERSONALITY",
+					    KVER(5, 6), NULL,
+					    "credentials are the process's" },
+	[IORING_REGISTER_RESTRICTIONS] = { "RESTRICTIONS", KVER(5, 10), NULL,
+					   "not built yet" },
+	[IORING_REGISTER_ENABLE_RINGS] = { "ENABLE_RINGS", KVER(5, 10),
+					   enable_rings, NULL },
+	[IORING_REGISTER_FILES2] = { "FILES2", KVER(5, 13), reg_files2, NULL },
+	[IORING_REGISTER_FILES_UPDATE2] = { "FILES_UPDATE2", KVER(5, 13),
+					    reg_files_update2, NULL },
+	[IORING_REGISTER_BUFFERS2] = { "BUFFERS2", KVER(5, 13), NULL,
+				       "registered buffers" },
+	[IORING_REGISTER_BUFFERS_UPDATE] = { "BUFFERS_UPDATE", KVER(5, 13),
+					     NULL, "registered buffers" },
+	[IORING_REGISTER_IOWQ_AFF] = { "IOWQ_AFF", KVER(5, 14), NULL,
+				       "worker affinity" },
+	[IORING_UNREGISTER_IOWQ_AFF] = { "UNREGISTER_IOWQ_AFF", KVER(5, 14),
+					 NULL, "worker affinity" },
+	[IORING_REGISTER_IOWQ_MAX_WORKERS] = { "IOWQ_MAX_WORKERS", KVER(5, 15),
+					       NULL, "worker bounds" },
+	[IORING_REGISTER_RING_FDS] = { "RING_FDS", KVER(5, 18),
+				       REGDEF_IN_ENTRY, NULL },
+	[IORING_UNREGISTER_RING_FDS] = { "UNREGISTER_RING_FDS", KVER(5, 18),
+					 REGDEF_IN_ENTRY, NULL },
+	[IORING_REGISTER_PBUF_RING] = { "PBUF_RING", KVER(5, 19),
+					reg_pbuf_ring, NULL },
+	[IORING_UNREGISTER_PBUF_RING] = { "UNREGISTER_PBUF_RING", KVER(5, 19),
+					  unreg_pbuf_ring, NULL },
+	[IORING_REGISTER_SYNC_CANCEL] = { "SYNC_CANCEL", KVER(6, 0),
+					  NULL, "not built yet" },
+	[IORING_REGISTER_FILE_ALLOC_RANGE] = { "FILE_ALLOC_RANGE", KVER(6, 0),
+					       file_alloc_range, NULL },
+	[IORING_REGISTER_PBUF_STATUS] = { "PBUF_STATUS", KVER(6, 8),
+					  pbuf_status, NULL },
+	[IORING_REGISTER_NAPI] = { "NAPI", KVER(6, 9), NULL, "busy polling" },
+	[IORING_UNREGISTER_NAPI] = { "UNREGISTER_NAPI", KVER(6, 9), NULL,
+				     "busy polling" },
+	[IORING_REGISTER_CLOCK] = { "CLOCK", KVER(6, 12), NULL,
+				    "not built yet" },
+	[IORING_REGISTER_CLONE_BUFFERS] = { "CLONE_BUFFERS", KVER(6, 12), NULL,
+					    "registered buffers" },
+	[IORING_REGISTER_SEND_MSG_RING] = { "SEND_MSG_RING", KVER(6, 13), NULL,
+					    "not built yet" },
+	[IORING_REGISTER_ZCRX_IFQ] = { "ZCRX_IFQ", KVER(6, 15), NULL,
+				       "needs a device's receive queue" },
+	[IORING_REGISTER_RESIZE_RINGS] = { "RESIZE_RINGS", KVER(6, 13), NULL,
+					   "not built yet" },
+	[IORING_REGISTER_MEM_REGION] = { "MEM_REGION", KVER(6, 13), NULL,
+					 "not built yet" },
+	[IORING_REGISTER_QUERY] = { "QUERY", KVER(6, 18), NULL,
+				    "not built yet" },
+};
+
+/* RING_FDS belong to a thread, not to a ring: entry.c sees to them. */
+int regdef_in_entry(struct ctx *ctx, void *arg, uint32_t nr_args)
+{
+	(void)ctx;
+	(void)arg;
+	(void)nr_args;
+	return -EINVAL;
+}
+
+int register_call(struct ctx *ctx, uint32_t opcode, void *arg, uint32_t nr_args)
+{
+	const struct regdef *def = &regdefs[opcode];
+
+	if (ctx->issuer_known && !pthread_equal(ctx->issuer, pthread_self()))
+		return -EEXIST;
+	return def->call ? def->call(ctx, arg, nr_args) : -EINVAL;
+}

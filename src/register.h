@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One register opcode: a row of the table in register.c, which the probe and
+ * the documentation are generated from.
+ */
+#ifndef POLYRING_REGISTER_H
+#define POLYRING_REGISTER_H
+
+#include "engine/ctx.h"
+
+struct regdef {
+	const char *name;
+	uint32_t since;
+	/* NULL: refused, and `missing` says why. */
+	int (*call)(struct ctx *ctx, void *arg, uint32_t nr_args);
+	const char *missing;
+};
+
+extern const struct regdef regdefs[IORING_REGISTER_LAST];
+
+/* Carried out before a ring is looked up, in entry.c. */
+#define REGDEF_IN_ENTRY regdef_in_entry
+int regdef_in_entry(struct ctx *ctx, void *arg, uint32_t nr_args);
+
+#endif

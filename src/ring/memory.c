@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+#include "ring/memory.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/fault.h"
+#include "base/fd.h"
+#include "base/sys.h"
+
+#define PAGE_BYTES 4096u
+
+static size_t whole_pages(size_t bytes)
+{
+	return (bytes + PAGE_BYTES - 1) & ~(size_t)(PAGE_BYTES - 1);
+}
+
+/* Sizes and the offsets that the application is told; no memory yet. */
+static void lay_out(struct ring_memory *m, struct io_uring_params *p)
+{
+	uint32_t array_at;
+
+	m->sq_entries = p->sq_entries;
+	m->cq_entries = p->cq_entries;
+	m->sqe_shift = p->flags & IORING_SETUP_SQE128 ? 7 : 6;
+	m->cqe_shift = p->flags & IORING_SETUP_CQE32 ? 5 : 4;
+	array_at = (uint32_t)(sizeof(struct ring_header) +
+			      ((size_t)m->cq_entries << m->cqe_shift));
+	m->rings_bytes = array_at;
+	m->sqes_bytes = whole_pages((size_t)m->sq_entries << m->sqe_shift);
+
+	p->sq_off = (struct io_sqring_offsets){
+		.head = offsetof(struct ring_header, sq_head),
+		.tail = offsetof(struct ring_header, sq_tail),
+		.ring_mask = offsetof(struct ring_header, sq_mask),
+		.ring_entries = offsetof(struct ring_header, sq_entries),
+		.flags = offsetof(struct ring_header, sq_flags),
+		.dropped = offsetof(struct ring_header, sq_dropped),
+		.user_addr = p->sq_off.user_addr,
+	};
+	p->cq_off = (struct io_cqring_offsets){
+		.head = offsetof(struct ring_header, cq_head),
+		.tail = offsetof(struct ring_header, cq_tail),
+		.ring_mask = offsetof(struct ring_header, cq_mask),
+		.ring_entries = offsetof(struct ring_header, cq_entries),
+		.overflow = offsetof(struct ring_header, cq_overflow),
+		.cqes = sizeof(struct ring_header),
+		.flags = offsetof(struct ring_header, cq_flags),
+		.user_addr = p->cq_off.user_addr,
+	};
+	if (!(p->flags & IORING_SETUP_NO_SQARRAY)) {
+		p->sq_off.array = array_at;
+		m->rings_bytes += (size_t)m->sq_entries * sizeof(uint32_t);
+	}
+	m->rings_bytes = whole_pages(m->rings_bytes);
+}
+
+static void set_pointers(struct ring_memory *m, const struct io_uring_params *p,
+			 uint8_t *rings, uint8_t *sqes)
+{
+	m->header = (struct ring_header *)rings;
+	m->cqes = rings + sizeof(struct ring_header);
+	m->sq_array = NULL;
+	if (!(p->flags & IORING_SETUP_NO_SQARRAY))
+		m->sq_array = (uint32_t *)(rings + p->sq_off.array);
+	m->sqes = sqes;
+}
+
+static int map_own(struct ring_memory *m, const struct io_uring_params *p)
+{
+	size_t bytes = m->rings_bytes + m->sqes_bytes;
+	long err, at;
+
+	m->memfd = fd_move_high(
+		(int)SYS_2(SYS_memfd_create, "polyring", MFD_CLOEXEC));
+	if (m->memfd < 0)
+		return m->memfd;
+	err = SYS_2(SYS_ftruncate, m->memfd, bytes);
+	if (err < 0)
+		goto close_memfd;
+	at = SYS_6(SYS_mmap, NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+		   m->memfd, 0);
+	if (at < 0) {
+		err = at;
+		goto close_memfd;
+	}
+	set_pointers(m, p, (uint8_t *)at, (uint8_t *)at + m->rings_bytes);
+	return 0;
+close_memfd:
+	fd_close(m->memfd);
+	return (int)err;
+}
+
+/* Every page must be there and writable; the kernel pins them here. */
+static int check_pages(uint64_t address, size_t bytes)
+{
+	if (!address)
+		return -EFAULT;
+	if (address % PAGE_BYTES)
+		return -EINVAL;
+	if (!fault_range_ok(address, bytes))
+		return -EFAULT;
+	for (uint64_t at = address; at < address + bytes; at += PAGE_BYTES)
+		if (fault_store_u32((uint32_t *)(uintptr_t)at, 0) < 0)
+			return -EFAULT;
+	return 0;
+}
+
+static int use_given(struct ring_memory *m, const struct io_uring_params *p)
+{
+	uint64_t rings = p->cq_off.user_addr, sqes = p->sq_off.user_addr;
+	int err;
+
+	err = check_pages(rings, m->rings_bytes);
+	if (!err)
+		err = check_pages(sqes, m->sqes_bytes);
+	if (err)
+		return err;
+	m->memfd = -1;
+	set_pointers(m, p, (uint8_t *)(uintptr_t)rings,
+		     (uint8_t *)(uintptr_t)sqes);
+	memset(m->header, 0, sizeof(*m->header));
+	return 0;
+}
+
+int ring_memory_open(struct ring_memory *m, struct io_uring_params *p)
+{
+	int err;
+
+	lay_out(m, p);
+	if (p->flags & IORING_SETUP_NO_MMAP)
+		err = use_given(m, p);
+	else
+		err = map_own(m, p);
+	if (err < 0)
+		return err;
+	m->header->sq_mask = m->sq_entries - 1;
+	m->header->cq_mask = m->cq_entries - 1;
+	m->header->sq_entries = m->sq_entries;
+	m->header->cq_entries = m->cq_entries;
+	return 0;
+}
+
+void ring_memory_close(struct ring_memory *m)
+{
+	if (m->memfd < 0)
+		return;
+	SYS_2(SYS_munmap, m->header, m->rings_bytes + m->sqes_bytes);
+	fd_close(m->memfd);
+	m->memfd = -1;
+}
+
+long ring_memory_map(const struct ring_memory *m, void *hint, size_t bytes,
+		     int prot, int flags, uint64_t offset)
+{
+	uint64_t file_at;
+
+	if (m->memfd < 0)
+		return -EINVAL;
+	switch (offset & IORING_OFF_MMAP_MASK) {
+	case IORING_OFF_SQ_RING:
+	case IORING_OFF_CQ_RING:
+		file_at = 0;
+		break;
+	case IORING_OFF_SQES:
+		file_at = m->rings_bytes;
+		break;
+	default:
+		return -ENOMEM; /* what the kernel's address search says */
+	}
+	return SYS_6(SYS_mmap, hint, bytes, prot, flags, m->memfd, file_at);
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+#include "ring/queue.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+
+struct backlog_entry {
+	struct list node;
+	struct cqe cqe;
+};
+
+void queue_init(struct queue *q)
+{
+	q->sq_head = 0;
+	q->cq_tail = 0;
+	q->cq_posted = 0;
+	q->cq_head_seen = 0;
+	q->backlog_count = 0;
+	list_init(&q->backlog);
+}
+
+void queue_close(struct queue *q)
+{
+	struct list *node;
+
+	while ((node = list_pop_front(&q->backlog)))
+		mem_free(list_entry(node, struct backlog_entry, node));
+	ring_memory_close(&q->memory);
+}
+
+uint32_t queue_pending(const struct queue *q)
+{
+	/* Pairs with the application's release store of the tail. */
+	uint32_t tail = load_acquire(&q->memory.header->sq_tail);
+	uint32_t count = tail - q->sq_head;
+
+	return count <= q->memory.sq_entries ? count : q->memory.sq_entries;
+}
+
+bool queue_fetch(struct queue *q, struct io_uring_sqe *sqe)
+{
+	const struct ring_memory *m = &q->memory;
+	uint32_t slot = q->sq_head++ & (m->sq_entries - 1);
+
+	if (m->sq_array) {
+		slot = load_relaxed(&m->sq_array[slot]);
+		if (unlikely(slot >= m->sq_entries)) {
+			store_relaxed(&m->header->sq_dropped,
+				      m->header->sq_dropped + 1);
+			return false;
+		}
+	}
+	memcpy(sqe, m->sqes + ((size_t)slot << m->sqe_shift),
+	       (size_t)1 << m->sqe_shift);
+	return true;
+}
+
+bool queue_has_room(struct queue *q)
+{
+	if (likely(q->cq_posted - q->cq_head_seen < q->memory.cq_entries))
+		return true;
+	/* Pairs with the application's release store of its head. */
+	q->cq_head_seen = load_acquire(&q->memory.header->cq_head);
+	return q->cq_posted - q->cq_head_seen < q->memory.cq_entries;
+}
+
+static void write_entry(struct queue *q, const struct cqe *cqe)
+{
+	const struct ring_memory *m = &q->memory;
+	uint32_t slot = q->cq_posted++ & (m->cq_entries - 1);
+	struct io_uring_cqe *to;
+
+	to = (struct io_uring_cqe *)(m->cqes + ((size_t)slot << m->cqe_shift));
+	to->user_data = cqe->user_data;
+	to->res = cqe->res;
+	to->flags = cqe->flags;
+	if (m->cqe_shift == 5)
+		memcpy(to->big_cqe, cqe->extra, sizeof(cqe->extra));
+}
+
+void queue_sq_flags(struct queue *q, uint32_t set, uint32_t clear)
+{
+	struct ring_header *h = q->memory.header;
+
+	store_release(&h->sq_flags, (h->sq_flags & ~clear) | set);
+}
+
+static void keep_for_later(struct queue *q, const struct cqe *cqe)
+{
+	struct backlog_entry *entry = mem_new(1, sizeof(*entry));
+
+	if (!entry) {
+		struct ring_header *h = q->memory.header;
+
+		store_relaxed(&h->cq_overflow, h->cq_overflow + 1);
+		return;
+	}
+	entry->cqe = *cqe;
+	list_push_back(&q->backlog, &entry->node);
+	if (!q->backlog_count++)
+		queue_sq_flags(q, IORING_SQ_CQ_OVERFLOW, 0);
+}
+
+bool queue_post(struct queue *q, const struct cqe *cqe)
+{
+	if (unlikely(q->backlog_count || !queue_has_room(q))) {
+		keep_for_later(q, cqe);
+		return false;
+	}
+	write_entry(q, cqe);
+	return true;
+}
+
+bool queue_flush_backlog(struct queue *q)
+{
+	while (q->backlog_count && queue_has_room(q)) {
+		struct backlog_entry *entry = list_entry(
+			list_pop_front(&q->backlog), struct backlog_entry,
+			node);
+
+		write_entry(q, &entry->cqe);
+		mem_free(entry);
+		if (!--q->backlog_count)
+			queue_sq_flags(q, 0, IORING_SQ_CQ_OVERFLOW);
+	}
+	return !q->backlog_count;
+}
+
+uint32_t queue_publish(struct queue *q)
+{
+	uint32_t fresh = q->cq_posted - q->cq_tail;
+
+	if (fresh) {
+		q->cq_tail = q->cq_posted;
+		store_release(&q->memory.header->cq_tail, q->cq_tail);
+	}
+	return fresh;
+}
