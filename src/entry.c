@@ -405,7 +405,7 @@ POLYRING_API long polyring_mmap(void *hint, size_t bytes, int prot, int flags,
 	if (!ctx || load_acquire(&ctx->state) != CTX_OPEN)
 		return -EBADF;
 	if ((offset & IORING_OFF_MMAP_MASK) != IORING_OFF_PBUF_RING)
-		return ring_memory_map(&ctx->queue.memory, hint, bytes, prot,
+		return ring_shared_map(&ctx->queue.memory, hint, bytes, prot,
 				       flags, offset);
 	return kbuf_ring_map(ctx->kbuf,
 			     (uint16_t)(offset >> IORING_OFF_PBUF_SHIFT), hint,

@@ -84,7 +84,7 @@ static int open_parts(struct ctx *ctx, struct io_uring_params *p)
 {
 	int err;
 
-	err = ring_memory_open(&ctx->queue.memory, p);
+	err = ring_shared_open(&ctx->queue.memory, p);
 	if (err < 0)
 		return err;
 	err = reactor_open(&ctx->reactor);
@@ -107,7 +107,7 @@ close_kbuf:
 close_reactor:
 	reactor_close(&ctx->reactor);
 close_memory:
-	ring_memory_close(&ctx->queue.memory);
+	ring_shared_close(&ctx->queue.memory);
 	return err;
 }
 

@@ -123,7 +123,7 @@ static int use_given(struct ring_memory *m, const struct io_uring_params *p)
 	return 0;
 }
 
-int ring_memory_open(struct ring_memory *m, struct io_uring_params *p)
+int ring_shared_open(struct ring_memory *m, struct io_uring_params *p)
 {
 	int err;
 
@@ -141,7 +141,7 @@ int ring_memory_open(struct ring_memory *m, struct io_uring_params *p)
 	return 0;
 }
 
-void ring_memory_close(struct ring_memory *m)
+void ring_shared_close(struct ring_memory *m)
 {
 	if (m->memfd < 0)
 		return;
@@ -150,7 +150,7 @@ void ring_memory_close(struct ring_memory *m)
 	m->memfd = -1;
 }
 
-long ring_memory_map(const struct ring_memory *m, void *hint, size_t bytes,
+long ring_shared_map(const struct ring_memory *m, void *hint, size_t bytes,
 		     int prot, int flags, uint64_t offset)
 {
 	uint64_t file_at;

@@ -56,11 +56,11 @@ struct ring_memory {
  * which the caller has checked, and fill p->sq_off and p->cq_off. Returns 0;
  * -ENOMEM, -ENFILE or -EMFILE; with NO_MMAP -EFAULT or -EINVAL for bad memory.
  */
-int ring_memory_open(struct ring_memory *memory, struct io_uring_params *p);
-void ring_memory_close(struct ring_memory *memory);
+int ring_shared_open(struct ring_memory *memory, struct io_uring_params *p);
+void ring_shared_close(struct ring_memory *memory);
 
 /* mmap(2) of the ring fd: the address, or a negative errno. */
-long ring_memory_map(const struct ring_memory *memory, void *hint,
+long ring_shared_map(const struct ring_memory *memory, void *hint,
 		     size_t bytes, int prot, int flags, uint64_t offset);
 
 #endif

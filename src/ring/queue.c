@@ -26,7 +26,7 @@ void queue_close(struct queue *q)
 
 	while ((node = list_pop_front(&q->backlog)))
 		mem_free(list_entry(node, struct backlog_entry, node));
-	ring_memory_close(&q->memory);
+	ring_shared_close(&q->memory);
 }
 
 uint32_t queue_pending(const struct queue *q)
