@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+/*
+ * kbuf_ring_map() beside everything else: the only call without the lock.
+ * Both sides do a fixed number of rounds, so that the test ends whatever the
+ * machine does; thread sanitizer judges the run.
+ */
+#include "kbuf/kbuf_test.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+#define ROUNDS 2000
+#define MAPPERS 2
+
+struct race {
+	struct kbuf_table *table;
+	uint32_t mapped;
+	uint32_t wrong;
+};
+
+static void map_once(struct race *race)
+{
+	struct io_uring_buf_ring *ring;
+	long map = kbuf_ring_map(race->table, TEST_BGID, NULL, 4096,
+				 PROT_READ | PROT_WRITE, MAP_SHARED);
+
+	if (map < 0) {
+		if (map != -ENOMEM)
+			__atomic_add_fetch(&race->wrong, 1, __ATOMIC_RELAXED);
+		return;
+	}
+	/* Whoever lives there by now, this memory is ours to write (G10). */
+	ring = (void *)map;
+	store_relaxed(&ring->tail, 1);
+	munmap(ring, 4096);
+	__atomic_add_fetch(&race->mapped, 1, __ATOMIC_RELAXED);
+}
+
+static void *mapper(void *argument)
+{
+	struct race *race = argument;
+	unsigned int i;
+
+	for (i = 0; i < ROUNDS; i++)
+		map_once(race);
+	return NULL;
+}
+
+/* A bgid that is a ring, an application's ring, classic and nothing in turn. */
+static void churn(struct kbuf_table *table, void *pages)
+{
+	struct io_uring_buf_reg reg = {
+		.ring_entries = 8,
+		.bgid = TEST_BGID,
+		.flags = IOU_PBUF_RING_MMAP,
+	};
+
+	assert_int_equal(kbuf_ring_register(table, &reg), 0);
+	take_one(table, TEST_BGID);
+	assert_int_equal(ring_drop(table, TEST_BGID), 0);
+	assert_int_equal(kbuf_provide(table, TEST_BGID, 0x1000, 8, 1, 0), 0);
+	assert_int_equal(kbuf_remove(table, TEST_BGID, 1), 1);
+	reg.flags = 0;
+	reg.ring_addr = (uintptr_t)pages;
+	assert_int_equal(kbuf_ring_register(table, &reg), 0);
+	assert_int_equal(ring_drop(table, TEST_BGID), 0);
+}
+
+static void G10_mmap_races_with_register_and_unregister(void **state)
+{
+	struct race race = {.table = table_of(0)};
+	void *pages = pages_new(4096);
+	pthread_t threads[MAPPERS];
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < MAPPERS; i++)
+		assert_int_equal(
+			pthread_create(&threads[i], NULL, mapper, &race), 0);
+	for (i = 0; i < ROUNDS; i++)
+		churn(race.table, pages);
+	for (i = 0; i < MAPPERS; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(race.wrong, 0);
+	kbuf_table_close(race.table);
+	pages_free(pages, 4096);
+}
+
+int race_tests_run(void)
+{
+	const struct CMUnitTest race_tests[] = {
+		cmocka_unit_test(G10_mmap_races_with_register_and_unregister),
+	};
+
+	return cmocka_run_group_tests(race_tests, NULL, NULL);
+}
