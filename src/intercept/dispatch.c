@@ -112,7 +112,8 @@ static long call_setup(uint32_t entries, struct io_uring_params *params)
 
 long intercept_call(long number, long a, long b, long c, long d, long e, long f)
 {
-	switch (number) {
+	/* The kernel looks at the low half only. */
+	switch ((int)number) {
 	case NR_io_uring_setup:
 		return call_setup((uint32_t)a, (struct io_uring_params *)b);
 	case NR_io_uring_enter:
@@ -161,7 +162,7 @@ long intercept_from_libc(long number, long a, long b, long c, long d, long e,
 
 	if (!intercept_engine_serves())
 		return libc_result(sys_direct(number, a, b, c, d, e, f));
-	if (number != SYS_mmap)
+	if ((int)number != SYS_mmap)
 		counters_note(LANE_LIBC);
 	result = intercept_call(number, a, b, c, d, e, f);
 	errno = errno_before;

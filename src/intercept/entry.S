@@ -117,14 +117,14 @@ FUNCTION(intercept_trampoline)
  * long syscall(long number, ...): io_uring's three and mmap go to the
  * dispatcher, which takes the same seven words in the same places. All else
  * goes straight through without touching the stack, as libc's does: some
- * callers clone() this way.
+ * callers clone() this way. The number is 32 bits wide, to the kernel too.
  */
 FUNCTION(syscall)
 	.cfi_startproc
-	lea	-425(%rdi), %rax
-	cmp	$2, %rax
+	lea	-425(%rdi), %eax
+	cmp	$2, %eax
 	jbe	intercept_from_libc
-	cmp	$9, %rdi
+	cmp	$9, %edi
 	je	intercept_from_libc
 	mov	%rdi, %rax
 	mov	%rsi, %rdi

@@ -1,0 +1,482 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The command, as one types it: verbs, choices, messages, exit statuses.
+
+Speaks TAP. What needs the kernel's io_uring or root is skipped without.
+"""
+
+import argparse
+import contextlib
+import ctypes
+import json
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+BOUND_S = 60
+EPERM = 1
+NOBODY = 65534
+
+# The three calls, asked through libc; prints the errno of each.
+ASK = ("import ctypes\n"
+       "libc = ctypes.CDLL(None, use_errno=True)\n"
+       "for number in (425, 426, 427):\n"
+       "    ctypes.set_errno(0)\n"
+       "    libc.syscall(number, -1, None, 987, 0, None, 0)\n"
+       "    print(ctypes.get_errno())\n")
+
+TESTS = []
+
+
+class Skip(Exception):
+    """The text says what is missing here."""
+
+
+def test(function):
+    TESTS.append(function)
+    return function
+
+
+def kernel_allows():
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.syscall(425, 0, None)
+    return ctypes.get_errno() not in (1, 13, 38)
+
+
+def need_kernel():
+    if not kernel_allows():
+        raise Skip("the kernel refuses io_uring here")
+
+
+def need_root():
+    if os.geteuid() != 0:
+        raise Skip("needs root")
+
+
+class Case:
+    """What tests share: where things are, and running them."""
+
+    def __init__(self, polyring, programs, directory):
+        self.polyring = polyring
+        self.programs = programs
+        self.directory = directory
+
+    def __call__(self, *words, env=None, **options):
+        kept = {k: v for k, v in os.environ.items()
+                if not k.startswith("POLYRING_") and k != "LD_PRELOAD"}
+        kept.update(env or {})
+        return subprocess.run([self.polyring, *words], env=kept, text=True,
+                              capture_output=True, check=False,
+                              timeout=BOUND_S, **options)
+
+    def file(self, name, text, mode=0o755):
+        path = os.path.join(self.directory, name)
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(text)
+        os.chmod(path, mode)
+        return path
+
+    def program(self, name):
+        return os.path.join(self.programs, name)
+
+
+def expect(got, status, *said):
+    """Exit status, and words that must stand on stderr."""
+    assert got.returncode == status, \
+        f"status {got.returncode}, not {status}; {got.stderr}"
+    for words in said:
+        assert words in got.stderr, f"no '{words}' in: {got.stderr}"
+    return got
+
+
+# ---- deny --------------------------------------------------------------------
+
+
+@test
+def deny_answers_EPERM_to_all_three(case):
+    got = expect(case("deny", "--", sys.executable, "-c", ASK), 0)
+    assert got.stdout.split() == [str(EPERM)] * 3, got.stdout
+
+
+@test
+def deny_reaches_children_of_children(case):
+    ask = case.file("ask.py", ASK)
+    got = expect(case("deny", "sh", "-c", f"sh -c '{sys.executable} {ask}; :'"
+                      "; exit 0"), 0)
+    assert got.stdout.split() == [str(EPERM)] * 3, got.stdout
+
+
+@test
+def deny_works_without_privileges(case):
+    need_root()
+    os.chmod(case.directory, 0o755)
+    here = case.file("polyring-copy", "")
+    shutil.copy(case.polyring, here)
+    if subprocess.run([here, "--version"], user=NOBODY, check=False,
+                      capture_output=True).returncode:
+        raise Skip("the libraries are out of an ordinary user's reach")
+    got = subprocess.run([here, "deny", sys.executable, "-c", ASK],
+                         user=NOBODY, text=True, capture_output=True,
+                         check=False, timeout=BOUND_S)
+    assert got.stdout.split() == [str(EPERM)] * 3, got.stdout + got.stderr
+
+
+@test
+def deny_denies_nothing_else(case):
+    got = expect(case("deny", "sh", "-c", "echo a | cat; exit 5"), 5)
+    assert got.stdout == "a\n" and got.stderr == ""
+
+
+# ---- run: who serves -----------------------------------------------------------
+
+
+@test
+def run_takes_the_kernel_when_it_answers(case):
+    need_kernel()
+    got = expect(case("run", "sh", "-c", "echo $POLYRING_ENGINE-$LD_PRELOAD"),
+                 0, "the kernel's io_uring serves sh")
+    assert got.stdout == "kernel-\n", got.stdout
+
+
+@test
+def run_takes_the_engine_when_the_kernel_refuses(case):
+    got = expect(case("deny", case.polyring, "run", "--", "sh", "-c",
+                      "echo $POLYRING_ENGINE"), 0,
+                 "polyring's engine serves sh", "EPERM", "seccomp")
+    assert got.stdout == "polyring\n", got.stdout
+    assert got.stderr.count("\n") == 1, got.stderr
+
+
+@test
+def run_takes_the_engine_when_forced(case):
+    expect(case("run", "--force", "true"), 0, "polyring's engine serves true")
+
+
+@test
+def run_is_quiet_when_asked(case):
+    assert case("run", "--quiet", "--force", "true").stderr == ""
+
+
+@test
+def run_serves_the_programs_calls(case):
+    used = os.path.join(case.directory, "used.json")
+    expect(case("deny", case.polyring, "run", "-q", "--counters", used, "--",
+                case.program("libc_calls")), 0)
+    with open(used, encoding="utf-8") as lines:
+        found = [json.loads(line) for line in lines]
+    assert found and found[-1]["program"] == "libc_calls", found
+    assert found[-1]["lanes"] == ["libc"], found
+    assert any(found[-1]["counters"].values()), found
+
+
+@test
+def run_serves_inline_calls(case):
+    used = os.path.join(case.directory, "inline.json")
+    expect(case("deny", case.polyring, "run", "-qc", used,
+                case.program("threads")), 0)
+    with open(used, encoding="utf-8") as lines:
+        assert json.loads(lines.readline())["lanes"] == ["trap"]
+
+
+@test
+def run_counts_where_it_was_asked_to_from_any_directory(case):
+    expect(case("run", "-qfc", "here.json", "--", "env", "-C", "/",
+                case.program("libc_calls"), cwd=case.directory), 0)
+    assert os.path.exists(os.path.join(case.directory, "here.json"))
+
+
+@test
+def run_leaves_no_line_for_a_program_without_calls(case):
+    used = os.path.join(case.directory, "none.json")
+    expect(case("run", "-qfc", used, "true"), 0)
+    assert not os.path.exists(used)
+
+
+@test
+def run_keeps_what_was_preloaded(case):
+    before = "libm.so.6"
+    got = expect(case("run", "-f", "sh", "-c", "echo $LD_PRELOAD",
+                      env={"LD_PRELOAD": before}), 0)
+    words = got.stdout.strip().split(":")
+    assert words[0].endswith("libpolyring-preload.so"), words
+    assert words[1:] == [before], words
+
+
+@test
+def run_in_run_preloads_once(case):
+    got = expect(case("run", "-qf", case.polyring, "run", "-qf", "sh", "-c",
+                      "echo $LD_PRELOAD"), 0)
+    assert got.stdout.count("preload.so") == 1, got.stdout
+
+
+@test
+def run_in_run_sees_the_kernel_as_it_is(case):
+    need_kernel()
+    expect(case("run", "-qf", case.polyring, "run", "true"), 0,
+           "the kernel's io_uring serves true")
+
+
+@test
+def run_on_the_kernel_puts_an_outer_engine_aside(case):
+    need_kernel()
+    used = os.path.join(case.directory, "aside.json")
+    expect(case("run", "-qfc", used, case.polyring, "run", "-q",
+                case.program("libc_calls")), 0)
+    assert not os.path.exists(used)
+
+
+@test
+def no_filter_for_a_program_without_inline_calls(case):
+    def filters(*words):
+        got = case(*words, "sed", "-n", "s/^Seccomp_filters:\t//p",
+                   "/proc/self/status") if words else None
+        return got.stdout
+    assert filters("run", "-qf") == filters("deny")[:-2] + str(
+        int(filters("deny")) - 1) + "\n"
+
+
+@test
+def the_environment_chooses_the_kernel(case):
+    need_kernel()
+    used = os.path.join(case.directory, "kernel.json")
+    expect(case("run", "-qfc", used, "env", "POLYRING_ENGINE=kernel",
+                case.program("threads")), 0)
+    assert not os.path.exists(used)
+
+
+@test
+def the_environment_chooses_by_itself(case):
+    used = os.path.join(case.directory, "auto.json")
+    expect(case("deny", case.polyring, "run", "-qfc", used, "env",
+                "POLYRING_ENGINE=auto", case.program("threads")), 0)
+    assert os.path.exists(used)
+
+
+@test
+def a_wrong_engine_is_said(case):
+    expect(case("run", "-qf", "env", "POLYRING_ENGINE=turbo",
+                case.program("threads")), 0, "POLYRING_ENGINE=turbo")
+
+
+# ---- run: the program ----------------------------------------------------------
+
+
+@test
+def the_programs_status_is_ours(case):
+    for words in (["run", "-f"], ["deny"]):
+        expect(case(*words, "sh", "-c", "exit 7"), 7)
+
+
+@test
+def the_programs_death_is_ours(case):
+    got = case("run", "-qf", "sh", "-c", "kill -TERM $$")
+    assert got.returncode == -signal.SIGTERM, got.returncode
+
+
+@test
+def the_program_takes_our_place(case):
+    process = subprocess.Popen([case.polyring, "run", "-qf", "sh", "-c",
+                                "echo $$"], stdout=subprocess.PIPE, text=True)
+    assert int(process.communicate(timeout=BOUND_S)[0]) == process.pid
+
+
+@test
+def options_of_the_program_are_the_programs(case):
+    got = expect(case("run", "-qf", "echo", "--force", "-q"), 0)
+    assert got.stdout == "--force -q\n"
+
+
+@test
+def scripts_run(case):
+    path = case.file("script", "#!/bin/sh\necho yes $1\n")
+    assert expect(case("run", "-qf", path, "x"), 0).stdout == "yes x\n"
+
+
+@test
+def scripts_without_an_interpreter_run(case):
+    path = case.file("bare", "echo yes $1\n")
+    assert expect(case("run", "-qf", path, "x"), 0).stdout == "yes x\n"
+
+
+@test
+def a_missing_program_is_127(case):
+    for verb in ("run", "deny"):
+        expect(case(verb, "no-such-program"), 127, "no such program", "PATH")
+        expect(case(verb, "/no/such/program"), 127, "no such program")
+
+
+@test
+def a_program_that_is_not_executable_is_126(case):
+    path = case.file("data", "data", 0o644)
+    for verb in ("run", "deny"):
+        expect(case(verb, path), 126, "Permission denied")
+        expect(case(verb, case.directory), 126, "directory")
+
+
+@test
+def a_static_program_is_refused_with_the_reason(case):
+    path = case.program("static")
+    expect(case("run", "--force", path), 126, "statically linked",
+           "dynamically linked build")
+    script = case.file("static-script", f"#!{path}\n")
+    expect(case("run", "--force", script), 126, "statically linked")
+
+
+@test
+def a_static_program_runs_on_the_kernel(case):
+    need_kernel()
+    expect(case("run", case.program("static")), 0)
+
+
+@test
+def a_setuid_program_is_refused_with_the_reason(case):
+    need_root()
+    path = os.path.join(case.directory, "setuid")
+    shutil.copy(shutil.which("true"), path)
+    os.chown(path, NOBODY, NOBODY)
+    os.chmod(path, 0o4755)
+    expect(case("run", "--force", path), 126, "setuid", "LD_PRELOAD")
+    os.chmod(path, 0o2755)
+    expect(case("run", "--force", path), 126, "setgid", "LD_PRELOAD")
+
+
+# ---- usage, help, probe ----------------------------------------------------------
+
+
+@test
+def wrong_usage_is_2(case):
+    expect(case(), 2, "usage:")
+    expect(case("fly"), 2, "no verb 'fly'", "--help")
+    expect(case("help", "fly"), 2, "no verb 'fly'")
+    expect(case("run"), 2, "which program", "help run")
+    expect(case("deny"), 2, "which program", "help deny")
+    expect(case("run", "--fly", "true"), 2, "--fly")
+    expect(case("probe", "fly"), 2, "fly")
+
+
+@test
+def kernels_that_are_not_offered_are_refused(case):
+    expect(case("run", "--kernel", "5.15", "true"), 2, "5.15", "latest")
+    expect(case("run", "-qf", "--kernel", "latest", "true"), 0)
+
+
+@test
+def help_is_a_result(case):
+    for words in (["--help"], ["help"], ["-h"]):
+        assert "verbs:" in expect(case(*words), 0).stdout
+    for verb in ("run", "deny", "probe"):
+        for words in (["help", verb], [verb, "--help"]):
+            got = expect(case(*words), 0)
+            assert f"usage: polyring {verb}" in got.stdout
+            assert "examples:" in got.stdout and not got.stderr
+    assert expect(case("--version"), 0).stdout.startswith("polyring ")
+
+
+@test
+def a_result_that_cannot_be_written_is_a_failure(case):
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        got = subprocess.run([case.polyring, "probe"], stdout=full,
+                             check=False)
+    assert got.returncode == 1, got.returncode
+
+
+@test
+def probe_shows_both_sides(case):
+    lines = expect(case("probe"), 0).stdout.splitlines()
+    assert any(line.split() == ["kernel", "polyring"] for line in lines)
+    for name in ("setup flags", "features", "operations", "register"):
+        assert any(line.startswith(name) for line in lines), name
+
+
+@test
+def probe_speaks_json(case):
+    found = json.loads(expect(case("probe", "--json"), 0).stdout)
+    for side in ("kernel", "polyring"):
+        assert "version" in found[side] and "answers" in found[side]
+    assert found["polyring"]["answers"] is True
+    assert "NOP" in found["polyring"]["operations"]
+    assert "PBUF_RING" in found["polyring"]["register"]
+    assert "SINGLE_MMAP" in found["polyring"]["features"]
+    assert "CQSIZE" in found["polyring"]["setup_flags"]
+
+
+@test
+def probe_knows_what_this_kernel_has(case):
+    need_kernel()
+    kernel = json.loads(case("probe", "--json").stdout)["kernel"]
+    assert kernel["answers"] is True
+    assert "NOP" in kernel["operations"], kernel
+    assert "PROBE" in kernel["register"], kernel
+
+
+@test
+def probe_says_why_the_kernel_refuses(case):
+    got = expect(case("deny", case.polyring, "probe"), 0)
+    assert "EPERM" in got.stdout and "seccomp" in got.stdout, got.stdout
+    found = json.loads(case("deny", case.polyring, "probe",
+                            "--json").stdout)["kernel"]
+    assert found["answers"] is False and found["errno"] == "EPERM"
+    assert "seccomp" in found["reason"]
+
+
+@test
+def colours_are_for_terminals(case):
+    def on_terminal(**env):
+        kept = dict(os.environ, TERM="xterm", **env)
+        if "NO_COLOR" not in env:
+            kept.pop("NO_COLOR", None)
+        ours, theirs = pty.openpty()
+        subprocess.run([case.polyring, "--help"], stdout=theirs, env=kept,
+                       check=True, timeout=BOUND_S)
+        os.close(theirs)
+        shown = os.read(ours, 65536)
+        os.close(ours)
+        return b"\033[" in shown
+    assert on_terminal()
+    assert not on_terminal(NO_COLOR="1")
+    assert "\033[" not in case("--help").stdout
+
+
+# ---- all of it -------------------------------------------------------------------
+
+
+def run_one(function, case):
+    """ok, not ok or a skip, as TAP has it."""
+    with tempfile.TemporaryDirectory(prefix="command") as directory:
+        case.directory = directory
+        try:
+            function(case)
+        except Skip as skip:
+            return "ok", f" # skip {skip}"
+        except (AssertionError, OSError, ValueError, KeyError,
+                subprocess.SubprocessError) as wrong:
+            text = f"{type(wrong).__name__}: {wrong}"
+            return "not ok", "".join(f"\n# {line}"
+                                     for line in text.splitlines())
+    return "ok", ""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("polyring", help="the command")
+    parser.add_argument("programs", help="where the test programs are")
+    arguments = parser.parse_args()
+    case = Case(os.path.abspath(arguments.polyring),
+                os.path.abspath(arguments.programs), None)
+    failed = 0
+    print(f"1..{len(TESTS)}")
+    for number, function in enumerate(TESTS, 1):
+        word, rest = run_one(function, case)
+        failed += word != "ok"
+        print(f"{word} {number} - {function.__name__}{rest}", flush=True)
+    print(f"{len(TESTS) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(BrokenPipeError):
+        sys.exit(main())

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * void registers_call(void): load registers_in into all registers, execute one
+ * `syscall`, store all registers in registers_out. See registers.c.
+ */
+#define GPR(i) 8 * i
+#define FLAGS 8 * 15
+#define RSP 8 * 16
+#define VECTORS 192
+
+	.text
+	.globl registers_call
+	.type registers_call, @function
+registers_call:
+	push	%rbx
+	push	%rbp
+	push	%r12
+	push	%r13
+	push	%r14
+	push	%r15
+	mov	%rsp, saved_rsp(%rip)
+
+	mov	registers_mask(%rip), %eax
+	xor	%edx, %edx
+	xrstor64 registers_in + VECTORS(%rip)
+
+	push	registers_in + FLAGS(%rip)
+	popfq
+	mov	registers_in + GPR(0)(%rip), %rax
+	mov	registers_in + GPR(1)(%rip), %rbx
+	mov	registers_in + GPR(2)(%rip), %rcx
+	mov	registers_in + GPR(3)(%rip), %rdx
+	mov	registers_in + GPR(4)(%rip), %rsi
+	mov	registers_in + GPR(5)(%rip), %rdi
+	mov	registers_in + GPR(6)(%rip), %rbp
+	mov	registers_in + GPR(7)(%rip), %r8
+	mov	registers_in + GPR(8)(%rip), %r9
+	mov	registers_in + GPR(9)(%rip), %r10
+	mov	registers_in + GPR(10)(%rip), %r11
+	mov	registers_in + GPR(11)(%rip), %r12
+	mov	registers_in + GPR(12)(%rip), %r13
+	mov	registers_in + GPR(13)(%rip), %r14
+	mov	registers_in + GPR(14)(%rip), %r15
+	mov	registers_in + RSP(%rip), %rsp
+	syscall
+	.globl registers_behind
+registers_behind:
+	mov	%rsp, registers_out + RSP(%rip)
+	mov	%rax, registers_out + GPR(0)(%rip)
+	mov	%rbx, registers_out + GPR(1)(%rip)
+	mov	%rcx, registers_out + GPR(2)(%rip)
+	mov	%rdx, registers_out + GPR(3)(%rip)
+	mov	%rsi, registers_out + GPR(4)(%rip)
+	mov	%rdi, registers_out + GPR(5)(%rip)
+	mov	%rbp, registers_out + GPR(6)(%rip)
+	mov	%r8, registers_out + GPR(7)(%rip)
+	mov	%r9, registers_out + GPR(8)(%rip)
+	mov	%r10, registers_out + GPR(9)(%rip)
+	mov	%r11, registers_out + GPR(10)(%rip)
+	mov	%r12, registers_out + GPR(11)(%rip)
+	mov	%r13, registers_out + GPR(12)(%rip)
+	mov	%r14, registers_out + GPR(13)(%rip)
+	mov	%r15, registers_out + GPR(14)(%rip)
+	mov	saved_rsp(%rip), %rsp
+	pushfq
+	pop	registers_out + FLAGS(%rip)
+	cld
+	mov	registers_mask(%rip), %eax
+	xor	%edx, %edx
+	xsave64	registers_out + VECTORS(%rip)
+
+	/* C code wants its rounding and precision back. */
+	fninit
+	ldmxcsr	default_mxcsr(%rip)
+	pop	%r15
+	pop	%r14
+	pop	%r13
+	pop	%r12
+	pop	%rbp
+	pop	%rbx
+	ret
+	.size	registers_call, . - registers_call
+
+	.data
+	.p2align 3
+saved_rsp:
+	.quad	0
+default_mxcsr:
+	.long	0x1f80
+
+	.section .note.GNU-stack, "", @progbits

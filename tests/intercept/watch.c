@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A ring fd that the program polls, in each of the ways there are, becomes
+ * readable when a completion comes and stops being so when it was taken.
+ * Written for liburing, as programs are.
+ */
+#include <errno.h>
+#include <liburing.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <unistd.h>
+
+#define BOUND_MS 20000
+
+static int passed, failed;
+
+static void check(const char *name, int good)
+{
+	printf("%s %d - %s\n", good ? "ok" : "not ok", passed + failed + 1,
+	       name);
+	fflush(stdout);
+	passed += good;
+	failed += !good;
+}
+
+typedef int (*readable_fn)(int fd, int bound_ms);
+
+static int by_poll(int fd, int bound_ms)
+{
+	struct pollfd one = {.fd = fd, .events = POLLIN};
+
+	return poll(&one, 1, bound_ms) == 1 && one.revents & POLLIN;
+}
+
+static int by_ppoll(int fd, int bound_ms)
+{
+	struct pollfd one = {.fd = fd, .events = POLLIN};
+	struct timespec bound = {bound_ms / 1000, 0};
+
+	return ppoll(&one, 1, &bound, NULL) == 1 && one.revents & POLLIN;
+}
+
+static int by_select(int fd, int bound_ms)
+{
+	struct timeval bound = {bound_ms / 1000, 0};
+	fd_set set;
+
+	FD_ZERO(&set);
+	FD_SET(fd, &set);
+	return select(fd + 1, &set, NULL, NULL, &bound) == 1;
+}
+
+static int by_pselect(int fd, int bound_ms)
+{
+	struct timespec bound = {bound_ms / 1000, 0};
+	fd_set set;
+
+	FD_ZERO(&set);
+	FD_SET(fd, &set);
+	return pselect(fd + 1, &set, NULL, NULL, &bound, NULL) == 1;
+}
+
+static int by_epoll(int fd, int bound_ms)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	int epfd = epoll_create1(EPOLL_CLOEXEC);
+	int ready;
+
+	epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &event);
+	ready = epoll_wait(epfd, &event, 1, bound_ms) == 1;
+	close(epfd);
+	return ready;
+}
+
+/* A read that waits for a byte, and the byte: only polling tells. */
+static int becomes_readable(readable_fn readable)
+{
+	struct io_uring ring;
+	struct io_uring_cqe *cqe;
+	int ends[2], good;
+	char byte;
+
+	if (pipe(ends) < 0 || io_uring_queue_init(8, &ring, 0) < 0)
+		return 0;
+	io_uring_prep_read(io_uring_get_sqe(&ring), ends[0], &byte, 1, 0);
+	good = io_uring_submit(&ring) == 1 && !readable(ring.ring_fd, 0) &&
+	       write(ends[1], "x", 1) == 1 && readable(ring.ring_fd, BOUND_MS);
+	good = good && io_uring_wait_cqe(&ring, &cqe) == 0 && cqe->res == 1;
+	if (good)
+		io_uring_cqe_seen(&ring, cqe);
+	good = good && !readable(ring.ring_fd, 0);
+	io_uring_queue_exit(&ring);
+	close(ends[0]);
+	close(ends[1]);
+	return good;
+}
+
+int main(void)
+{
+	check("poll_sees_a_completion", becomes_readable(by_poll));
+	check("ppoll_sees_a_completion", becomes_readable(by_ppoll));
+	check("select_sees_a_completion", becomes_readable(by_select));
+	check("pselect_sees_a_completion", becomes_readable(by_pselect));
+	check("epoll_sees_a_completion", becomes_readable(by_epoll));
+	printf("1..%d\n%d passed, %d failed\n", passed + failed, passed,
+	       failed);
+	return failed != 0;
+}
