@@ -214,6 +214,8 @@ static void handle(const struct io_uring_cqe *cqe)
 
 	switch ((enum event)(cqe->user_data & 0xff)) {
 	case EVENT_ACCEPT:
+		if (cqe->res == -EINVAL)
+			check(cqe->res, "accept");
 		if (cqe->res >= 0)
 			open_conn(cqe->res);
 		accept_one();

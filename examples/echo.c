@@ -264,6 +264,8 @@ static void queue_echo(int slot, int bid, int bytes)
 static void accepted(const struct io_uring_cqe *cqe)
 {
 	accepting = cqe->flags & IORING_CQE_F_MORE;
+	if (cqe->res == -EINVAL)
+		check(cqe->res, "multishot accept");
 	if (cqe->res >= 0)
 		open_conn(cqe->res);
 	/* Out of descriptors: closing a connection arms it again. */
@@ -329,6 +331,7 @@ static bool handle(const struct io_uring_cqe *cqe)
 		sent(slot, cqe);
 		break;
 	case EVENT_SIGNAL:
+		check(cqe->res, "poll");
 		return false;
 	}
 	close_if_idle(slot);

@@ -298,7 +298,8 @@ def run_case(number, case, setting):
     try:
         case(setting)
     except (Wrong, OSError) as wrong:
-        print(f"not ok {number} - {name}\n# {wrong!r}", flush=True)
+        why = str(wrong).replace("\n", "\n# ")
+        print(f"not ok {number} - {name}\n# {why}", flush=True)
         return False
     print(f"ok {number} - {name}", flush=True)
     return True

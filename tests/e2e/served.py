@@ -88,8 +88,17 @@ class Server:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, error, _):
+        status = self.process.poll()
         self.kill()
+        try:
+            if error and status is not None:
+                raise Wrong(f"the server ended with {status}: "
+                            f"{self.said()[-2000:]}; {error!r}") from error
+        finally:
+            self.close()
+
+    def close(self):
         self.process.stdout.close()
         self.errors.close()
         self.counters_file.close()
