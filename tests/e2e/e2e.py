@@ -69,32 +69,31 @@ def round_trip(client, data):
         raise Wrong("what came back is not what was sent")
 
 
+def visit(server):
+    """
+    A client comes and goes. The stream ends when the server has closed the
+    connection, and that it does when nothing is in flight for it any more.
+    """
+    with connect(server) as client:
+        round_trip(client, b"hello")
+        client.shutdown(socket.SHUT_WR)
+        if client.recv(1) != b"":
+            raise Wrong("a byte too many")
+
+
 class Base:
-    """The descriptors and threads a server has once it serves."""
+    """The descriptors and threads of a server that serves nobody."""
 
     def __init__(self, server):
-        # One round trip first: what is opened lazily is open then.
-        with connect(server) as client:
-            round_trip(client, b"first")
+        visit(server)  # what is opened lazily is open after it
         self.server = server
-        self.descriptors = self.settled()
+        self.descriptors = server.descriptors()
         self.threads = server.threads()
 
-    def settled(self):
-        """Sockets of connections closed: two equal looks, the listener left"""
-        def look():
-            before = self.server.descriptors()
-            with connect(self.server) as client:
-                round_trip(client, b"turn")
-            after = self.server.descriptors()
-            return len(before) == len(after) and before
-        return wait_until("descriptors come to rest", look)
-
     def check_again(self):
-        """A client comes and goes, since what lingers may await a turn."""
+        """Back there, with clients coming and going meanwhile."""
         def back():
-            with connect(self.server) as client:
-                round_trip(client, b"still here")
+            visit(self.server)
             return (len(self.server.descriptors()) <= len(self.descriptors)
                     and self.server.threads() <= self.threads)
         try:
@@ -116,6 +115,7 @@ def descriptor_limit():
 
 
 def end(server):
+    """When all connections are closed, no buffer can be elsewhere."""
     server.stop()
     if server.statistics["buffers out"]:
         raise Wrong(f"{server.statistics['buffers out']} buffers not home")
@@ -249,7 +249,7 @@ def ends_while_connections_are_armed(setting):
         clients = [connect(server) for _ in range(100)]
         for client in clients:
             round_trip(client, b"armed")
-        end(server)
+        server.stop()
         for client in clients:
             if client.recv(1) != b"":
                 raise Wrong("a client was not told of the end")
