@@ -27,10 +27,12 @@ extern "C" {
 
 struct io_uring_buf_reg;
 struct io_uring_buf_status;
+struct iovec;
 struct kbuf_table;
 
 #define KBUF_BIDS_MAX 65536u
 #define KBUF_RING_ENTRIES_MAX 32768u
+#define KBUF_MANY_MAX 256u /* buffers in one bundle (B3) */
 
 enum kbuf_kind {
 	KBUF_NONE = 0, /* nothing is held; recycle and commit do nothing */
@@ -54,7 +56,14 @@ struct kbuf_claim {
 	void *where; /* private */
 };
 
-/* Open an empty table answering as @profile (see kbuf_profile()). */
+/*
+ * Open an empty table that answers as @kernel_version, which is major << 8 |
+ * minor; 0 stands for the latest. 0, -ENOMEM, or what sigaction() answers.
+ *
+ * Buffer rings are memory that may vanish, so this installs handlers for
+ * SIGSEGV and SIGBUS that pass every fault on that is not the library's own. A
+ * program that replaces them calls fault_recover() (base/fault.h) from its own.
+ */
 int kbuf_table_open(struct kbuf_table **table, unsigned int kernel_version);
 
 /* Free all. Mapped ring memory stays valid until it is unmapped (G10). */
@@ -92,10 +101,12 @@ int kbuf_ring_status(struct kbuf_table *table,
 		     struct io_uring_buf_status *status);
 
 /*
- * Map an engine-allocated ring for the application, as mmap(2) would with
- * these arguments. Runs without the table's lock (RCU). Returns the address
- * as a positive value or a negative errno: -EINVAL when there is no such
- * group, it is not engine-allocated, or @bytes exceeds it.
+ * Map an engine-allocated ring for the application, as mmap(2) of a ring's file
+ * would with these arguments. Runs without the table's lock (RCU). Returns the
+ * address as a positive value, or as the kernel does: -EINVAL for a @hint that
+ * is not NULL, for @bytes 0 or bad @flags; -ENOMEM when there is no such group
+ * or it isn't engine-allocated; -EPERM for PROT_EXEC; -EFAULT when @bytes, in
+ * pages, is less than the ring. More is accepted.
  */
 long kbuf_ring_map(struct kbuf_table *table, uint16_t bgid, void *hint,
 		   size_t bytes, int prot, int flags);
@@ -105,7 +116,14 @@ long kbuf_ring_map(struct kbuf_table *table, uint16_t bgid, void *hint,
  * @at_once commits a ring entry at selection, for operations that can't come
  * back (S6). Returns 0 and a claim, or -ENOBUFS with claim->kind == KBUF_NONE
  * when the group is empty, missing, or its memory is gone (S2).
- * claim->addr may be 0: what that means is the operation's affair (S10).
+ *
+ * claim->addr may be 0, or any other address that nobody may touch; what that
+ * means is the operation's affair (S10). Address 0 is ENOBUFS and every other
+ * bad one EFAULT, without asking the file. Then, as after any other error: a
+ * ring entry is recycled, one taken at selection is committed and reported with
+ * F_BUFFER. A classic buffer at address 0 is committed and reported by a read,
+ * recycled by a receive. In a bundle address 0 is EFAULT too.
+ * claim->len may be 0, and above IORING_MAX_RW_COUNT in a ring.
  */
 int kbuf_claim(struct kbuf_table *table, uint16_t bgid, uint32_t want_bytes,
 	       bool at_once, struct kbuf_claim *claim);
@@ -126,6 +144,97 @@ void kbuf_recycle(struct kbuf_table *table, struct kbuf_claim *claim);
 
 /* Does the group exist (B2)? */
 bool kbuf_group_exists(const struct kbuf_table *table, uint16_t bgid);
+
+/* ---- bundles (SPEC 7) ------------------------------------------------------
+ */
+
+/* Several buffers of one ring, held by one request: the rules of a claim. */
+struct kbuf_claim_vec {
+	struct iovec *iov; /* the caller's array; unchanged until commit */
+	uint32_t count; /* how many of it are claimed, 1 to KBUF_MANY_MAX */
+	uint32_t bytes; /* their sum, at most IORING_MAX_RW_COUNT */
+	uint16_t bid; /* of the first; the others follow in ring order (B1) */
+	uint16_t bgid;
+	uint8_t kind; /* enum kbuf_kind; a classic group gives one buffer */
+	bool more; /* as in struct kbuf_claim */
+	/*
+	 * A plain ring's last buffer would have been filled in part only. It
+	 * was left out, or is shortened here when it is the first (B5). A
+	 * receive that is cut is not tried again for more (B6).
+	 */
+	bool cut;
+	void *where; /* private */
+};
+
+/*
+ * Choose up to @max of the next buffers of @bgid, in ring order, until they
+ * hold @want_bytes; fill @iov, which has room for @max. @max counts to
+ * KBUF_MANY_MAX and is at least 1.
+ *
+ * @want_bytes is what the request asks for or what is known to be waiting,
+ * whichever is less; 0 means neither is known. (A live 6.18 then tries one
+ * buffer first, and for the rest asks the socket what is waiting. A send that
+ * asks for 0 wants INT32_MAX.) At most want / length of the first, rounded up,
+ * are looked at, whatever the lengths of the others.
+ *
+ * @at_once commits all that is claimed (sends, B4).
+ * Returns 0, -ENOENT when there is no such group (B2), or -ENOBUFS when it is
+ * empty or its first buffer has length 0 although bytes are wanted (B3).
+ */
+int kbuf_claim_many(struct kbuf_table *table, uint16_t bgid,
+		    uint32_t want_bytes, uint32_t max, bool at_once,
+		    struct iovec *iov, struct kbuf_claim_vec *claim);
+
+/*
+ * @bytes have moved, filling the buffers in order. Commits those that bytes
+ * reached (at least one), in an INC ring the last of them in part; returns the
+ * completion's flags for the first bid, and sets claim->count to the number of
+ * buffers reached.
+ */
+uint32_t kbuf_commit_many(struct kbuf_table *table,
+			  struct kbuf_claim_vec *claim, uint32_t bytes);
+
+/* Nothing moved: kbuf_recycle() for each. */
+void kbuf_recycle_many(struct kbuf_table *table, struct kbuf_claim_vec *claim);
+
+/* ---- seeing (X1, X3) -------------------------------------------------------
+ */
+
+/*
+ * What became of a group's buffers since it came to be. While nobody is inside
+ * a call: provided == queued + committed + returned + those held by requests,
+ * and selected == committed + partial + recycled + those held.
+ */
+struct kbuf_counters {
+	uint64_t provided; /* ring: those that were published */
+	uint64_t selected; /* claims that found a buffer */
+	uint64_t committed; /* used up, with a completion */
+	uint64_t partial; /* INC: used, and some of it left */
+	uint64_t recycled; /* claimed, and given back unused */
+	uint64_t returned; /* classic: removed unused */
+	uint64_t starved; /* ENOBUFS */
+	uint64_t low_signals; /* how often the level fell below the threshold */
+	uint32_t queued; /* now */
+	uint32_t low_mark; /* the lowest level so far, UINT32_MAX before any */
+};
+
+/*
+ * Read the counters of @bgid: 0 or -ENOENT. Needs no lock (RCU); beside other
+ * calls each counter is exact for some moment, their sums are not.
+ */
+int kbuf_counters(const struct kbuf_table *table, uint16_t bgid,
+		  struct kbuf_counters *counters);
+
+/*
+ * Signal when fewer than @threshold buffers are left of @bgid: add 1 to
+ * low_signals and, if it is not negative, to @eventfd, which stays the caller's
+ * and must outlive the setting. Looked at whenever a buffer leaves the group
+ * for good and at each ENOBUFS; after a signal the group is quiet until it has
+ * been seen with @threshold buffers again. 0 turns it off. It ends with the
+ * group. Returns 0 or -ENOENT. Under the table's lock.
+ */
+int kbuf_low_water(struct kbuf_table *table, uint16_t bgid, uint32_t threshold,
+		   int eventfd);
 
 #ifdef __cplusplus
 }

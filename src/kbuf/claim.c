@@ -19,16 +19,10 @@
  * Cost: no allocation, no system call, nothing that depends on how many groups
  * or buffers there are. Keeps S1-S9.
  */
+#include "kbuf/claim.h"
+
 #include "kbuf/classic.h"
 #include "kbuf/ring.h"
-
-#include "base/sys.h"
-
-static inline uint32_t buffer_flags(const struct kbuf_claim *claim, bool more)
-{
-	return IORING_CQE_F_BUFFER | (more ? IORING_CQE_F_BUF_MORE : 0) |
-	       (uint32_t)claim->bid << IORING_CQE_BUFFER_SHIFT;
-}
 
 /* ---- claim -----------------------------------------------------------------
  */
@@ -37,14 +31,12 @@ static inline uint32_t buffer_flags(const struct kbuf_claim *claim, bool more)
 
 static COLD int claim_nothing(struct kbuf_group *group)
 {
-	if (group)
-		bump(&group->starved);
-	return -ENOBUFS;
+	return group ? group_starved(group) : -ENOBUFS;
 }
 
 static COLD int claim_taken(struct kbuf_group *group, struct kbuf_claim *claim)
 {
-	claim->more = ring_consume(group, claim->len);
+	claim->more = ring_consume(group, claim->len, group->queued);
 	claim->kind = KBUF_TAKEN;
 	return 0;
 }
@@ -85,12 +77,15 @@ static COLD uint32_t commit_moved(struct kbuf_claim *claim)
 	struct kbuf_group *group = claim->where;
 
 	group_level_moved(group, group->queued);
-	return buffer_flags(claim, false);
+	return buffer_flags(claim->bid, false);
 }
 
 static COLD uint32_t commit_part(struct kbuf_claim *claim, uint32_t bytes)
 {
-	return buffer_flags(claim, ring_consume(claim->where, bytes));
+	struct kbuf_group *group = claim->where;
+
+	return buffer_flags(claim->bid,
+			    ring_consume(group, bytes, group->queued));
 }
 
 static COLD uint32_t commit_other(struct kbuf_table *table,
@@ -100,7 +95,7 @@ static COLD uint32_t commit_other(struct kbuf_table *table,
 		return 0;
 	if (kind == KBUF_CLASSIC)
 		classic_commit(table, claim);
-	return buffer_flags(claim, claim->more);
+	return buffer_flags(claim->bid, claim->more);
 }
 
 uint32_t kbuf_commit(struct kbuf_table *table, struct kbuf_claim *claim,
@@ -117,7 +112,7 @@ uint32_t kbuf_commit(struct kbuf_table *table, struct kbuf_claim *claim,
 	bump(&group->committed);
 	if (unlikely(group_level_is_new(group, group->queued)))
 		return commit_moved(claim);
-	return buffer_flags(claim, false);
+	return buffer_flags(claim->bid, false);
 }
 
 void kbuf_recycle(struct kbuf_table *table, struct kbuf_claim *claim)

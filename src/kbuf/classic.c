@@ -32,7 +32,7 @@
 
 #include "base/fault.h"
 #include "base/mem.h"
-#include "base/sys.h"
+#include "kbuf/claim.h"
 
 #define CLASSIC_QUEUED_MAX 65535u /* P10, with ABI_CLASSIC_CAP */
 #define CHUNK_RECORDS 170u
@@ -275,10 +275,8 @@ int classic_claim(struct kbuf_group *group, uint32_t want_bytes,
 	struct kbuf_record *record;
 
 	classic_check(group);
-	if (unlikely(!group->oldest)) {
-		bump(&group->starved);
-		return -ENOBUFS;
-	}
+	if (unlikely(!group->oldest))
+		return group_starved(group);
 	record = list_take(group);
 	record->owner = group->serial;
 	count_claimed(group, 1);

@@ -127,5 +127,6 @@ int take_one(struct kbuf_table *table, uint16_t bgid)
 int main(void)
 {
 	return group_tests_run() + classic_tests_run() + ring_tests_run() +
-	       claim_tests_run() + race_tests_run();
+	       claim_tests_run() + many_tests_run() + level_tests_run() +
+	       race_tests_run();
 }

@@ -52,3 +52,72 @@ void group_level_moved(struct kbuf_group *group, uint32_t left)
 		group->low_armed = group->low_threshold > 0;
 	level_watch(group);
 }
+
+int kbuf_low_water(struct kbuf_table *table, uint16_t bgid, uint32_t threshold,
+		   int eventfd)
+{
+	struct kbuf_group *group = group_find(table, bgid);
+
+	if (!group)
+		return -ENOENT;
+	group->low_threshold = threshold;
+	group->low_eventfd = eventfd;
+	group->low_armed = threshold > 0;
+	level_watch(group);
+	return 0;
+}
+
+/* ---- counters --------------------------------------------------------------
+ */
+
+/* A ring whose memory is gone has nothing queued. */
+static uint32_t ring_queued(const struct kbuf_group *group, uint16_t head)
+{
+	int tail = fault_load_u16(
+		&((struct io_uring_buf_ring *)group->ring)->tail);
+
+	return tail < 0 ? 0 : (uint16_t)(tail - head);
+}
+
+/* What is derived: provided, selected, queued. */
+static void counters_derive(const struct kbuf_group *group,
+			    struct kbuf_counters *counters)
+{
+	uint64_t held = 0;
+
+	if (group->kind == GROUP_RING) {
+		counters->queued =
+			ring_queued(group, (uint16_t)counters->committed);
+		counters->provided = counters->committed + counters->queued;
+	} else {
+		counters->queued = load_relaxed(&group->queued);
+		counters->provided = load_relaxed(&group->provided);
+		held = counters->provided - counters->queued -
+		       counters->committed - counters->returned;
+	}
+	counters->selected = counters->committed + counters->partial +
+			     counters->recycled + held;
+}
+
+int kbuf_counters(const struct kbuf_table *table, uint16_t bgid,
+		  struct kbuf_counters *counters)
+{
+	const struct kbuf_group *group;
+
+	rcu_enter();
+	group = group_find(table, bgid);
+	if (group) {
+		*counters = (struct kbuf_counters){
+			.committed = load_relaxed(&group->committed),
+			.partial = load_relaxed(&group->parts),
+			.recycled = load_relaxed(&group->recycled),
+			.returned = load_relaxed(&group->returned),
+			.starved = load_relaxed(&group->starved),
+			.low_signals = load_relaxed(&group->low_signals),
+			.low_mark = load_relaxed(&group->low_mark),
+		};
+		counters_derive(group, counters);
+	}
+	rcu_leave();
+	return group ? 0 : -ENOENT;
+}

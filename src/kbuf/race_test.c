@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * kbuf_ring_map() beside everything else: the only call without the lock.
- * Both sides do a fixed number of rounds, so that the test ends whatever the
- * machine does; thread sanitizer judges the run.
+ * kbuf_ring_map() and kbuf_counters() beside everything else: the calls without
+ * the lock. The readers do a fixed number of rounds and the writer goes on
+ * until they have; thread sanitizer judges the run.
  */
 #include "kbuf/kbuf_test.h"
 
@@ -16,6 +16,7 @@ struct race {
 	struct kbuf_table *table;
 	uint32_t mapped;
 	uint32_t wrong;
+	uint32_t done; /* mappers that have finished */
 };
 
 static void map_once(struct race *race)
@@ -36,13 +37,26 @@ static void map_once(struct race *race)
 	__atomic_add_fetch(&race->mapped, 1, __ATOMIC_RELAXED);
 }
 
+/* The other reader without the lock. */
+static void counters_once(struct race *race)
+{
+	struct kbuf_counters counters;
+	int err = kbuf_counters(race->table, TEST_BGID, &counters);
+
+	if (err && err != -ENOENT)
+		__atomic_add_fetch(&race->wrong, 1, __ATOMIC_RELAXED);
+}
+
 static void *mapper(void *argument)
 {
 	struct race *race = argument;
 	unsigned int i;
 
-	for (i = 0; i < ROUNDS; i++)
+	for (i = 0; i < ROUNDS; i++) {
 		map_once(race);
+		counters_once(race);
+	}
+	__atomic_add_fetch(&race->done, 1, __ATOMIC_RELEASE);
 	return NULL;
 }
 
@@ -77,7 +91,8 @@ static void G10_mmap_races_with_register_and_unregister(void **state)
 	for (i = 0; i < MAPPERS; i++)
 		assert_int_equal(
 			pthread_create(&threads[i], NULL, mapper, &race), 0);
-	for (i = 0; i < ROUNDS; i++)
+	/* Until every reader has had all its rounds beside it. */
+	while (load_acquire(&race.done) < MAPPERS)
 		churn(race.table, pages);
 	for (i = 0; i < MAPPERS; i++)
 		pthread_join(threads[i], NULL);

@@ -9,26 +9,32 @@
 /* Undo what an engine-allocated group holds besides its own bytes. */
 void ring_memory_close(struct kbuf_group *group);
 
-/*
- * @bytes of the entry at head are used. Returns whether some of it is left,
- * which only an INC ring knows (I1, I2).
- */
-static inline bool ring_consume(struct kbuf_group *group, uint32_t bytes);
-
-/* ring_consume() for INC rings. */
-bool ring_consume_part(struct kbuf_group *group, uint32_t bytes);
-
 static inline uint16_t ring_head(const struct kbuf_group *group)
 {
 	return (uint16_t)group->committed;
 }
 
-static inline bool ring_consume(struct kbuf_group *group, uint32_t bytes)
+/*
+ * INC: take @bytes off the entry at head. Returns whether some of it is left
+ * (I1-I3); if not, the caller advances head.
+ */
+bool ring_consume_part(struct kbuf_group *group, uint32_t bytes);
+
+/* @count entries are used up, which leaves @left. */
+static inline void ring_advance(struct kbuf_group *group, uint32_t count,
+				uint32_t left)
+{
+	bump_by(&group->committed, count);
+	group_level(group, left);
+}
+
+/* @bytes of the entry at head are used; @left when it is the last of them. */
+static inline bool ring_consume(struct kbuf_group *group, uint32_t bytes,
+				uint32_t left)
 {
 	if (unlikely(group->inc) && ring_consume_part(group, bytes))
 		return true;
-	bump(&group->committed);
-	group_level(group, group->queued);
+	ring_advance(group, 1, left);
 	return false;
 }
 

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Bundles: one transfer over several buffers (SPEC 7).
+ *
+ * Theory: a ring's entries are looked at one by one from head on, and neither
+ * head nor the entries change, so giving a bundle back costs nothing and a
+ * commit is as many steps as bytes reached buffers. What was claimed stands in
+ * the caller's iovecs and nowhere else. They are what a commit counts by: what
+ * the application writes into its entries meanwhile changes nothing, except in
+ * an INC ring, where the entry is where the rest is kept (ring.c).
+ *
+ * A bundle ends at @max buffers, at as many as would do if all were as long as
+ * the first, at the end of the ring, or when the bytes wanted are reached.
+ * Where the last buffer would be used in part, an INC ring shortens the iovec
+ * and keeps the rest; a plain ring, which can't, ends before it (B5).
+ *
+ * An empty entry inside an INC bundle stops the commit there, as on a
+ * live 6.18: it can't be used up, and what follows it stays in the ring.
+ *
+ * Cost: O(buffers), no allocation. Keeps B1-B5, B7.
+ */
+#include "kbuf/claim.h"
+
+#include <sys/uio.h>
+
+#include "kbuf/classic.h"
+#include "kbuf/ring.h"
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+/* ---- claim -----------------------------------------------------------------
+ */
+
+/* B3: how many buffers will do when all are as long as the first. */
+static uint32_t many_needed(uint32_t want, uint32_t first_len, uint32_t max)
+{
+	uint64_t needed = ((uint64_t)want + first_len - 1) / first_len;
+
+	return needed < max ? (uint32_t)needed : max;
+}
+
+/* The entry goes into the bundle; false when the bundle ends before it. */
+static bool many_add(struct kbuf_claim_vec *claim, struct fault_peek entry,
+		     uint32_t room, bool inc)
+{
+	uint32_t len = (uint32_t)entry.bits;
+
+	if (len > room) {
+		claim->cut = !inc;
+		if (!inc && claim->count)
+			return false;
+		len = room;
+	}
+	claim->iov[claim->count].iov_base = (void *)(uintptr_t)entry.addr;
+	claim->iov[claim->count].iov_len = len;
+	claim->count++;
+	claim->bytes += len;
+	return true;
+}
+
+static int many_gather(struct kbuf_group *group, uint32_t want, uint32_t max,
+		       struct kbuf_claim_vec *claim)
+{
+	uint32_t most = IORING_MAX_RW_COUNT, head = ring_head(group);
+	struct fault_peek entry;
+
+	if (want)
+		most = least(most, want);
+	while (claim->count < max && (claim->bytes < most || !claim->count)) {
+		entry = fault_ring_peek(group->ring, head + claim->count,
+					group->mask);
+		if (entry.bits >= FAULT_PEEK_FAILED)
+			break;
+		if (!claim->count) {
+			claim->bid = (uint16_t)(entry.bits >> 32);
+			if (want && !(uint32_t)entry.bits) {
+				bump(&group->starved);
+				return -ENOBUFS;
+			}
+			if (want)
+				max = many_needed(most, (uint32_t)entry.bits,
+						  max);
+		}
+		if (!many_add(claim, entry, most - claim->bytes, group->inc))
+			break;
+		store_relaxed(&group->queued, (uint32_t)(entry.bits >> 48));
+	}
+	return claim->count ? 0 : group_starved(group);
+}
+
+/* A classic group's one buffer. */
+static int many_classic(struct kbuf_group *group, uint32_t want,
+			struct kbuf_claim_vec *claim)
+{
+	struct kbuf_claim one;
+	int err = classic_claim(group, want, &one);
+
+	if (err < 0)
+		return err;
+	claim->iov[0].iov_base = (void *)(uintptr_t)one.addr;
+	claim->iov[0].iov_len = one.len;
+	claim->count = 1;
+	claim->bytes = one.len;
+	claim->bid = one.bid;
+	claim->kind = KBUF_CLASSIC;
+	claim->where = one.where;
+	return 0;
+}
+
+/* ---- commit ----------------------------------------------------------------
+ */
+
+/* Buffers of a plain ring that @bytes reached, the empty ones on the way too.
+ */
+static uint32_t many_reached(const struct kbuf_claim_vec *claim, uint32_t bytes)
+{
+	uint32_t i = 0;
+
+	do
+		bytes -= least(bytes, (uint32_t)claim->iov[i++].iov_len);
+	while (bytes && i < claim->count);
+	return i;
+}
+
+/* Returns whether the last buffer reached has something left. */
+static bool many_consume_parts(struct kbuf_group *group,
+			       struct kbuf_claim_vec *claim, uint32_t bytes)
+{
+	uint32_t last = group->queued + claim->count - 1, i = 0, part;
+	bool more;
+
+	do {
+		part = least(bytes, (uint32_t)claim->iov[i].iov_len);
+		/* part is 0 here only for want of a length. */
+		more = ring_consume(group, part, last - i);
+		bytes -= part;
+		i++;
+	} while (bytes && i < claim->count && !more);
+	bump_by(&group->recycled, claim->count - i);
+	claim->count = i;
+	return more;
+}
+
+static bool many_consume(struct kbuf_group *group, struct kbuf_claim_vec *claim,
+			 uint32_t reached)
+{
+	uint32_t unused = claim->count - reached;
+
+	ring_advance(group, reached, group->queued + unused);
+	bump_by(&group->recycled, unused);
+	claim->count = reached;
+	return false;
+}
+
+int kbuf_claim_many(struct kbuf_table *table, uint16_t bgid,
+		    uint32_t want_bytes, uint32_t max, bool at_once,
+		    struct iovec *iov, struct kbuf_claim_vec *claim)
+{
+	struct kbuf_group *group = group_find(table, bgid);
+	int err;
+
+	*claim = (struct kbuf_claim_vec){.iov = iov, .bgid = bgid};
+	if (!group)
+		return -ENOENT;
+	if (group->kind != GROUP_RING)
+		return many_classic(group, want_bytes, claim);
+	err = many_gather(group, want_bytes, least(max, KBUF_MANY_MAX), claim);
+	if (err < 0)
+		return err;
+	claim->kind = at_once ? KBUF_TAKEN : KBUF_RING;
+	claim->where = group;
+	if (at_once && group->inc) {
+		uint32_t count = claim->count;
+
+		claim->more = many_consume_parts(group, claim, claim->bytes);
+		claim->count = count;
+	} else if (at_once) {
+		many_consume(group, claim, claim->count);
+	}
+	return 0;
+}
+
+uint32_t kbuf_commit_many(struct kbuf_table *table,
+			  struct kbuf_claim_vec *claim, uint32_t bytes)
+{
+	struct kbuf_claim one = {.bgid = claim->bgid, .where = claim->where};
+	struct kbuf_group *group = claim->where;
+	bool more = claim->more;
+
+	switch (claim->kind) {
+	case KBUF_NONE:
+		return 0;
+	case KBUF_CLASSIC:
+		classic_commit(table, &one);
+		break;
+	case KBUF_TAKEN:
+		claim->count = many_reached(claim, bytes);
+		break;
+	default:
+		if (group->inc)
+			more = many_consume_parts(group, claim, bytes);
+		else
+			many_consume(group, claim, many_reached(claim, bytes));
+	}
+	claim->kind = KBUF_NONE;
+	return buffer_flags(claim->bid, more);
+}
+
+void kbuf_recycle_many(struct kbuf_table *table, struct kbuf_claim_vec *claim)
+{
+	struct kbuf_claim one = {.bgid = claim->bgid, .where = claim->where};
+	struct kbuf_group *group = claim->where;
+
+	if (claim->kind == KBUF_CLASSIC)
+		classic_recycle(table, &one);
+	else if (claim->kind == KBUF_RING)
+		bump_by(&group->recycled, claim->count);
+	claim->kind = KBUF_NONE;
+}
