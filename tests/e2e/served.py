@@ -9,6 +9,7 @@ process is a ring of the kernel's, and the engine's own counters have grown by
 what the program says it did.
 """
 
+import ctypes
 import json
 import os
 import re
@@ -30,6 +31,15 @@ for number in (425, 426, 427):
     print(ctypes.get_errno())
 """
 EPERM = 1
+
+
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None)
+
+
+def die_with_parent():
+    """Runs in the child: a test that is killed leaves no server behind."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 class Wrong(Exception):
@@ -73,7 +83,8 @@ class Server:
                        "--counters", self.counters_file.name, "--", *command]
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=self.errors, text=True, start_new_session=True)
+            stderr=self.errors, text=True, start_new_session=True,
+            preexec_fn=die_with_parent)
         self.pid = self.process.pid
         self.statistics = {}
         self.counters = {}
