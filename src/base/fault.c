@@ -4,6 +4,8 @@
  * fault_text_end in a section of their own, so that the handler needs one
  * comparison. They never touch the stack, hence "return -EFAULT" from any of
  * them is the same three steps: rax = -EFAULT, rip = fault_text_return, go on.
+ * No function begins with an instruction that may fault: valgrind, which runs
+ * on from the call, would say that the call did.
  */
 #include "base/fault.h"
 
@@ -12,68 +14,81 @@
 
 #include "base/sys.h"
 
-#define ASM_FUNCTION(name, body)                 \
-	".globl " name "\n"                      \
-	".hidden " name "\n"                     \
-	".type " name ", @function\n" name ":\n" \
-	".cfi_startproc\n" body ".cfi_endproc\n" \
+/* clang-format off: assembly reads down a column. */
+#define ASM_FUNCTION(name, body)                  \
+	".globl " name "\n"                       \
+	".hidden " name "\n"                      \
+	".type " name ", @function\n" name ":\n"  \
+	".cfi_startproc\n" body ".cfi_endproc\n"  \
 	".size " name ", . - " name "\n"
 
 __asm__(".pushsection .text.fault, \"ax\", @progbits\n"
 	".globl fault_text_begin\n.hidden fault_text_begin\nfault_text_begin:\n"
 
 	/* 16-byte steps, then single bytes: what we read is small. */
-	ASM_FUNCTION("fault_copy", "	cmp $16, %rdx\n"
-				   "	jb 2f\n"
-				   "1:	movdqu (%rsi), %xmm0\n"
-				   "	movdqu %xmm0, (%rdi)\n"
-				   "	add $16, %rsi\n"
-				   "	add $16, %rdi\n"
-				   "	sub $16, %rdx\n"
-				   "	cmp $16, %rdx\n"
-				   "	jae 1b\n"
-				   "2:	test %rdx, %rdx\n"
-				   "	je 4f\n"
-				   "3:	mov (%rsi), %al\n"
-				   "	mov %al, (%rdi)\n"
-				   "	inc %rsi\n"
-				   "	inc %rdi\n"
-				   "	dec %rdx\n"
-				   "	jne 3b\n"
-				   "4:	xor %eax, %eax\n"
-				   "	ret\n")
-		ASM_FUNCTION("fault_load_u16",
-			     "	movzwl (%rdi), %eax\n	ret\n")
-	/* The tail first; the entry's second word in one load, less resv. */
-	ASM_FUNCTION("fault_ring_peek_call", "	movzwl 14(%rdi), %ecx\n"
-					     "	and %esi, %edx\n"
-					     "	sub %si, %cx\n"
-					     "	je 1f\n"
-					     "	shl $4, %rdx\n"
-					     "	dec %ecx\n"
-					     "	mov 8(%rdi,%rdx), %rax\n"
-					     "	mov (%rdi,%rdx), %rdx\n"
-					     "	shl $16, %rax\n"
-					     "	or %rcx, %rax\n"
-					     "	ror $16, %rax\n"
-					     "	ret\n"
-					     "1:	mov $-105, %rax\n"
-					     "	ret\n")
-		ASM_FUNCTION("fault_touch", "	lock orb $0, (%rdi)\n"
-					    "	xor %eax, %eax\n	ret\n")
-			ASM_FUNCTION("fault_store_u32",
-				     "	mov %esi, (%rdi)\n"
-				     "	xor %eax, %eax\n	ret\n")
-				ASM_FUNCTION("fault_store_u64",
-					     "	mov %rsi, (%rdi)\n"
-					     "	xor %eax, %eax\n	ret\n")
+	ASM_FUNCTION("fault_copy",
+		     "	cmp $16, %rdx\n"
+		     "	jb 2f\n"
+		     "1:	movdqu (%rsi), %xmm0\n"
+		     "	movdqu %xmm0, (%rdi)\n"
+		     "	add $16, %rsi\n"
+		     "	add $16, %rdi\n"
+		     "	sub $16, %rdx\n"
+		     "	cmp $16, %rdx\n"
+		     "	jae 1b\n"
+		     "2:	test %rdx, %rdx\n"
+		     "	je 4f\n"
+		     "3:	mov (%rsi), %al\n"
+		     "	mov %al, (%rdi)\n"
+		     "	inc %rsi\n"
+		     "	inc %rdi\n"
+		     "	dec %rdx\n"
+		     "	jne 3b\n"
+		     "4:	xor %eax, %eax\n"
+		     "	ret\n")
 
-					".globl fault_text_end\n.hidden "
-					"fault_text_end\nfault_text_end:\n"
-					".hidden fault_text_return\n.globl "
-					"fault_text_return\n"
-					"fault_text_return:\n	ret\n"
-					".popsection\n");
+	ASM_FUNCTION("fault_load_u16",
+		     "	xor %eax, %eax\n"
+		     "	movzwl (%rdi), %eax\n"
+		     "	ret\n")
+
+	/* The tail first; then the entry's second word in one load, less resv. */
+	ASM_FUNCTION("fault_ring_peek_call",
+		     "	and %esi, %edx\n"
+		     "	movzwl 14(%rdi), %ecx\n"
+		     "	sub %si, %cx\n"
+		     "	je 1f\n"
+		     "	shl $4, %rdx\n"
+		     "	dec %ecx\n"
+		     "	mov 8(%rdi,%rdx), %rax\n"
+		     "	mov (%rdi,%rdx), %rdx\n"
+		     "	shl $16, %rax\n"
+		     "	or %rcx, %rax\n"
+		     "	ror $16, %rax\n"
+		     "	ret\n"
+		     "1:	mov $-105, %rax\n"
+		     "	ret\n")
+
+	ASM_FUNCTION("fault_touch",
+		     "	xor %eax, %eax\n"
+		     "	lock orb $0, (%rdi)\n"
+		     "	ret\n")
+
+	ASM_FUNCTION("fault_store_u32",
+		     "	xor %eax, %eax\n"
+		     "	mov %esi, (%rdi)\n"
+		     "	ret\n")
+
+	ASM_FUNCTION("fault_store_u64",
+		     "	xor %eax, %eax\n"
+		     "	mov %rsi, (%rdi)\n"
+		     "	ret\n")
+
+	".globl fault_text_end\n.hidden fault_text_end\nfault_text_end:\n"
+	".hidden fault_text_return\n.globl fault_text_return\n"
+	"fault_text_return:\n	ret\n"
+	".popsection\n");
+/* clang-format on */
 
 _Static_assert(ENOBUFS == 105, "fault_ring_peek() spells it as a number");
 
