@@ -14,7 +14,8 @@
 
 #include "base/sys.h"
 
-/* clang-format off: assembly reads down a column. */
+/* Assembly reads down a column. */
+/* clang-format off */
 #define ASM_FUNCTION(name, body)                  \
 	".globl " name "\n"                       \
 	".hidden " name "\n"                      \
@@ -52,7 +53,7 @@ __asm__(".pushsection .text.fault, \"ax\", @progbits\n"
 		     "	movzwl (%rdi), %eax\n"
 		     "	ret\n")
 
-	/* The tail first; then the entry's second word in one load, less resv. */
+	/* The tail first; the entry's second word in one load, less resv. */
 	ASM_FUNCTION("fault_ring_peek_call",
 		     "	and %esi, %edx\n"
 		     "	movzwl 14(%rdi), %ecx\n"
