@@ -16,7 +16,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,7 +122,7 @@ static void counters_write(void)
 	append(path, &line);
 }
 
-static void forked(void)
+void counters_forked(void)
 {
 	owner_pid = pid_now();
 	store_relaxed(&counters_lanes, 0);
@@ -132,7 +131,6 @@ static void forked(void)
 void counters_open(void)
 {
 	owner_pid = pid_now();
-	pthread_atfork(NULL, NULL, forked);
 	at_quick_exit(counters_write);
 }
 

@@ -78,6 +78,9 @@ int sites_find_beside(void *handle, struct site_list *found);
 
 void sites_free(struct site_list *list);
 
+/* In the child of a fork. */
+void sites_forked(void);
+
 /* ---- trap.c -------------------------------------------------------------- */
 
 /* Trap @sites from now on. Returns 0 or a negative errno. */
@@ -97,6 +100,10 @@ extern const char intercept_trampoline[];
  * @handler passes to signals_pass_on().
  */
 int signals_take(int signo, void (*handler)(int, siginfo_t *, void *));
+
+/* Around fork(), so that the child finds the actions whole. */
+void signals_before_fork(void);
+void signals_after_fork(void);
 
 /* Let a signal meet what the program has installed for it. */
 void signals_pass_on(int signo, siginfo_t *info, void *ucontext);
@@ -124,5 +131,8 @@ static inline void counters_note(enum intercept_lane lane)
 }
 
 void counters_open(void);
+
+/* In the child of a fork. */
+void counters_forked(void);
 
 #endif

@@ -93,6 +93,23 @@ static void unlock_owned(const uint64_t *mask_before)
 	mask_raw(SIG_SETMASK, mask_before, NULL);
 }
 
+static uint64_t mask_before_fork;
+
+void signals_before_fork(void)
+{
+	uint64_t mask;
+
+	lock_owned(&mask);
+	mask_before_fork = mask;
+}
+
+void signals_after_fork(void)
+{
+	const uint64_t mask = mask_before_fork;
+
+	unlock_owned(&mask);
+}
+
 void signals_unblock_sigsys(void)
 {
 	const uint64_t sigsys = UINT64_C(1) << (SIGSYS - 1);

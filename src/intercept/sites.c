@@ -2,13 +2,20 @@
 /*
  * Which instructions are to be trapped.
  *
- * Theory: an object that makes io_uring calls inline has both of these in its
- * executable segments: one of the numbers 425, 426, 427 as the immediate of a
- * mov or push, and the two bytes of a `syscall` instruction. liburing holds
- * the number in any register and moves it to eax late, in loops for example,
- * so the two are not looked for side by side. All its `syscall` instructions
- * count then, as its mmap calls are inline as well; which of them are io_uring
- * calls the filter sees from the number.
+ * Theory: an object that makes io_uring calls inline has the numbers 425, 426,
+ * 427 as immediates in its code, and `syscall` instructions. Large programs
+ * have both by chance: line numbers, HTTP's status 425, the middle of some
+ * instruction. So one of these must hold, too (measured: liburing has 40 such
+ * places; Node.js, gdb, libcrypto and LLVM, 150 MB together, none):
+ *
+ *   near   an immediate goes to a register that holds no argument of a call,
+ *          and a `syscall` follows within 128 bytes. liburing keeps the
+ *          number in any register and moves it to eax late, in loops.
+ *   small  the object has at most 256 KiB of code. That finds programs with a
+ *          wrapper of their own which takes the number as an argument.
+ *
+ * Then all `syscall` instructions of the object count, as its mmap calls are
+ * inline as well; which of them are io_uring's the filter sees by the number.
  *
  * Looking at bytes instead of instructions finds a few that are none (the
  * middle of an immediate). That is harmless: the processor never stands
@@ -38,6 +45,8 @@
 /* Two instructions of filter each; the kernel takes 4096. */
 #define SITES_EXACT_MAX 1024u
 #define OBJECTS_MAX 4096u
+#define NEAR_BYTES 128
+#define SMALL_BYTES (256u * 1024)
 
 static pthread_mutex_t sites_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -80,23 +89,30 @@ void sites_free(struct site_list *list)
 	*list = (struct site_list){0};
 }
 
-/* mov $imm,%r32; mov $imm,%r64; push $imm: the opcode stands before @at. */
-static bool is_immediate(const uint8_t *begin, const uint8_t *at)
+/*
+ * mov $imm,%r32 or mov $imm,%r64 with the immediate at @at: the register's
+ * number, or -1.
+ */
+static int moved_to(const uint8_t *begin, const uint8_t *at)
 {
-	if (at - begin >= 1 && (at[-1] >> 3 == 0xb8 >> 3 || at[-1] == 0x68))
-		return true;
-	return at - begin >= 2 && at[-2] == 0xc7 && at[-1] >> 3 == 0xc0 >> 3;
+	const uint8_t rex_b = 0x41, rex_wb = 0x49;
+
+	if (at - begin < 3)
+		return -1;
+	if (at[-1] >> 3 == 0xb8 >> 3)
+		return (at[-1] & 7) | (at[-2] == rex_b ? 8 : 0);
+	if (at[-2] == 0xc7 && at[-1] >> 3 == 0xc0 >> 3)
+		return (at[-1] & 7) | (at[-3] == rex_wb ? 8 : 0);
+	return -1;
 }
 
-static bool is_number(const struct code *code, const uint8_t *at)
+/* Not rcx, rdx, rsi, rdi, r8, r9; nobody keeps a number in rsp. */
+static bool holds_no_argument(int reg)
 {
-	uint32_t number;
+	const unsigned int arguments = 1u << 1 | 1u << 2 | 1u << 4 | 1u << 6 |
+				       1u << 7 | 1u << 8 | 1u << 9;
 
-	if (code->end - at < (ptrdiff_t)sizeof(number))
-		return false;
-	memcpy(&number, at, sizeof(number));
-	return number >= NR_io_uring_setup && number <= NR_io_uring_register &&
-	       is_immediate(code->begin, at);
+	return reg >= 0 && !(arguments >> reg & 1);
 }
 
 /*
@@ -128,17 +144,47 @@ static const uint8_t *find_pair(const uint8_t *at, const uint8_t *end,
 	return NULL;
 }
 
-static bool has_number(const struct code *code)
+enum strength {
+	NUMBER_NONE,
+	NUMBER_SOMEWHERE,
+	NUMBER_NEAR,
+};
+
+/* What the two bytes at @at, which look like the begin of a number, are. */
+static enum strength number_at(const struct code *code, const uint8_t *at)
+{
+	const uint8_t *end = code->end;
+	uint32_t number;
+	int reg;
+
+	if (end - at < (ptrdiff_t)sizeof(number))
+		return NUMBER_NONE;
+	memcpy(&number, at, sizeof(number));
+	reg = moved_to(code->begin, at);
+	if (number < NR_io_uring_setup || number > NR_io_uring_register ||
+	    reg < 0)
+		return NUMBER_NONE;
+	if (end - at > NEAR_BYTES)
+		end = at + NEAR_BYTES;
+	return holds_no_argument(reg) && find_pair(at, end, 0x0f, 0, 0x05)
+		       ? NUMBER_NEAR
+		       : NUMBER_SOMEWHERE;
+}
+
+static enum strength number_in(const struct code *code)
 {
 	const uint8_t *at = code->begin;
 	const uint8_t low = NR_io_uring_setup & 0xff;
+	enum strength best = NUMBER_NONE;
 
-	while ((at = find_pair(at, code->end, low, 2, 0x01))) {
-		if (is_number(code, at))
-			return true;
-		at++;
+	while (best < NUMBER_NEAR &&
+	       (at = find_pair(at, code->end, low, 2, 0x01))) {
+		enum strength one = number_at(code, at++);
+
+		if (best < one)
+			best = one;
 	}
-	return false;
+	return best;
 }
 
 static int add_syscalls(struct site_list *list, const struct code *code)
@@ -174,18 +220,35 @@ static struct code code_of(uintptr_t base, const ElfW(Phdr) * segment)
 	return (struct code){begin, begin + segment->p_memsz};
 }
 
+static bool object_counts(uintptr_t base, const ElfW(Phdr) * segments,
+			  size_t count)
+{
+	enum strength best = NUMBER_NONE;
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < count && best < NUMBER_NEAR; i++) {
+		struct code code = code_of(base, &segments[i]);
+		enum strength one;
+
+		if (!is_code(&segments[i]))
+			continue;
+		one = number_in(&code);
+		bytes += segments[i].p_memsz;
+		if (best < one)
+			best = one;
+	}
+	return best == NUMBER_NEAR ||
+	       (best == NUMBER_SOMEWHERE && bytes <= SMALL_BYTES);
+}
+
 static int object_sites(struct site_list *list, uintptr_t base,
 			const ElfW(Phdr) * segments, size_t count)
 {
-	bool found = false;
 	int err = 0;
 
-	for (size_t i = 0; i < count && !found; i++) {
-		struct code code = code_of(base, &segments[i]);
-
-		found = is_code(&segments[i]) && has_number(&code);
-	}
-	for (size_t i = 0; i < count && found && !err; i++) {
+	if (!object_counts(base, segments, count))
+		return 0;
+	for (size_t i = 0; i < count && !err; i++) {
 		struct code code = code_of(base, &segments[i]);
 
 		if (is_code(&segments[i]))
@@ -212,7 +275,7 @@ static bool object_is_exempt(uintptr_t base, const ElfW(Phdr) * segments,
 	const uintptr_t exempt[] = {
 		(uintptr_t)sites_find,
 		(uintptr_t)dlsym(RTLD_NEXT, "polyring_setup"),
-		(uintptr_t)dlsym(RTLD_NEXT, "syscall"),
+		(uintptr_t)dlsym(RTLD_NEXT, "gnu_get_libc_version"),
 		getauxval(AT_BASE),
 		getauxval(AT_SYSINFO_EHDR),
 	};
@@ -291,6 +354,12 @@ static int look_at_loaded(struct dl_phdr_info *info, size_t bytes, void *arg)
 	}
 	return look_at(info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum,
 		       info->dlpi_name, arg);
+}
+
+/* The lock may be held by a thread that the child does not have. */
+void sites_forked(void)
+{
+	pthread_mutex_init(&sites_lock, NULL);
 }
 
 int sites_find(struct site_list *found)

@@ -295,6 +295,13 @@ void trap_update(void *handle)
 	sites_free(&found);
 }
 
+static void forked(void)
+{
+	signals_after_fork();
+	sites_forked();
+	counters_forked();
+}
+
 __attribute__((constructor)) static void intercept_open(void)
 {
 	real_resolve();
@@ -303,4 +310,5 @@ __attribute__((constructor)) static void intercept_open(void)
 	signals_unblock_sigsys();
 	trap_update(NULL);
 	counters_open();
+	pthread_atfork(signals_before_fork, signals_after_fork, forked);
 }

@@ -231,12 +231,14 @@ def run_on_the_kernel_puts_an_outer_engine_aside(case):
 
 @test
 def no_filter_for_a_program_without_inline_calls(case):
+    if "ASAN_OPTIONS" in os.environ:
+        raise Skip("a sanitizer's runtime makes its system calls inline")
+
     def filters(*words):
         got = case(*words, "sed", "-n", "s/^Seccomp_filters:\t//p",
-                   "/proc/self/status") if words else None
-        return got.stdout
-    assert filters("run", "-qf") == filters("deny")[:-2] + str(
-        int(filters("deny")) - 1) + "\n"
+                   "/proc/self/status")
+        return int(got.stdout)
+    assert filters("run", "-qf") == filters("deny") - 1
 
 
 @test
