@@ -110,19 +110,47 @@ def deny_reaches_children_of_children(case):
     assert got.stdout.split() == [str(EPERM)] * 3, got.stdout
 
 
+def copy_for_everybody(case):
+    """The command and a program, where any user gets at them."""
+    out = subprocess.run(["ldd", case.polyring], capture_output=True,
+                         text=True, check=True).stdout
+    libraries = [line.split()[2] for line in out.splitlines()
+                 if "libpolyring" in line]
+    for path in [case.polyring, case.program("static"), *libraries]:
+        to = os.path.join(case.directory, os.path.basename(path))
+        shutil.copyfile(path, to)
+        os.chmod(to, 0o755)
+    os.chmod(case.directory, 0o755)
+    return [os.path.join(case.directory, name)
+            for name in ("polyring", "static")]
+
+
 @test
 def deny_works_without_privileges(case):
     need_root()
-    os.chmod(case.directory, 0o755)
-    here = case.file("polyring-copy", "")
-    shutil.copy(case.polyring, here)
-    if subprocess.run([here, "--version"], user=NOBODY, check=False,
-                      capture_output=True).returncode:
-        raise Skip("the libraries are out of an ordinary user's reach")
-    got = subprocess.run([here, "deny", sys.executable, "-c", ASK],
+    polyring, program = copy_for_everybody(case)
+    got = subprocess.run([polyring, "deny", program, "ask"], user=NOBODY,
+                         env={"LD_LIBRARY_PATH": case.directory}, text=True,
+                         capture_output=True, check=False, timeout=BOUND_S)
+    expect(got, EPERM)
+
+
+@test
+def run_serves_without_privileges(case):
+    need_root()
+    polyring, _ = copy_for_everybody(case)
+    for name, place in (("threads", case.programs),
+                        ("libpolyring-preload.so",
+                         os.path.join(case.polyring, "../../intercept"))):
+        to = os.path.join(case.directory, name)
+        shutil.copyfile(os.path.normpath(os.path.join(place, name)), to)
+        os.chmod(to, 0o755)
+    got = subprocess.run([polyring, "deny", polyring, "run", "-q",
+                          os.path.join(case.directory, "threads")],
                          user=NOBODY, text=True, capture_output=True,
+                         env={"LD_LIBRARY_PATH": case.directory},
                          check=False, timeout=BOUND_S)
-    assert got.stdout.split() == [str(EPERM)] * 3, got.stdout + got.stderr
+    expect(got, 0)
 
 
 @test
@@ -332,6 +360,11 @@ def a_static_program_is_refused_with_the_reason(case):
 def a_static_program_runs_on_the_kernel(case):
     need_kernel()
     expect(case("run", case.program("static")), 0)
+
+
+@test
+def a_static_program_is_denied(case):
+    expect(case("deny", case.program("static"), "ask"), EPERM)
 
 
 @test
