@@ -212,6 +212,7 @@ struct seen {
 	uint64_t user_data;
 	int32_t res;
 	uint32_t flags;
+	unsigned int nth; /* of those sorted together */
 };
 
 static const char *const flag_names[] = {
@@ -244,7 +245,11 @@ static void flags_text(char *text, size_t room, uint32_t flags)
 static struct seen take(struct ring *r)
 {
 	const struct io_uring_cqe *cqe = ring_cqe(r);
-	struct seen seen = {cqe->user_data, cqe->res, cqe->flags};
+	struct seen seen = {
+		.user_data = cqe->user_data,
+		.res = cqe->res,
+		.flags = cqe->flags,
+	};
 
 	if (seen.user_data & RETURNS_FD && seen.res >= 0 &&
 	    file_count < array_size(files))
@@ -307,7 +312,20 @@ static int by_user_data(const void *left, const void *right)
 	uint64_t a = l->user_data & ~RETURNS_FD;
 	uint64_t b = r->user_data & ~RETURNS_FD;
 
-	return (a > b) - (a < b);
+	if (a != b)
+		return a > b ? 1 : -1;
+	return l->nth > r->nth ? 1 : -1;
+}
+
+static void write_sorted(struct seen *all, unsigned int count)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		all[i].nth = i;
+	qsort(all, count, sizeof(all[0]), by_user_data);
+	for (i = 0; i < count; i++)
+		write_seen(&all[i]);
 }
 
 void reap_sorted(struct ring *r, unsigned int count)
@@ -319,10 +337,7 @@ void reap_sorted(struct ring *r, unsigned int count)
 		wait_one(r);
 		all[i] = take(r);
 	}
-	/* mergesort() of glibc's qsort isn't promised; equals are rare. */
-	qsort(all, i, sizeof(all[0]), by_user_data);
-	for (count = 0; count < i; count++)
-		write_seen(&all[count]);
+	write_sorted(all, i);
 }
 
 void reap_until_final(struct ring *r)
@@ -346,20 +361,18 @@ void go(struct ring *r)
 
 void quiet(struct ring *r)
 {
-	bool any = false;
-	struct seen seen;
+	struct seen all[REAP_MAX];
+	unsigned int count = 0;
 	int round;
 
 	for (round = 0; round < SETTLE_ROUNDS; round++) {
 		side->enter(r->fd, 0, 0, IORING_ENTER_GETEVENTS, NULL, 0);
-		while (ring_ready(r)) {
-			seen = take(r);
-			write_seen(&seen);
-			any = true;
-		}
+		while (ring_ready(r) && count < REAP_MAX)
+			all[count++] = take(r);
 		pause_ms(SETTLE_MS);
 	}
-	if (!any)
+	write_sorted(all, count);
+	if (!count)
 		note("quiet");
 }
 

@@ -185,7 +185,7 @@ void reap_sorted(struct ring *r, unsigned int count);
 void reap_until_final(struct ring *r);
 /* submit, and reap as many as were submitted. */
 void go(struct ring *r);
-/* Let everything settle; write the completions that came, or "quiet". */
+/* Let everything settle; write what came, in order of user_data, or "quiet". */
 void quiet(struct ring *r);
 /* Wait for completions by looking at the CQ alone, without entering. */
 void peek(struct ring *r, unsigned int count);
