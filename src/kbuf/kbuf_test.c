@@ -50,6 +50,18 @@ int ring_memory_fd(void)
 	return fd;
 }
 
+unsigned int ring_memory_mappings(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	unsigned int count = 0;
+	char line[512];
+
+	while (fgets(line, sizeof(line), maps))
+		count += strstr(line, "memfd:polyring") != NULL;
+	fclose(maps);
+	return count;
+}
+
 struct kbuf_table *table_of(unsigned int kernel_version)
 {
 	struct kbuf_table *table = NULL;

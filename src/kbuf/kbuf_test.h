@@ -54,6 +54,7 @@ int ring_drop(struct kbuf_table *table, uint16_t bgid);
 
 /* The number of an engine-allocated ring's file, -1 when there is none. */
 int ring_memory_fd(void);
+unsigned int ring_memory_mappings(void);
 
 /* Claim and commit all of it: the bid, or a negative errno. */
 int take_one(struct kbuf_table *table, uint16_t bgid);

@@ -9,7 +9,8 @@
 #include <errno.h>
 #include <pthread.h>
 
-#define ROUNDS 2000
+#define MAPS 500 /* that succeeded, a reader */
+#define ROUNDS_MAX 10000000 /* tries for them */
 #define MAPPERS 2
 
 struct race {
@@ -19,7 +20,8 @@ struct race {
 	uint32_t done; /* mappers that have finished */
 };
 
-static void map_once(struct race *race)
+/* Returns whether it could. */
+static bool map_once(struct race *race)
 {
 	struct io_uring_buf_ring *ring;
 	long map = kbuf_ring_map(race->table, TEST_BGID, NULL, 4096,
@@ -28,13 +30,13 @@ static void map_once(struct race *race)
 	if (map < 0) {
 		if (map != -ENOMEM)
 			__atomic_add_fetch(&race->wrong, 1, __ATOMIC_RELAXED);
-		return;
+		return false;
 	}
 	/* Whoever lives there by now, this memory is ours to write (G10). */
 	ring = (void *)map;
 	store_relaxed(&ring->tail, 1);
 	munmap(ring, 4096);
-	__atomic_add_fetch(&race->mapped, 1, __ATOMIC_RELAXED);
+	return true;
 }
 
 /* The other reader without the lock. */
@@ -50,12 +52,13 @@ static void counters_once(struct race *race)
 static void *mapper(void *argument)
 {
 	struct race *race = argument;
-	unsigned int i;
+	unsigned int rounds, maps = 0;
 
-	for (i = 0; i < ROUNDS; i++) {
-		map_once(race);
+	for (rounds = 0; maps < MAPS && rounds < ROUNDS_MAX; rounds++) {
+		maps += map_once(race);
 		counters_once(race);
 	}
+	__atomic_add_fetch(&race->mapped, maps, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&race->done, 1, __ATOMIC_RELEASE);
 	return NULL;
 }
@@ -91,12 +94,13 @@ static void G10_mmap_races_with_register_and_unregister(void **state)
 	for (i = 0; i < MAPPERS; i++)
 		assert_int_equal(
 			pthread_create(&threads[i], NULL, mapper, &race), 0);
-	/* Until every reader has had all its rounds beside it. */
+	/* Until every reader has met the ring often enough. */
 	while (load_acquire(&race.done) < MAPPERS)
 		churn(race.table, pages);
 	for (i = 0; i < MAPPERS; i++)
 		pthread_join(threads[i], NULL);
 	assert_int_equal(race.wrong, 0);
+	assert_int_equal(race.mapped, MAPPERS * MAPS);
 	kbuf_table_close(race.table);
 	pages_free(pages, 4096);
 }

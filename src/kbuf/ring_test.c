@@ -460,7 +460,8 @@ static void D14_registering_undoes_what_it_did(void **state)
 {
 	static const long calls[] = {SYS_memfd_create, SYS_ftruncate, SYS_mmap};
 	struct kbuf_table *table = table_of(0);
-	unsigned int i;
+	/* Another test's refused munmap() may have left some. */
+	unsigned int mappings = ring_memory_mappings(), i;
 
 	(void)state;
 	for (i = 0; i < array_size(calls); i++) {
@@ -469,8 +470,14 @@ static void D14_registering_undoes_what_it_did(void **state)
 		assert_int_equal(register_engine_ring(table, 8), -ENFILE);
 		assert_true(inject_stop());
 		assert_false(kbuf_group_exists(table, TEST_BGID));
+		assert_int_equal(ring_memory_fd(), -1);
+		assert_int_equal(ring_memory_mappings(), mappings);
 	}
 	assert_int_equal(register_engine_ring(table, 8), 0);
+	assert_true(ring_memory_fd() >= 0);
+	assert_int_equal(ring_drop(table, TEST_BGID), 0);
+	assert_int_equal(ring_memory_fd(), -1);
+	assert_int_equal(ring_memory_mappings(), mappings);
 	kbuf_table_close(table);
 }
 
