@@ -1,8 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "engine/cancel.h"
 
+#include <fcntl.h>
+#include <linux/kcmp.h>
+#include <sys/stat.h>
+
+#include "base/sys.h"
 #include "engine/index.h"
 #include "engine/link.h"
+#include "engine/turn.h"
+#include "engine/when.h"
+
+/* Not only the first that is found. */
+#define EVERY (IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_ANY)
 
 int cancel_request(struct req *req)
 {
@@ -14,16 +24,52 @@ int cancel_request(struct req *req)
 		req->ctx->punted--;
 	if (req->state == REQ_PARKED && req->def->cancel)
 		req->def->cancel(req);
-	/* What was moved was moved: that is then the result. */
-	req_finish_with(req, req->moved ? (int32_t)req->moved : -ECANCELED);
+	req_detach(req);
+	req->state = REQ_DEFERRED;
+	req->flags |= REQ_F_CANCELED | REQ_F_AGAIN;
+	list_push_back(&req->ctx->ready, &req->node);
 	return 0;
 }
 
-static bool same_file(const struct req *req, const struct cancel_match *match)
+/* Where kcmp is refused. Sockets have an inode each, so only files can err. */
+static bool looks_same(int a, int b)
 {
-	if (match->flags & IORING_ASYNC_CANCEL_FD_FIXED)
-		return req->file && req->file == match->file;
-	return !req->file && req->def->needs_file && req->fd == match->fd;
+	struct stat of_a, of_b;
+
+	if (SYS_2(SYS_fstat, a, &of_a) < 0 || SYS_2(SYS_fstat, b, &of_b) < 0)
+		return false;
+	return of_a.st_ino == of_b.st_ino && of_a.st_dev == of_b.st_dev &&
+	       SYS_2(SYS_fcntl, a, F_GETFL) == SYS_2(SYS_fcntl, b, F_GETFL);
+}
+
+static bool same_open_file(int a, int b)
+{
+	long pid, differ;
+
+	if (a == b)
+		return true;
+	pid = SYS_0(SYS_getpid);
+	differ = SYS_5(SYS_kcmp, pid, pid, KCMP_FILE, a, b);
+	return differ == -EBADF ? false
+	       : differ < 0	? looks_same(a, b)
+				: differ == 0;
+}
+
+int cancel_find_file(const struct ctx *ctx, struct cancel_match *match,
+		     bool fixed)
+{
+	const struct file_node *file = NULL;
+
+	if (!(match->flags & IORING_ASYNC_CANCEL_FD))
+		return 0;
+	if (!fixed)
+		return SYS_2(SYS_fcntl, match->fd, F_GETFD) < 0 ? -EBADF : 0;
+	if ((uint32_t)match->fd < ctx->files.count)
+		file = ctx->files.slots[match->fd];
+	if (!file)
+		return -EBADF;
+	match->fd = file->fd;
+	return 0;
 }
 
 static bool matches(struct req *req, const void *argument)
@@ -31,15 +77,17 @@ static bool matches(struct req *req, const void *argument)
 	const struct cancel_match *match = argument;
 	uint32_t flags = match->flags;
 
-	if (req == match->self)
+	if (req == match->self || req->opcode == IORING_OP_LINK_TIMEOUT)
 		return false;
-	if (req->flags & REQ_F_CANCELED && flags & IORING_ASYNC_CANCEL_ALL)
+	if (req->flags & REQ_F_CANCELED && flags & EVERY)
 		return false; /* asked already; a worker has it */
 	if (flags & IORING_ASYNC_CANCEL_ANY)
 		return true;
-	if (flags & IORING_ASYNC_CANCEL_FD && !same_file(req, match))
-		return false;
 	if (flags & IORING_ASYNC_CANCEL_OP && req->opcode != match->opcode)
+		return false;
+	if (flags & IORING_ASYNC_CANCEL_FD &&
+	    !(req->def->needs_file &&
+	      same_open_file(req_io_fd(req), match->fd)))
 		return false;
 	/* Without another criterion user_data is the criterion. */
 	if (!(flags & (IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_OP)) ||
@@ -59,8 +107,7 @@ static const uint64_t *hash_key(const struct cancel_match *match)
 
 int cancel_matching(struct ctx *ctx, const struct cancel_match *match)
 {
-	bool all = match->flags &
-		   (IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_ANY);
+	bool all = match->flags & EVERY;
 	const uint64_t *key = hash_key(match);
 	int count = 0, err = -ENOENT;
 	struct req *req;
@@ -71,16 +118,71 @@ int cancel_matching(struct ctx *ctx, const struct cancel_match *match)
 			return err;
 		count++;
 	}
-	count += (int)link_cancel_deferred(ctx, matches, match, all);
-	if (all)
-		return count;
-	return count ? 0 : err;
+	return all ? count : err;
+}
+
+static int64_t sync_deadline(const struct io_timespec *timeout)
+{
+	struct when when = {.flags = 0};
+
+	if (timeout->tv_sec == -1 && timeout->tv_nsec == -1)
+		return CLOCK_NEVER;
+	when_set(&when, timeout);
+	return when_due_ns(&when);
+}
+
+static bool sync_valid(const struct io_uring_sync_cancel_reg *reg)
+{
+	const uint32_t known =
+		IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_FD |
+		IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_FD_FIXED |
+		IORING_ASYNC_CANCEL_USERDATA | IORING_ASYNC_CANCEL_OP;
+
+	for (size_t i = 0; i < array_size(reg->pad); i++)
+		if (reg->pad[i])
+			return false;
+	for (size_t i = 0; i < array_size(reg->pad2); i++)
+		if (reg->pad2[i])
+			return false;
+	return !(reg->flags & ~known);
+}
+
+int cancel_sync(struct ctx *ctx, const struct io_uring_sync_cancel_reg *reg)
+{
+	struct cancel_match match = {
+		.user_data = reg->addr,
+		.flags = reg->flags,
+		.fd = reg->fd,
+		.opcode = reg->opcode,
+	};
+	int64_t deadline = sync_deadline(&reg->timeout);
+	int err;
+
+	if (!sync_valid(reg))
+		return -EINVAL;
+	err = cancel_find_file(ctx, &match,
+			       reg->flags & IORING_ASYNC_CANCEL_FD_FIXED);
+	if (err < 0)
+		return err;
+	err = cancel_matching(ctx, &match);
+	turn_settle(ctx);
+	while (err == -EALREADY) {
+		if (clock_now_ns(CLOCK_MONOTONIC) >= deadline)
+			return -ETIME;
+		if (turn_sleep(ctx, deadline, NULL) < 0)
+			return -EINTR;
+		err = cancel_matching(ctx, &match);
+		if (err == -ENOENT)
+			return 0;
+	}
+	return err;
 }
 
 static bool anyone(struct req *req, const void *argument)
 {
 	(void)argument;
-	return !(req->flags & REQ_F_CANCELED);
+	return !(req->flags & REQ_F_CANCELED) &&
+	       req->opcode != IORING_OP_LINK_TIMEOUT;
 }
 
 uint32_t cancel_all(struct ctx *ctx)

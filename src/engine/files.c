@@ -91,10 +91,10 @@ static int find_free(struct ctx *ctx)
 
 static int choose_slot(struct ctx *ctx, uint32_t slot_plus_1)
 {
-	if (!ctx->files.count)
-		return -ENXIO;
 	if (slot_plus_1 == IORING_FILE_INDEX_ALLOC)
 		return find_free(ctx);
+	if (!ctx->files.count)
+		return -ENXIO;
 	if (slot_plus_1 - 1 >= ctx->files.count)
 		return -EINVAL;
 	return (int)(slot_plus_1 - 1);

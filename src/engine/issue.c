@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "engine/issue.h"
 
+#include "base/fd.h"
 #include "base/sys.h"
 #include "engine/files.h"
 #include "engine/index.h"
@@ -43,10 +44,22 @@ static void worker_runs(struct work *work)
 		reactor_wake(&ctx->reactor);
 }
 
+/* The application may close its number before the worker comes to it. */
+static void hold_file(struct req *req)
+{
+	if (!req->def->needs_file || req->file || req->held >= 0)
+		return;
+	req->held = fd_dup_high(req->fd);
+	/* Without a duplicate the number itself has to do. */
+	if (req->held < 0)
+		req->held = -1;
+}
+
 static void punt(struct req *req)
 {
 	int err;
 
+	hold_file(req);
 	req->work.run = worker_runs;
 	req->work.unbounded = req->def->unbounded;
 	list_init(&req->work.node);
@@ -171,6 +184,8 @@ void issue_arrivals(struct ctx *ctx)
 		ctx->punted--;
 		ctx->posted_async = true;
 		req->state = REQ_ISSUING;
+		if (req->said == ISSUE_DONE && req->def->finish)
+			req->said = req->def->finish(req);
 		issue_settle(req, req->said);
 	}
 }

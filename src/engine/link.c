@@ -141,7 +141,8 @@ static void uncount(struct req *req)
 void link_after(struct req *req)
 {
 	struct req *next = req->link;
-	bool broken = (req->res < 0 || (req->flags & REQ_F_FAIL_LINK)) &&
+	bool failed = req->res < 0 && !(req->flags & REQ_F_SUCCESS);
+	bool broken = (failed || (req->flags & REQ_F_FAIL_LINK)) &&
 		      !(req->sqe_flags & IOSQE_IO_HARDLINK);
 
 	req->link = NULL;
@@ -154,7 +155,7 @@ void link_after(struct req *req)
 		make_ready(next);
 }
 
-/* Time is up: the watched request ends, and what follows it with it. */
+/* Time is up: this completes, then the watched request, then what follows. */
 static void timeout_fires(struct timer *timer)
 {
 	struct req *timeout = container_of(timer, struct req, timer);
@@ -214,6 +215,8 @@ void link_run_ready(struct ctx *ctx)
 			req->flags &= ~REQ_F_AGAIN;
 			if (req->flags & REQ_F_DOOMED)
 				cancel_rest(req);
+			else if (req->flags & REQ_F_CANCELED)
+				req_finish_with(req, -ECANCELED);
 			else
 				req_issue(req);
 		}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "engine/req.h"
 
+#include "base/fd.h"
 #include "base/mem.h"
 #include "engine/cq.h"
 #include "engine/ctx.h"
@@ -53,6 +54,7 @@ struct req *req_new(struct ctx *ctx)
 	req->flags = 0;
 	req->state = REQ_ISSUING;
 	req->file = NULL;
+	req->held = -1;
 	req->link = NULL;
 	req->link_head = NULL;
 	req->claim.kind = KBUF_NONE;
@@ -68,11 +70,12 @@ static void req_free(struct req *req)
 {
 	struct ctx *ctx = req->ctx;
 
-	if (req->def->cleanup)
+	if (req->flags & REQ_F_HOLDS)
 		req->def->cleanup(req);
 	mem_free(req->extra);
 	if (req->file)
 		file_put(req->file);
+	fd_close(req->held);
 	list_push_front(&ctx->free_reqs, &req->node);
 }
 
@@ -83,8 +86,7 @@ void *req_extra(struct req *req, size_t bytes)
 	return req->extra;
 }
 
-/* From any waiting state back to none: nobody will call this request again. */
-static void req_detach(struct req *req)
+void req_detach(struct req *req)
 {
 	struct ctx *ctx = req->ctx;
 
@@ -104,7 +106,8 @@ static void req_post_last(struct req *req)
 {
 	if (req->flags & REQ_F_SILENT)
 		return;
-	if ((req->sqe_flags & IOSQE_CQE_SKIP_SUCCESS) && req->res >= 0 &&
+	if ((req->sqe_flags & IOSQE_CQE_SKIP_SUCCESS) &&
+	    (req->res >= 0 || req->flags & REQ_F_SUCCESS) &&
 	    !(req->flags & REQ_F_FAIL_LINK))
 		return;
 	cq_post(req->ctx, req->user_data, req->res, req->cflags, req->big_cqe);
@@ -148,6 +151,8 @@ int req_io_fd(const struct req *req)
 {
 	if (req->file)
 		return req->file->fd;
+	if (req->held >= 0)
+		return req->held;
 	if (req->wait.watch)
 		return reactor_fd(&req->wait);
 	return req->fd;

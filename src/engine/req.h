@@ -51,7 +51,7 @@ enum req_state {
 /* Beside the IOSQE_ flags, which keep their bits in req->sqe_flags. */
 enum {
 	REQ_F_MULTISHOT = 1u << 0, /* may post several completions */
-	REQ_F_CANCELED = 1u << 1, /* asked to stop; its worker will see */
+	REQ_F_CANCELED = 1u << 1, /* to end with ECANCELED, or on a worker */
 	REQ_F_FAIL_LINK = 1u << 2, /* a success that breaks its chain */
 	REQ_F_INDEXED = 1u << 3, /* in the index of pending requests */
 	REQ_F_AGAIN = 1u << 4, /* queued to be tried in the next turn */
@@ -60,6 +60,8 @@ enum {
 	REQ_F_POLL_FIRST = 1u << 8, /* arm before the first try */
 	REQ_F_COUNTED = 1u << 9, /* among those a drain waits for */
 	REQ_F_DOOMED = 1u << 10, /* its chain broke: it and the rest end */
+	REQ_F_SUCCESS = 1u << 11, /* a negative result that breaks no chain */
+	REQ_F_HOLDS = 1u << 12, /* def->cleanup has something to free */
 };
 
 #define REQ_CMD_BYTES 96
@@ -78,6 +80,7 @@ struct req {
 	uint8_t sqe_flags; /* IOSQE_ */
 	uint8_t state; /* enum req_state */
 	struct file_node *file; /* a registered file, held */
+	int32_t held; /* a duplicate for a worker's time, -1: none */
 	struct req *link; /* the next of the chain */
 	struct req *link_head; /* LINK_TIMEOUT: the request it watches */
 	struct kbuf_claim claim;
@@ -134,7 +137,12 @@ struct opdef {
 	int (*issue)(struct req *req, uint32_t issue_flags);
 	/* Leave PARKED: undo what issue set up. NULL: nothing to undo. */
 	void (*cancel)(struct req *req);
-	/* Free what prep and issue hold beyond req->extra. */
+	/*
+	 * Under the lock, after a worker said ISSUE_DONE: what only the ring
+	 * may do. Returns as issue does. NULL: nothing.
+	 */
+	int (*finish)(struct req *req);
+	/* With REQ_F_HOLDS: free what is held beyond req->extra. */
 	void (*cleanup)(struct req *req);
 	const char *missing; /* what this row doesn't do; for the table */
 };
@@ -169,6 +177,12 @@ void req_finish_with(struct req *req, int32_t res);
  * completion say the rest.
  */
 bool req_post_more(struct req *req, int32_t res, uint32_t cflags);
+
+/*
+ * Nobody will call this request again: disarmed, out of the index and of every
+ * list but its operation's own. Its completion is still to come.
+ */
+void req_detach(struct req *req);
 
 /* ---- operations' helpers ---- */
 

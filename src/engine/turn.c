@@ -5,19 +5,26 @@
 #include "engine/link.h"
 #include "engine/notify.h"
 
-/* Timeouts that wait for a number of completions, the nearest first. */
+/*
+ * Timeouts that wait for a number of completions, the nearest first. Their own
+ * completions are not counted, as those of expired ones are not.
+ */
 static bool finish_counted(struct ctx *ctx)
 {
-	struct req *req;
+	bool any = false;
 
-	if (list_empty(&ctx->counting))
-		return false;
-	req = list_entry(ctx->counting.next, struct req, node);
-	if (req->count_target > ctx->posted_total)
-		return false;
-	list_remove(&req->node);
-	req_finish_with(req, 0);
-	return true;
+	while (!list_empty(&ctx->counting)) {
+		struct req *req = list_entry(ctx->counting.next, struct req,
+					     node);
+
+		if ((int64_t)(req->count_target - ctx->posted_total) > 0)
+			break;
+		list_remove(&req->node);
+		ctx->posted_total--;
+		req_finish_with(req, 0);
+		any = true;
+	}
+	return any;
 }
 
 /* liburing's peek enters by itself while this flag says that work is armed. */
@@ -42,12 +49,17 @@ void turn_settle(struct ctx *ctx)
 
 static void turn_take(struct ctx *ctx, const struct reactor_events *events)
 {
+	bool woken;
+
 	issue_arrivals(ctx);
 	if (ctx->timers.count)
 		timer_fire_due(&ctx->timers, clock_now_ns(CLOCK_MONOTONIC));
-	reactor_dispatch(&ctx->reactor, events);
+	woken = reactor_dispatch(&ctx->reactor, events);
 	issue_again(ctx);
 	turn_settle(ctx);
+	/* The wake-up may have been for another who sleeps here: pass it on. */
+	if (woken && ctx->sleepers && queue_ready(&ctx->queue))
+		reactor_wake(&ctx->reactor);
 }
 
 int turn_sleep(struct ctx *ctx, int64_t deadline_ns, const sigset_t *sigmask)

@@ -5,19 +5,25 @@
 
 #include "base/fault.h"
 
+int when_set(struct when *when, const struct io_timespec *ts)
+{
+	when->ns = 0;
+	if (ts->tv_sec < 0 || ts->tv_nsec < 0)
+		return -EINVAL;
+	if (__builtin_mul_overflow(ts->tv_sec, NS_PER_SEC, &when->ns) ||
+	    __builtin_add_overflow(when->ns, ts->tv_nsec, &when->ns))
+		when->ns = CLOCK_NEVER;
+	return 0;
+}
+
 int when_read(struct when *when, uint64_t address, uint32_t flags)
 {
 	struct io_timespec ts;
 
 	if (fault_copy(&ts, (const void *)(uintptr_t)address, sizeof(ts)) < 0)
 		return -EFAULT;
-	if (ts.tv_sec < 0 || ts.tv_nsec < 0)
-		return -EINVAL;
 	when->flags = flags;
-	if (__builtin_mul_overflow(ts.tv_sec, NS_PER_SEC, &when->ns) ||
-	    __builtin_add_overflow(when->ns, ts.tv_nsec, &when->ns))
-		when->ns = CLOCK_NEVER;
-	return 0;
+	return when_set(when, &ts);
 }
 
 static clockid_t clock_of(const struct when *when)

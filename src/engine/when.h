@@ -18,6 +18,9 @@ struct when {
 /* Read the application's timespec: 0, -EFAULT, or -EINVAL when negative. */
 int when_read(struct when *when, uint64_t address, uint32_t flags);
 
+/* The same from a copy: 0 or -EINVAL. */
+int when_set(struct when *when, const struct io_timespec *ts);
+
 /* When it is due, counted from now. */
 int64_t when_due_ns(const struct when *when);
 
