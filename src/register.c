@@ -133,6 +133,17 @@ static int file_alloc_range(struct ctx *ctx, void *arg, uint32_t nr_args)
 	return files_set_alloc_range(ctx, range.off, range.len);
 }
 
+static int sync_cancel(struct ctx *ctx, void *arg, uint32_t nr_args)
+{
+	struct io_uring_sync_cancel_reg reg;
+
+	if (!arg || nr_args != 1)
+		return -EINVAL;
+	if (fault_copy(&reg, arg, sizeof(reg)) < 0)
+		return -EFAULT;
+	return cancel_sync(ctx, &reg);
+}
+
 /* ---- eventfd ---- */
 
 static int set_eventfd(struct ctx *ctx, void *arg, uint32_t nr_args, bool async)
@@ -276,7 +287,7 @@ const struct regdef regdefs[IORING_REGISTER_LAST] = {
 	[IORING_UNREGISTER_PBUF_RING] = { "UNREGISTER_PBUF_RING", KVER(5, 19),
 					  unreg_pbuf_ring, NULL },
 	[IORING_REGISTER_SYNC_CANCEL] = { "SYNC_CANCEL", KVER(6, 0),
-					  NULL, "not built yet" },
+					  sync_cancel, NULL },
 	[IORING_REGISTER_FILE_ALLOC_RANGE] = { "FILE_ALLOC_RANGE", KVER(6, 0),
 					       file_alloc_range, NULL },
 	[IORING_REGISTER_PBUF_STATUS] = { "PBUF_STATUS", KVER(6, 8),

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ASYNC_CANCEL: the words of the entry for cancel_matching().
+ *
+ * Theory: without flags user_data says whom; FD and OP say it instead or, with
+ * USERDATA, as well. ALL and ANY answer with how many were found, none
+ * included; otherwise the answer is 0, -ENOENT or -EALREADY.
+ * Locks: the ring lock. Cost: O(1) by user_data, else all pending requests.
+ */
+#include "ops/cancel_ops.h"
+
+#include "engine/cancel.h"
+
+struct async_cancel_cmd {
+	uint64_t user_data;
+	uint32_t flags;
+	uint8_t opcode;
+};
+
+int async_cancel_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	struct async_cancel_cmd *c = req_cmd(req, struct async_cancel_cmd);
+	const uint32_t others = IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_OP;
+	const uint32_t known =
+		others | IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_ANY |
+		IORING_ASYNC_CANCEL_FD_FIXED | IORING_ASYNC_CANCEL_USERDATA;
+
+	if (sqe->off || sqe->splice_fd_in)
+		return -EINVAL;
+	c->user_data = sqe->addr;
+	c->flags = sqe->op_flags;
+	c->opcode = (uint8_t)sqe->len;
+	if (c->flags & ~known)
+		return -EINVAL;
+	if (c->flags & IORING_ASYNC_CANCEL_ANY && c->flags & others)
+		return -EINVAL;
+	return 0;
+}
+
+int async_cancel_issue(struct req *req, uint32_t issue_flags)
+{
+	const struct async_cancel_cmd *c =
+		req_cmd(req, struct async_cancel_cmd);
+	struct cancel_match match = {
+		.user_data = c->user_data,
+		.flags = c->flags,
+		.fd = req->fd,
+		.opcode = c->opcode,
+		.self = req,
+	};
+	int said;
+
+	(void)issue_flags;
+	said = cancel_find_file(req->ctx, &match,
+				req->sqe_flags & IOSQE_FIXED_FILE ||
+					c->flags &
+						IORING_ASYNC_CANCEL_FD_FIXED);
+	if (!said)
+		said = cancel_matching(req->ctx, &match);
+	if (said < 0)
+		return said;
+	req->res = said;
+	return ISSUE_DONE;
+}

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Making connections: ACCEPT, CONNECT, SOCKET, SHUTDOWN, BIND, LISTEN.
+ *
+ * ACCEPT. accept4(2) has no DONTWAIT and a listener is usually blocking, so
+ * poll(2) is asked before each try; its answer after one is SOCK_NONEMPTY.
+ * Between the two another thread or process may take the connection. On a
+ * non-blocking listener that is an EAGAIN; on a blocking one accept4 then
+ * waits for the next connection with the ring locked. Nothing in user space
+ * closes that gap without changing the listener for everybody who has it, so
+ * who shares a listener should make it non-blocking, as they must for epoll.
+ * A listener that has nothing is armed; what is no listener is left to accept4,
+ * which then cannot wait, for the right errno. A multishot accepts a bounded
+ * number in a turn.
+ *
+ * CONNECT. It has to begin without waiting on a blocking socket too, and must
+ * be cancellable, which a worker stuck in connect(2) is not. O_NONBLOCK
+ * belongs to the open file, so it is set for the duration of the call, a few
+ * microseconds, and removed again (two calls, 0.2 us). Others see it only if
+ * they use a socket that is not connected yet at that very moment. EINPROGRESS
+ * arms; when the socket is ready connect(2) is asked again, which can't wait
+ * any more, reports the error and leaves the socket connected for good. A
+ * blocking UNIX socket whose listener's backlog is full has nothing to be
+ * armed on: it is PARKED with a timer and tried again.
+ *
+ * The others are over at once. Sockets for a slot of registered files never
+ * get a number that the application can see.
+ *
+ * Locks: the ring lock.
+ */
+#include "ops/conn.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "base/fault.h"
+#include "base/sys.h"
+#include "engine/ctx.h"
+#include "engine/files.h"
+#include "engine/issue.h"
+
+#define ACCEPTS_A_TURN 32
+#define RETRY_FIRST_NS INT64_C(1000000)
+#define RETRY_LAST_NS INT64_C(16000000)
+
+/* The kernel's struct sockaddr_storage. */
+#define ADDRESS_BYTES_MAX 128
+
+/* Is any of @events there? Also says yes when the file can't be polled. */
+static bool ready_now(int fd, short events)
+{
+	struct pollfd p = {.fd = fd, .events = events};
+	const struct timespec now = {0};
+
+	return SYS_5(SYS_ppoll, &p, 1, &now, NULL, 0) != 0;
+}
+
+/* ---- ACCEPT ---- */
+
+struct accept_cmd {
+	void *address;
+	uint32_t *address_bytes;
+	uint32_t flags; /* SOCK_ */
+	uint32_t slot_plus_1;
+	uint32_t how; /* IORING_ACCEPT_ */
+	bool known; /* it listens */
+	bool waiting; /* the last look said that there is one */
+};
+
+int accept_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	struct accept_cmd *c = req_cmd(req, struct accept_cmd);
+	const uint32_t known = IORING_ACCEPT_MULTISHOT |
+			       IORING_ACCEPT_DONTWAIT |
+			       IORING_ACCEPT_POLL_FIRST;
+
+	if (sqe->len || sqe->buf_index || sqe->ioprio & ~known)
+		return -EINVAL;
+	c->address = (void *)(uintptr_t)sqe->addr;
+	c->address_bytes = (uint32_t *)(uintptr_t)sqe->addr2;
+	c->flags = sqe->op_flags;
+	c->slot_plus_1 = sqe->file_index;
+	c->how = sqe->ioprio;
+	c->known = false;
+	c->waiting = false;
+	if (c->slot_plus_1 && c->flags & SOCK_CLOEXEC)
+		return -EINVAL;
+	if (c->flags & ~(uint32_t)(SOCK_CLOEXEC | SOCK_NONBLOCK))
+		return -EINVAL;
+	if (!(c->how & IORING_ACCEPT_MULTISHOT))
+		goto one;
+	if (c->slot_plus_1 && c->slot_plus_1 != IORING_FILE_INDEX_ALLOC)
+		return -EINVAL;
+	req->flags |= REQ_F_MULTISHOT;
+one:
+	if (c->how == IORING_ACCEPT_POLL_FIRST ||
+	    c->how == (IORING_ACCEPT_POLL_FIRST | IORING_ACCEPT_MULTISHOT))
+		req->flags |= REQ_F_POLL_FIRST;
+	return 0;
+}
+
+/* A socket that doesn't listen is never ready, and accept4 says why. */
+static bool listens(struct accept_cmd *c, int fd)
+{
+	int yes = 0;
+	socklen_t bytes = sizeof(yes);
+
+	if (!c->known)
+		c->known = SYS_5(SYS_getsockopt, fd, SOL_SOCKET, SO_ACCEPTCONN,
+				 &yes, &bytes) == 0 &&
+			   yes;
+	return c->known;
+}
+
+static int accept_one(struct req *req, struct accept_cmd *c)
+{
+	int fd = req_io_fd(req);
+	uint32_t flags = c->flags;
+	long sock;
+
+	if (!c->waiting && !ready_now(fd, POLLIN) && listens(c, fd))
+		return ISSUE_AGAIN;
+	/* Others have to wait for a number that they could see by accident. */
+	if (c->slot_plus_1)
+		flags |= SOCK_CLOEXEC;
+	sock = SYS_4(SYS_accept4, fd, c->address, c->address_bytes, flags);
+	c->waiting = false;
+	if (sock == -EAGAIN)
+		return ISSUE_AGAIN;
+	if (sock >= 0 && c->slot_plus_1)
+		sock = files_install(req->ctx, c->slot_plus_1, (int)sock);
+	if (sock < 0)
+		return (int)sock;
+	c->waiting = ready_now(fd, POLLIN);
+	req->cflags = c->waiting ? IORING_CQE_F_SOCK_NONEMPTY : 0;
+	req->res = (int32_t)sock;
+	return ISSUE_DONE;
+}
+
+static int accept_many(struct req *req, struct accept_cmd *c)
+{
+	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+		int said = accept_one(req, c);
+
+		if (said != ISSUE_DONE)
+			return said;
+		if (!req_post_more(req, req->res, req->cflags))
+			return ISSUE_DONE;
+		req->cflags = 0;
+	}
+	return ISSUE_MORE;
+}
+
+int accept_issue(struct req *req, uint32_t issue_flags)
+{
+	struct accept_cmd *c = req_cmd(req, struct accept_cmd);
+	int said;
+
+	/* Only what can't be polled comes to a worker: no socket. */
+	if (issue_flags & ISSUE_WORKER)
+		return -ENOTSOCK;
+	if (c->how & IORING_ACCEPT_DONTWAIT &&
+	    c->how & IORING_ACCEPT_POLL_FIRST)
+		return -EAGAIN;
+	if (req->flags & REQ_F_MULTISHOT)
+		said = accept_many(req, c);
+	else
+		said = accept_one(req, c);
+	if (said == ISSUE_AGAIN && c->how & IORING_ACCEPT_DONTWAIT)
+		return -EAGAIN;
+	return said;
+}
+
+/* ---- addresses ---- */
+
+/* CONNECT's and BIND's: a copy in req->extra, since it may be long. */
+struct address_cmd {
+	int32_t bytes;
+	bool started; /* connect(2) said EINPROGRESS */
+	int64_t retry_ns;
+};
+
+static int take_address(struct req *req, const struct io_uring_sqe *sqe)
+{
+	struct address_cmd *c = req_cmd(req, struct address_cmd);
+	const void *from = (const void *)(uintptr_t)sqe->addr;
+
+	if (sqe->len || sqe->buf_index || sqe->op_flags || sqe->splice_fd_in)
+		return -EINVAL;
+	c->bytes = (int32_t)sqe->addr2;
+	c->started = false;
+	c->retry_ns = RETRY_FIRST_NS;
+	if (c->bytes < 0 || c->bytes > ADDRESS_BYTES_MAX)
+		return -EINVAL;
+	if (!req_extra(req, ADDRESS_BYTES_MAX))
+		return -ENOMEM;
+	return fault_copy(req->extra, from, (size_t)c->bytes);
+}
+
+/* ---- CONNECT ---- */
+
+int connect_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	return take_address(req, sqe);
+}
+
+/* Without waiting, on a socket of either kind. */
+static int connect_once(struct req *req, int fd, bool *blocking)
+{
+	const struct address_cmd *c = req_cmd(req, struct address_cmd);
+	long flags = SYS_2(SYS_fcntl, fd, F_GETFL);
+	long err;
+
+	if (flags < 0)
+		return (int)flags;
+	*blocking = !(flags & O_NONBLOCK);
+	if (*blocking)
+		SYS_3(SYS_fcntl, fd, F_SETFL, flags | O_NONBLOCK);
+	err = SYS_3(SYS_connect, fd, req->extra, c->bytes);
+	if (*blocking)
+		SYS_3(SYS_fcntl, fd, F_SETFL, flags);
+	return (int)err;
+}
+
+static void retry(struct timer *timer)
+{
+	struct req *req = container_of(timer, struct req, timer);
+
+	req->state = REQ_ISSUING;
+	issue_settle(req, connect_issue(req, ISSUE_NONBLOCK));
+}
+
+static int retry_later(struct req *req)
+{
+	struct address_cmd *c = req_cmd(req, struct address_cmd);
+	int64_t due = clock_now_ns(CLOCK_MONOTONIC) + c->retry_ns;
+	int err;
+
+	if (c->retry_ns < RETRY_LAST_NS)
+		c->retry_ns *= 2;
+	req->timer.fire = retry;
+	err = timer_arm(&req->ctx->timers, &req->timer, due);
+	return err < 0 ? err : ISSUE_PARKED;
+}
+
+static bool is_unix(const struct req *req)
+{
+	return ((const struct sockaddr *)req->extra)->sa_family == AF_UNIX;
+}
+
+int connect_issue(struct req *req, uint32_t issue_flags)
+{
+	struct address_cmd *c = req_cmd(req, struct address_cmd);
+	int fd = req_io_fd(req);
+	bool blocking = false;
+	int err;
+
+	(void)issue_flags;
+	if (c->started && !ready_now(fd, POLLOUT))
+		return ISSUE_AGAIN;
+	err = connect_once(req, fd, &blocking);
+	if (c->started && err == -EISCONN)
+		return ISSUE_DONE;
+	if (err == -EINPROGRESS || (c->started && err == -EALREADY)) {
+		c->started = true;
+		return ISSUE_AGAIN;
+	}
+	if (err == -EAGAIN && blocking && is_unix(req))
+		return retry_later(req);
+	return err;
+}
+
+/* ---- SOCKET ---- */
+
+struct socket_cmd {
+	int32_t type;
+	int32_t protocol;
+	uint32_t slot_plus_1;
+};
+
+int socket_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	struct socket_cmd *c = req_cmd(req, struct socket_cmd);
+
+	if (sqe->addr || sqe->op_flags || sqe->buf_index)
+		return -EINVAL;
+	c->type = (int32_t)sqe->off;
+	c->protocol = (int32_t)sqe->len;
+	c->slot_plus_1 = sqe->file_index;
+	if (c->slot_plus_1 && c->type & SOCK_CLOEXEC)
+		return -EINVAL;
+	return 0;
+}
+
+int socket_issue(struct req *req, uint32_t issue_flags)
+{
+	const struct socket_cmd *c = req_cmd(req, struct socket_cmd);
+	int hidden = c->slot_plus_1 ? SOCK_CLOEXEC : 0;
+	long sock = SYS_3(SYS_socket, req->fd, c->type | hidden, c->protocol);
+
+	(void)issue_flags;
+	if (sock >= 0 && c->slot_plus_1)
+		sock = files_install(req->ctx, c->slot_plus_1, (int)sock);
+	req->res = (int32_t)sock;
+	return ISSUE_DONE;
+}
+
+/* ---- SHUTDOWN, BIND, LISTEN ---- */
+
+struct number_cmd {
+	int32_t number; /* how to shut down; how long the backlog is */
+};
+
+int shutdown_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	if (sqe->off || sqe->addr || sqe->op_flags || sqe->buf_index ||
+	    sqe->splice_fd_in)
+		return -EINVAL;
+	req_cmd(req, struct number_cmd)->number = (int32_t)sqe->len;
+	return 0;
+}
+
+int shutdown_issue(struct req *req, uint32_t issue_flags)
+{
+	const struct number_cmd *c = req_cmd(req, struct number_cmd);
+
+	(void)issue_flags;
+	req->res = (int32_t)SYS_2(SYS_shutdown, req_io_fd(req), c->number);
+	return ISSUE_DONE;
+}
+
+int listen_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	return shutdown_prep(req, sqe);
+}
+
+int listen_issue(struct req *req, uint32_t issue_flags)
+{
+	const struct number_cmd *c = req_cmd(req, struct number_cmd);
+
+	(void)issue_flags;
+	req->res = (int32_t)SYS_2(SYS_listen, req_io_fd(req), c->number);
+	return ISSUE_DONE;
+}
+
+int bind_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	return take_address(req, sqe);
+}
+
+int bind_issue(struct req *req, uint32_t issue_flags)
+{
+	const struct address_cmd *c = req_cmd(req, struct address_cmd);
+
+	(void)issue_flags;
+	req->res =
+		(int32_t)SYS_3(SYS_bind, req_io_fd(req), req->extra, c->bytes);
+	return ISSUE_DONE;
+}

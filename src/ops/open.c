@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MIT
+/*
+ * OPENAT, OPENAT2 and CLOSE.
+ *
+ * Theory: opening is tried at once when it needs nothing but what the kernel
+ * has in its caches (openat2(2) with RESOLVE_CACHED, Linux 5.12) and can
+ * neither create nor truncate; otherwise a worker does it. The try is made
+ * with O_NONBLOCK, removed afterwards, because a FIFO or a device could keep
+ * it waiting: so a FIFO opens for reading although nobody writes, and says
+ * ENXIO for writing when nobody reads. The kernel's io_uring does the same.
+ *
+ * A file for a slot of registered files is installed under the ring lock, in
+ * open_finish(), wherever it was opened; until then it is close-on-exec.
+ *
+ * CLOSE is never tried later: close(2) waits only for file systems that flush.
+ * A duplicate that the reactor still lingers on goes first, so that the peer
+ * sees the end of the stream.
+ *
+ * Locks: the ring lock, except for what a worker does.
+ */
+#include "ops/open.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+
+#include "base/fault.h"
+#include "base/sys.h"
+#include "engine/ctx.h"
+#include "engine/files.h"
+#include "engine/path.h"
+
+/* How much of an open_how from the future is looked at; the rest must be 0. */
+#define HOW_BYTES_MAX 4096u
+#define LARGEFILE 0100000
+
+struct open_cmd {
+	struct open_how how;
+	uint32_t slot_plus_1;
+	bool strict; /* OPENAT2: what is unknown is refused */
+};
+
+static int take_path(struct req *req, uint64_t address)
+{
+	int bytes = path_bytes(address);
+
+	if (bytes < 0)
+		return bytes;
+	if (!req_extra(req, (size_t)bytes))
+		return -ENOMEM;
+	return path_copy(req->extra, address, (size_t)bytes);
+}
+
+static int open_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	struct open_cmd *c = req_cmd(req, struct open_cmd);
+	int err;
+
+	if (sqe->buf_index)
+		return -EINVAL;
+	if (sqe->flags & IOSQE_FIXED_FILE)
+		return -EBADF;
+	err = take_path(req, sqe->addr);
+	if (err < 0)
+		return err;
+	c->slot_plus_1 = sqe->file_index;
+	if (c->slot_plus_1 && c->how.flags & O_CLOEXEC)
+		return -EINVAL;
+	if (c->slot_plus_1)
+		c->how.flags |= O_CLOEXEC;
+	return 0;
+}
+
+/* openat(2) ignores what it doesn't know; openat2(2) would refuse it. */
+static void set_how(struct open_how *how, uint64_t flags, uint64_t mode)
+{
+	const uint64_t known = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY |
+			       O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC |
+			       O_ASYNC | O_DIRECT | LARGEFILE | O_DIRECTORY |
+			       O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH |
+			       O_TMPFILE;
+	const uint64_t with_path =
+		O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC;
+
+	how->flags = flags & known;
+	if (flags & O_PATH)
+		how->flags &= with_path;
+	how->mode = flags & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))
+			    ? mode & 07777
+			    : 0;
+	how->resolve = 0;
+}
+
+int openat_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	struct open_cmd *c = req_cmd(req, struct open_cmd);
+
+	set_how(&c->how, sqe->op_flags, sqe->len);
+	c->strict = false;
+	return open_prep(req, sqe);
+}
+
+/* Anything but zero in [from, from + bytes) is from the future. */
+static int check_zero(const uint8_t *from, size_t bytes)
+{
+	uint8_t look[64];
+
+	while (bytes) {
+		size_t n = bytes < sizeof(look) ? bytes : sizeof(look);
+
+		if (fault_copy(look, from, n) < 0)
+			return -EFAULT;
+		for (size_t i = 0; i < n; i++)
+			if (look[i])
+				return -E2BIG;
+		from += n;
+		bytes -= n;
+	}
+	return 0;
+}
+
+int openat2_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	struct open_cmd *c = req_cmd(req, struct open_cmd);
+	const uint8_t *from = (const uint8_t *)(uintptr_t)sqe->addr2;
+	size_t bytes = sqe->len;
+	int err;
+
+	if (bytes < sizeof(c->how))
+		return -EINVAL;
+	if (bytes > HOW_BYTES_MAX)
+		return -E2BIG;
+	if (fault_copy(&c->how, from, sizeof(c->how)) < 0)
+		return -EFAULT;
+	err = check_zero(from + sizeof(c->how), bytes - sizeof(c->how));
+	if (err < 0)
+		return err;
+	c->strict = true;
+	return open_prep(req, sqe);
+}
+
+static long open_as(const struct req *req, const struct open_how *how)
+{
+	return SYS_4(SYS_openat2, req->fd, req->extra, how, sizeof(*how));
+}
+
+static bool may_try(const struct open_cmd *c)
+{
+	return !(c->how.flags & (O_CREAT | O_TRUNC | O_TMPFILE)) ||
+	       (c->how.flags & O_TMPFILE) == O_DIRECTORY;
+}
+
+/* Returns a number, an error, or -EAGAIN: a worker has to do it. */
+static long try_cached(const struct req *req, const struct open_cmd *c)
+{
+	const uint64_t kept = O_APPEND | O_ASYNC | O_DIRECT | O_NOATIME;
+	bool unblock = !(c->how.flags & (O_NONBLOCK | O_PATH));
+	struct open_how how = c->how;
+	long fd;
+
+	how.resolve |= RESOLVE_CACHED;
+	if (unblock)
+		how.flags |= O_NONBLOCK;
+	fd = open_as(req, &how);
+	if (fd >= 0 && unblock)
+		SYS_3(SYS_fcntl, fd, F_SETFL, how.flags & kept);
+	/* A kernel that doesn't know RESOLVE_CACHED or the call. */
+	if (fd == -EINVAL || fd == -ENOSYS)
+		return -EAGAIN;
+	return fd;
+}
+
+static long open_plainly(const struct req *req, const struct open_cmd *c)
+{
+	if (c->strict)
+		return open_as(req, &c->how);
+	return SYS_4(SYS_openat, req->fd, req->extra, c->how.flags,
+		     c->how.mode);
+}
+
+int open_issue(struct req *req, uint32_t issue_flags)
+{
+	const struct open_cmd *c = req_cmd(req, struct open_cmd);
+	long fd = -EAGAIN;
+
+	if (issue_flags & ISSUE_WORKER) {
+		req->res = (int32_t)open_plainly(req, c);
+		return ISSUE_DONE;
+	}
+	if (may_try(c))
+		fd = try_cached(req, c);
+	if (fd == -EAGAIN && !(c->how.resolve & RESOLVE_CACHED))
+		return ISSUE_PUNT;
+	req->res = (int32_t)fd;
+	return open_finish(req);
+}
+
+int open_finish(struct req *req)
+{
+	const struct open_cmd *c = req_cmd(req, struct open_cmd);
+
+	if (req->res >= 0 && c->slot_plus_1)
+		req->res = files_install(req->ctx, c->slot_plus_1, req->res);
+	return ISSUE_DONE;
+}
+
+struct close_cmd {
+	uint32_t slot_plus_1;
+};
+
+int close_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	if (sqe->off || sqe->addr || sqe->len || sqe->op_flags ||
+	    sqe->buf_index)
+		return -EINVAL;
+	if (sqe->flags & IOSQE_FIXED_FILE)
+		return -EBADF;
+	if (sqe->file_index && sqe->fd)
+		return -EINVAL;
+	req_cmd(req, struct close_cmd)->slot_plus_1 = sqe->file_index;
+	return 0;
+}
+
+int close_issue(struct req *req, uint32_t issue_flags)
+{
+	const struct close_cmd *c = req_cmd(req, struct close_cmd);
+
+	(void)issue_flags;
+	if (c->slot_plus_1)
+		return files_remove(req->ctx, c->slot_plus_1 - 1);
+	if (ctx_of_fd(req->fd))
+		return -EBADF; /* a ring can't close rings */
+	reactor_release(&req->ctx->reactor, req->fd);
+	req->res = (int32_t)SYS_1(SYS_close, req->fd);
+	return ISSUE_DONE;
+}

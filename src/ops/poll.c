@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: MIT
+/*
+ * POLL_ADD and POLL_REMOVE.
+ *
+ * Theory: a poll that waits is PARKED with its wait armed in the reactor.
+ *
+ *   single     looks with poll(2) first, arms when nothing is there, and looks
+ *              again when the reactor calls: the event may be older than the
+ *              arming. Nothing there after all: it stays armed, because what
+ *              comes next is a new edge.
+ *   multishot  posts one completion for each edge. It has a duplicate of the
+ *              file to itself, under a number of its own in the reactor:
+ *              arming reports what is ready at that moment, and others that
+ *              arm the same number must not cause completions here. For the
+ *              same reason it doesn't look first: the first report is fetched
+ *              at once (begin) and is its first completion.
+ *
+ * The kernel reports hang-up, error and the peer's shutdown (RDHUP) whether
+ * asked for or not. ONESHOT in the mask makes a multishot single. Level
+ * triggered polls are refused, as by Linux 6.18.
+ *
+ * POLL_REMOVE detaches a poll, which then completes with -ECANCELED after it,
+ * or changes it: the poll starts anew from ctx->ready with a duplicate of the
+ * file it has, which the application may have closed meanwhile.
+ *
+ * Differs: of a mask with several bits a multishot reports all that are ready,
+ * the kernel those that the wake-up named.
+ *
+ * Locks: the ring lock. Cost: one poll(2) and one arming; a multishot a
+ * duplicate in addition, once.
+ */
+#include "ops/poll.h"
+
+#include <poll.h>
+
+#include "base/fd.h"
+#include "base/sys.h"
+#include "engine/cancel.h"
+#include "engine/index.h"
+#include "engine/notify.h"
+
+/* Reported by the kernel always; poll(2) and epoll leave out RDHUP. */
+#define UNASKED (EPOLLERR | EPOLLHUP | EPOLLRDHUP)
+
+struct poll_cmd {
+	uint32_t mask;
+	uint32_t seen; /* while it begins */
+	int own_fd; /* -1: none */
+	bool multishot;
+	bool beginning;
+};
+
+struct poll_remove_cmd {
+	uint64_t old_user_data;
+	uint64_t new_user_data;
+	uint32_t flags;
+	uint32_t mask;
+};
+
+static void set_mask(struct poll_cmd *c, uint32_t events)
+{
+	c->mask = (events & 0xffff) | UNASKED;
+}
+
+int poll_add_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	struct poll_cmd *c = req_cmd(req, struct poll_cmd);
+	uint32_t flags = sqe->len;
+
+	if (sqe->buf_index || sqe->off || sqe->addr)
+		return -EINVAL;
+	if (flags & ~(uint32_t)IORING_POLL_ADD_MULTI)
+		return -EINVAL;
+	if (flags && sqe->flags & IOSQE_CQE_SKIP_SUCCESS)
+		return -EINVAL;
+	set_mask(c, sqe->op_flags);
+	c->multishot = flags && !(sqe->op_flags & EPOLLONESHOT);
+	c->beginning = false;
+	c->own_fd = -1;
+	req->flags |= REQ_F_HOLDS;
+	return 0;
+}
+
+static void drop_own(struct req *req)
+{
+	struct poll_cmd *c = req_cmd(req, struct poll_cmd);
+
+	if (c->own_fd < 0)
+		return;
+	reactor_disarm(&req->ctx->reactor, &req->wait);
+	reactor_forget(&req->ctx->reactor, c->own_fd);
+	fd_close(c->own_fd);
+	c->own_fd = -1;
+}
+
+void poll_add_cleanup(struct req *req)
+{
+	drop_own(req);
+}
+
+static int file_of(const struct req *req)
+{
+	const struct poll_cmd *c = req_cmd(req, struct poll_cmd);
+
+	return c->own_fd >= 0 ? c->own_fd : req_io_fd(req);
+}
+
+/* What is ready now: a mask, or a negative errno. */
+static int look(const struct req *req)
+{
+	const struct poll_cmd *c = req_cmd(req, struct poll_cmd);
+	struct pollfd p = {.fd = file_of(req), .events = (short)c->mask};
+	const struct timespec now = {0};
+	long err = SYS_5(SYS_ppoll, &p, 1, &now, NULL, 0);
+
+	if (err < 0)
+		return (int)err;
+	if (p.fd < 0 || p.revents & POLLNVAL)
+		return -EBADF;
+	return (uint16_t)p.revents;
+}
+
+/* Another ring of ours is read as a file: its readability must be exact. */
+static void watch_ring(const struct req *req)
+{
+	struct ctx *other = ctx_of_fd(req->fd);
+
+	if (req->file || !other || other->watched)
+		return;
+	if (other == req->ctx) {
+		other->watched = true;
+		notify_taken(other);
+	} else if (lock_try(&other->lock)) {
+		other->watched = true;
+		notify_taken(other);
+		lock_drop(&other->lock);
+	}
+}
+
+/* Returns false when this was the last completion, still to be posted. */
+static bool deliver(struct req *req, uint32_t events)
+{
+	const struct poll_cmd *c = req_cmd(req, struct poll_cmd);
+
+	if (c->multishot && req_post_more(req, (int32_t)events, 0))
+		return true;
+	req->res = (int32_t)events;
+	return false;
+}
+
+static void multishot_ready(struct reactor_wait *wait, uint32_t events)
+{
+	struct req *req = container_of(wait, struct req, wait);
+	struct poll_cmd *c = req_cmd(req, struct poll_cmd);
+
+	events &= c->mask;
+	if (c->beginning)
+		c->seen |= events;
+	else if (events && !deliver(req, events))
+		req_finish(req);
+}
+
+static void single_ready(struct reactor_wait *wait, uint32_t events)
+{
+	struct req *req = container_of(wait, struct req, wait);
+	int seen = look(req);
+
+	(void)events;
+	if (seen)
+		req_finish_with(req, seen);
+}
+
+static int arm(struct req *req,
+	       void (*ready)(struct reactor_wait *wait, uint32_t events))
+{
+	const struct poll_cmd *c = req_cmd(req, struct poll_cmd);
+
+	req->wait.ready = ready;
+	return reactor_arm(&req->ctx->reactor, &req->wait, file_of(req),
+			   c->own_fd >= 0 || req->file, c->mask);
+}
+
+/* What arming reported is ours now. Others that are ready have their turn. */
+static uint32_t fetch_first(struct req *req)
+{
+	struct poll_cmd *c = req_cmd(req, struct poll_cmd);
+	struct reactor *reactor = &req->ctx->reactor;
+	struct reactor_events events;
+
+	c->seen = 0;
+	c->beginning = true;
+	reactor_sleep(reactor, &events, 0, NULL);
+	reactor_dispatch(reactor, &events);
+	c->beginning = false;
+	return c->seen;
+}
+
+static int begin(struct req *req)
+{
+	struct poll_cmd *c = req_cmd(req, struct poll_cmd);
+	int err;
+
+	/* Without room for a duplicate it shares what others have. */
+	if (c->own_fd < 0)
+		c->own_fd = fd_dup_high(req_io_fd(req));
+	if (c->own_fd == -EBADF)
+		return -EBADF;
+	err = arm(req, multishot_ready);
+	if (err < 0)
+		return err;
+	if (fetch_first(req) && !deliver(req, c->seen))
+		return ISSUE_DONE;
+	return ISSUE_PARKED;
+}
+
+static int look_or_arm(struct req *req)
+{
+	int seen = look(req);
+
+	if (seen < 0)
+		return seen;
+	if (!seen)
+		return arm(req, single_ready) ?: ISSUE_PARKED;
+	req->res = seen;
+	return ISSUE_DONE;
+}
+
+int poll_add_issue(struct req *req, uint32_t issue_flags)
+{
+	const struct poll_cmd *c = req_cmd(req, struct poll_cmd);
+	int said;
+
+	(void)issue_flags;
+	if (unlikely(ctx_of_fd(req->fd)))
+		watch_ring(req);
+	if (!c->multishot)
+		said = look_or_arm(req);
+	else
+		said = begin(req);
+	if (said != -EPERM)
+		return said;
+	/* It can't be waited for, so it is ready now or the request is wrong.
+	 */
+	said = look(req);
+	req->res = said ?: -EINVAL;
+	return ISSUE_DONE;
+}
+
+int poll_remove_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	struct poll_remove_cmd *c = req_cmd(req, struct poll_remove_cmd);
+	const uint32_t update =
+		IORING_POLL_UPDATE_EVENTS | IORING_POLL_UPDATE_USER_DATA;
+
+	if (sqe->buf_index || sqe->splice_fd_in)
+		return -EINVAL;
+	c->flags = sqe->len;
+	if (c->flags & ~(update | IORING_POLL_ADD_MULTI) ||
+	    c->flags == IORING_POLL_ADD_MULTI)
+		return -EINVAL;
+	c->old_user_data = sqe->addr;
+	c->new_user_data = sqe->off;
+	c->mask = sqe->op_flags;
+	if (!(c->flags & IORING_POLL_UPDATE_USER_DATA) && sqe->off)
+		return -EINVAL;
+	if (!(c->flags & IORING_POLL_UPDATE_EVENTS) && sqe->op_flags)
+		return -EINVAL;
+	return 0;
+}
+
+static bool is_poll(struct req *req, const void *argument)
+{
+	(void)argument;
+	return req->opcode == IORING_OP_POLL_ADD;
+}
+
+/* Begin anew, after whoever asked for it has completed. */
+static void restart(struct req *poll)
+{
+	struct poll_cmd *c = req_cmd(poll, struct poll_cmd);
+	int again = fd_dup_high(file_of(poll));
+
+	drop_own(poll);
+	reactor_disarm(&poll->ctx->reactor, &poll->wait);
+	c->own_fd = again < 0 ? -1 : again;
+	if (poll->flags & REQ_F_AGAIN)
+		return;
+	poll->flags |= REQ_F_AGAIN;
+	list_push_back(&poll->ctx->ready, &poll->node);
+}
+
+static void update(struct req *poll, const struct poll_remove_cmd *c)
+{
+	if (c->flags & IORING_POLL_UPDATE_EVENTS)
+		set_mask(req_cmd(poll, struct poll_cmd), c->mask);
+	if (c->flags & IORING_POLL_UPDATE_USER_DATA) {
+		index_remove(poll);
+		poll->user_data = c->new_user_data;
+		index_add(poll);
+	}
+	restart(poll);
+}
+
+int poll_remove_issue(struct req *req, uint32_t issue_flags)
+{
+	const struct poll_remove_cmd *c = req_cmd(req, struct poll_remove_cmd);
+	struct req *poll =
+		index_find(req->ctx, &c->old_user_data, is_poll, NULL);
+
+	(void)issue_flags;
+	if (!poll)
+		return -ENOENT;
+	if (!c->flags)
+		return cancel_request(poll);
+	update(poll, c);
+	return ISSUE_DONE;
+}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: MIT
+/*
+ * TIMEOUT, TIMEOUT_REMOVE and the preparation of LINK_TIMEOUT (link.c runs it).
+ *
+ * Theory: a timeout is PARKED with its timer armed. One that counts
+ * completions stands in ctx->counting as well, sorted by the total at which it
+ * is reached; turn.c completes it there with 0. At expiry it completes with
+ * -ETIME, which breaks a chain unless ETIME_SUCCESS is set. Expiries and
+ * reached counts are no completions to other timeouts that count.
+ *
+ * MULTISHOT: `off` is the number of completions, 0 for no end; the interval
+ * runs from one expiry to the next. An update of a timeout forgets its count,
+ * whichever kind it was; so does the kernel.
+ *
+ * Differs: times on the realtime and boot clocks are turned into monotonic
+ * ones when armed, so that steps of these clocks afterwards are not followed.
+ *
+ * Locks: the ring lock. Cost: O(log n) of the armed timers; a counted one
+ * walks those that count less.
+ */
+#include "ops/timeout.h"
+
+#include "base/sys.h"
+#include "engine/cancel.h"
+#include "engine/ctx.h"
+#include "engine/index.h"
+#include "engine/when.h"
+
+#define CLOCKS (IORING_TIMEOUT_BOOTTIME | IORING_TIMEOUT_REALTIME)
+#define KNOWN                                     \
+	((uint32_t)(IORING_TIMEOUT_ABS | CLOCKS | \
+		    IORING_TIMEOUT_ETIME_SUCCESS | IORING_TIMEOUT_MULTISHOT))
+#define UPDATES (IORING_TIMEOUT_UPDATE | IORING_LINK_TIMEOUT_UPDATE)
+
+struct timeout_cmd {
+	struct when when; /* first: link.c reads it there */
+	uint32_t flags;
+	uint32_t count; /* completions to wait for; expiries left */
+	bool counting; /* in ctx->counting */
+};
+
+struct timeout_remove_cmd {
+	struct when when;
+	uint64_t user_data;
+	uint32_t flags;
+};
+
+static int check_flags(uint32_t flags)
+{
+	if (flags & ~KNOWN)
+		return -EINVAL;
+	if ((flags & CLOCKS) == CLOCKS)
+		return -EINVAL;
+	if (flags & IORING_TIMEOUT_MULTISHOT && flags & IORING_TIMEOUT_ABS)
+		return -EINVAL;
+	return 0;
+}
+
+int timeout_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	struct timeout_cmd *c = req_cmd(req, struct timeout_cmd);
+
+	if (sqe->addr3 || sqe->pad2_ || sqe->buf_index || sqe->len != 1 ||
+	    sqe->splice_fd_in)
+		return -EINVAL;
+	if (check_flags(sqe->op_flags) < 0)
+		return -EINVAL;
+	c->flags = sqe->op_flags;
+	c->count = (uint32_t)sqe->off;
+	c->counting = false;
+	return when_read(&c->when, sqe->addr, sqe->op_flags);
+}
+
+static void stop_counting(struct req *req)
+{
+	struct timeout_cmd *c = req_cmd(req, struct timeout_cmd);
+
+	if (c->counting)
+		list_remove(&req->node);
+	c->counting = false;
+}
+
+void timeout_cancel(struct req *req)
+{
+	stop_counting(req);
+}
+
+static bool fires_again(struct req *req)
+{
+	struct timeout_cmd *c = req_cmd(req, struct timeout_cmd);
+
+	if (!(c->flags & IORING_TIMEOUT_MULTISHOT) || c->count == 1)
+		return false;
+	if (timer_arm(&req->ctx->timers, &req->timer, when_due_ns(&c->when)) <
+	    0)
+		return false;
+	if (!req_post_more(req, -ETIME, 0))
+		return false;
+	if (c->count)
+		c->count--;
+	return true;
+}
+
+static void fire(struct timer *timer)
+{
+	struct req *req = container_of(timer, struct req, timer);
+	const struct timeout_cmd *c = req_cmd(req, struct timeout_cmd);
+
+	req->ctx->posted_total--; /* an expiry is not counted */
+	if (fires_again(req))
+		return;
+	stop_counting(req);
+	if (c->flags & IORING_TIMEOUT_ETIME_SUCCESS)
+		req->flags |= REQ_F_SUCCESS;
+	req_finish_with(req, -ETIME);
+}
+
+/* Sorted by target; of equal ones the earlier request comes first. */
+static void start_counting(struct req *req)
+{
+	struct timeout_cmd *c = req_cmd(req, struct timeout_cmd);
+	struct ctx *ctx = req->ctx;
+	struct list *at = ctx->counting.prev;
+
+	req->count_target = ctx->posted_total + c->count;
+	while (at != &ctx->counting) {
+		struct req *other = list_entry(at, struct req, node);
+
+		if ((int64_t)(other->count_target - req->count_target) <= 0)
+			break;
+		at = at->prev;
+	}
+	list_insert_after(at, &req->node);
+	c->counting = true;
+}
+
+int timeout_issue(struct req *req, uint32_t issue_flags)
+{
+	struct timeout_cmd *c = req_cmd(req, struct timeout_cmd);
+	int err;
+
+	(void)issue_flags;
+	req->timer.fire = fire;
+	err = timer_arm(&req->ctx->timers, &req->timer, when_due_ns(&c->when));
+	if (err < 0)
+		return err;
+	if (c->count && !(c->flags & IORING_TIMEOUT_MULTISHOT))
+		start_counting(req);
+	return ISSUE_PARKED;
+}
+
+int timeout_remove_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	struct timeout_remove_cmd *c = req_cmd(req, struct timeout_remove_cmd);
+
+	if (sqe->flags & (IOSQE_FIXED_FILE | IOSQE_BUFFER_SELECT))
+		return -EINVAL;
+	if (sqe->addr3 || sqe->pad2_ || sqe->buf_index || sqe->len ||
+	    sqe->splice_fd_in)
+		return -EINVAL;
+	c->user_data = sqe->addr;
+	c->flags = sqe->op_flags;
+	if (!(c->flags & UPDATES))
+		return c->flags ? -EINVAL : 0;
+	if (c->flags & ~(uint32_t)(UPDATES | IORING_TIMEOUT_ABS))
+		return -EINVAL;
+	return when_read(&c->when, sqe->off, c->flags);
+}
+
+static bool is_timeout(struct req *req, const void *opcode)
+{
+	return req->opcode == *(const uint8_t *)opcode;
+}
+
+static struct req *find(struct ctx *ctx, uint64_t user_data, uint8_t opcode)
+{
+	return index_find(ctx, &user_data, is_timeout, &opcode);
+}
+
+/* The clock stays the one that the timeout was made with. */
+static int update(struct req *req, uint8_t opcode)
+{
+	const struct timeout_remove_cmd *c =
+		req_cmd(req, struct timeout_remove_cmd);
+	struct req *timeout = find(req->ctx, c->user_data, opcode);
+	struct timer_heap *timers = &req->ctx->timers;
+	struct timeout_cmd *t;
+
+	if (!timeout)
+		return -ENOENT;
+	t = req_cmd(timeout, struct timeout_cmd);
+	stop_counting(timeout);
+	t->count = 0;
+	t->when.ns = c->when.ns;
+	t->when.flags =
+		(t->when.flags & CLOCKS) | (c->flags & IORING_TIMEOUT_ABS);
+	timer_disarm(timers, &timeout->timer);
+	/* There is room: the timer has just left. */
+	return timer_arm(timers, &timeout->timer, when_due_ns(&t->when));
+}
+
+int timeout_remove_issue(struct req *req, uint32_t issue_flags)
+{
+	const struct timeout_remove_cmd *c =
+		req_cmd(req, struct timeout_remove_cmd);
+	struct req *timeout;
+
+	(void)issue_flags;
+	if (c->flags & IORING_TIMEOUT_UPDATE)
+		return update(req, c->flags & IORING_LINK_TIMEOUT_UPDATE
+					   ? IORING_OP_LINK_TIMEOUT
+					   : IORING_OP_TIMEOUT);
+	timeout = find(req->ctx, c->user_data, IORING_OP_TIMEOUT);
+	return timeout ? cancel_request(timeout) : -ENOENT;
+}
+
+/* It watches the request before it in its chain; there must be one. */
+int link_timeout_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	const struct ctx *ctx = req->ctx;
+	int err;
+
+	if (sqe->off)
+		return -EINVAL;
+	err = timeout_prep(req, sqe);
+	if (err < 0)
+		return err;
+	if (!ctx->chain_head ||
+	    ctx->chain_last->opcode == IORING_OP_LINK_TIMEOUT)
+		return -EINVAL;
+	if (sqe->flags & IOSQE_CQE_SKIP_SUCCESS)
+		req->flags |= REQ_F_SILENT;
+	return 0;
+}
+
+/* Never reached: link.c takes it out of its chain before its turn comes. */
+int link_timeout_issue(struct req *req, uint32_t issue_flags)
+{
+	(void)req;
+	(void)issue_flags;
+	return -EINVAL;
+}
