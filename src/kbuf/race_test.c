@@ -8,9 +8,12 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 
-#define MAPS 500 /* that succeeded, a reader */
-#define ROUNDS_MAX 10000000 /* tries for them */
+#include "base/clock.h"
+
+#define MAPS 100 /* that succeeded, a reader */
+#define PATIENCE_NS (120 * NS_PER_SEC)
 #define MAPPERS 2
 
 struct race {
@@ -52,11 +55,13 @@ static void counters_once(struct race *race)
 static void *mapper(void *argument)
 {
 	struct race *race = argument;
-	unsigned int rounds, maps = 0;
+	int64_t end_ns = clock_now_ns(CLOCK_MONOTONIC) + PATIENCE_NS;
+	unsigned int maps = 0;
 
-	for (rounds = 0; maps < MAPS && rounds < ROUNDS_MAX; rounds++) {
+	while (maps < MAPS && clock_now_ns(CLOCK_MONOTONIC) < end_ns) {
 		maps += map_once(race);
 		counters_once(race);
+		sched_yield();
 	}
 	__atomic_add_fetch(&race->mapped, maps, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&race->done, 1, __ATOMIC_RELEASE);
