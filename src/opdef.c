@@ -43,6 +43,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 	[IORING_OP_FSYNC] = {
 		.name = "FSYNC", .since = KVER(5, 1), .needs_file = true,
 		.prep = fsync_prep, .issue = fs_issue,
+		.finish = fs_finish,
 		.missing = "a range writes back the whole file",
 	},
 	[IORING_OP_POLL_ADD] = {
@@ -59,6 +60,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 	[IORING_OP_SYNC_FILE_RANGE] = {
 		.name = "SYNC_FILE_RANGE", .since = KVER(5, 2), .needs_file = true,
 		.prep = sync_file_range_prep, .issue = fs_issue,
+		.finish = fs_finish,
 	},
 	[IORING_OP_SENDMSG] = {
 		.name = "SENDMSG", .since = KVER(5, 3), .needs_file = true,
@@ -109,6 +111,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 	[IORING_OP_FALLOCATE] = {
 		.name = "FALLOCATE", .since = KVER(5, 6), .needs_file = true,
 		.prep = fallocate_prep, .issue = fs_issue,
+		.finish = fs_finish,
 	},
 	[IORING_OP_OPENAT] = {
 		.name = "OPENAT", .since = KVER(5, 6),
@@ -123,6 +126,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 	[IORING_OP_STATX] = {
 		.name = "STATX", .since = KVER(5, 6),
 		.prep = statx_prep, .issue = fs_issue,
+		.finish = fs_finish,
 	},
 	[IORING_OP_READ] = {
 		.name = "READ", .since = KVER(5, 6), .needs_file = true,
@@ -138,10 +142,12 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 	[IORING_OP_FADVISE] = {
 		.name = "FADVISE", .since = KVER(5, 6), .needs_file = true,
 		.prep = fadvise_prep, .issue = fs_issue,
+		.finish = fs_finish,
 	},
 	[IORING_OP_MADVISE] = {
 		.name = "MADVISE", .since = KVER(5, 6),
 		.prep = madvise_prep, .issue = fs_issue,
+		.finish = fs_finish,
 	},
 	[IORING_OP_SEND] = {
 		.name = "SEND", .since = KVER(5, 6), .needs_file = true,
@@ -178,22 +184,27 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 	[IORING_OP_RENAMEAT] = {
 		.name = "RENAMEAT", .since = KVER(5, 11),
 		.prep = renameat_prep, .issue = fs_issue,
+		.finish = fs_finish,
 	},
 	[IORING_OP_UNLINKAT] = {
 		.name = "UNLINKAT", .since = KVER(5, 11),
 		.prep = unlinkat_prep, .issue = fs_issue,
+		.finish = fs_finish,
 	},
 	[IORING_OP_MKDIRAT] = {
 		.name = "MKDIRAT", .since = KVER(5, 15),
 		.prep = mkdirat_prep, .issue = fs_issue,
+		.finish = fs_finish,
 	},
 	[IORING_OP_SYMLINKAT] = {
 		.name = "SYMLINKAT", .since = KVER(5, 15),
 		.prep = symlinkat_prep, .issue = fs_issue,
+		.finish = fs_finish,
 	},
 	[IORING_OP_LINKAT] = {
 		.name = "LINKAT", .since = KVER(5, 15),
 		.prep = linkat_prep, .issue = fs_issue,
+		.finish = fs_finish,
 	},
 	[IORING_OP_SOCKET] = {
 		.name = "SOCKET", .since = KVER(5, 19),
@@ -209,6 +220,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 	[IORING_OP_FTRUNCATE] = {
 		.name = "FTRUNCATE", .since = KVER(6, 9), .needs_file = true,
 		.prep = ftruncate_prep, .issue = fs_issue,
+		.finish = fs_finish,
 	},
 	[IORING_OP_BIND] = {
 		.name = "BIND", .since = KVER(6, 11), .needs_file = true,

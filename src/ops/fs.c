@@ -252,3 +252,17 @@ int fs_issue(struct req *req, uint32_t issue_flags)
 		(int32_t)calls[req->opcode](req, req_cmd(req, struct fs_cmd));
 	return ISSUE_DONE;
 }
+
+/*
+ * To the kernel an error of these calls is a result like any other: it breaks
+ * no chain, and CQE_SKIP_SUCCESS hides it. FADVISE is the exception, and a
+ * file that isn't there.
+ */
+int fs_finish(struct req *req)
+{
+	bool no_file = req->def->needs_file && req->res == -EBADF;
+
+	if (req->opcode != IORING_OP_FADVISE && !no_file)
+		req->flags |= REQ_F_SUCCESS;
+	return ISSUE_DONE;
+}

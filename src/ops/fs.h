@@ -19,5 +19,6 @@ int linkat_prep(struct req *req, const struct io_uring_sqe *sqe);
 
 /* All of them: the opcode says which. */
 int fs_issue(struct req *req, uint32_t issue_flags);
+int fs_finish(struct req *req);
 
 #endif

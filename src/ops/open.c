@@ -4,10 +4,11 @@
  *
  * Theory: opening is tried at once when it needs nothing but what the kernel
  * has in its caches (openat2(2) with RESOLVE_CACHED, Linux 5.12) and can
- * neither create nor truncate; otherwise a worker does it. The try is made
- * with O_NONBLOCK, removed afterwards, because a FIFO or a device could keep
- * it waiting: so a FIFO opens for reading although nobody writes, and says
- * ENXIO for writing when nobody reads. The kernel's io_uring does the same.
+ * neither create nor truncate; otherwise a worker does it. Either way it is
+ * made with O_NONBLOCK, removed afterwards, because a FIFO or a device could
+ * keep it waiting: so a FIFO opens for reading although nobody writes, and
+ * says ENXIO for writing when nobody reads. The kernel's io_uring does the
+ * same inline; its workers wait, ours would be stuck there.
  *
  * A file for a slot of registered files is installed under the ring lock, in
  * open_finish(), wherever it was opened; until then it is close-on-exec.
@@ -30,7 +31,7 @@
 #include "engine/path.h"
 
 /* How much of an open_how from the future is looked at; the rest must be 0. */
-#define HOW_BYTES_MAX 4096u
+#define HOW_BYTES_MAX 65536u
 #define LARGEFILE 0100000
 
 struct open_cmd {
@@ -149,28 +150,42 @@ static bool may_try(const struct open_cmd *c)
 	       (c->how.flags & O_TMPFILE) == O_DIRECTORY;
 }
 
-/* Returns a number, an error, or -EAGAIN: a worker has to do it. */
-static long try_cached(const struct req *req, const struct open_cmd *c)
+/* Without waiting for anybody at the other end. */
+static long open_at_once(const struct req *req, struct open_how how)
 {
 	const uint64_t kept = O_APPEND | O_ASYNC | O_DIRECT | O_NOATIME;
-	bool unblock = !(c->how.flags & (O_NONBLOCK | O_PATH));
-	struct open_how how = c->how;
+	bool unblock = !(how.flags & (O_NONBLOCK | O_PATH));
 	long fd;
 
-	how.resolve |= RESOLVE_CACHED;
 	if (unblock)
 		how.flags |= O_NONBLOCK;
 	fd = open_as(req, &how);
 	if (fd >= 0 && unblock)
 		SYS_3(SYS_fcntl, fd, F_SETFL, how.flags & kept);
+	return fd;
+}
+
+/* Returns a number, an error, or -EAGAIN: a worker has to do it. */
+static long try_cached(const struct req *req, const struct open_cmd *c)
+{
+	struct open_how how = c->how;
+	long fd;
+
+	how.resolve |= RESOLVE_CACHED;
+	fd = open_at_once(req, how);
 	/* A kernel that doesn't know RESOLVE_CACHED or the call. */
 	if (fd == -EINVAL || fd == -ENOSYS)
 		return -EAGAIN;
 	return fd;
 }
 
-static long open_plainly(const struct req *req, const struct open_cmd *c)
+/* EAGAIN: somebody holds a lease, and has to be waited for. */
+static long open_on_worker(const struct req *req, const struct open_cmd *c)
 {
+	long fd = open_at_once(req, c->how);
+
+	if (fd != -EAGAIN && fd != -ENOSYS)
+		return fd;
 	if (c->strict)
 		return open_as(req, &c->how);
 	return SYS_4(SYS_openat, req->fd, req->extra, c->how.flags,
@@ -183,7 +198,7 @@ int open_issue(struct req *req, uint32_t issue_flags)
 	long fd = -EAGAIN;
 
 	if (issue_flags & ISSUE_WORKER) {
-		req->res = (int32_t)open_plainly(req, c);
+		req->res = (int32_t)open_on_worker(req, c);
 		return ISSUE_DONE;
 	}
 	if (may_try(c))
