@@ -68,7 +68,7 @@ static void add_quoted(struct line *line, const char *text)
 
 static void add_all(struct line *line, unsigned int lanes)
 {
-	struct polyring_counter counters[COUNTERS_MAX];
+	static struct polyring_counter counters[COUNTERS_MAX];
 	size_t count = polyring_counters(counters, COUNTERS_MAX);
 
 	add(line, "{\"pid\":%ld,\"program\":", owner_pid);
@@ -106,7 +106,10 @@ static long pid_now(void)
 	return sys_direct(SYS_getpid, 0, 0, 0, 0, 0, 0);
 }
 
-/* At most one line: whoever takes the lanes writes. */
+/*
+ * At most one line: whoever takes the lanes writes. Nothing large goes on the
+ * stack, which may be that of a crash handler.
+ */
 static void counters_write(void)
 {
 	const char *path = getenv("POLYRING_COUNTERS");
@@ -118,6 +121,7 @@ static void counters_write(void)
 	lanes = __atomic_exchange_n(&counters_lanes, 0, __ATOMIC_RELAXED);
 	if (!lanes)
 		return;
+	line.length = 0;
 	add_all(&line, lanes);
 	append(path, &line);
 }

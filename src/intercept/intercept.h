@@ -108,6 +108,9 @@ void signals_after_fork(void);
 /* Let a signal meet what the program has installed for it. */
 void signals_pass_on(int signo, siginfo_t *info, void *ucontext);
 
+/* Learn early what a crash handler should not have to look for. */
+void signals_open(void);
+
 /* Unblock SIGSYS in the calling thread. */
 void signals_unblock_sigsys(void);
 

@@ -220,24 +220,42 @@ static int split_sites(const struct site_list *from, struct site *to)
 
 /* ---- arming -------------------------------------------------------------- */
 
-/* TSYNC answers with the thread that could not follow. */
-static int filter_load(const struct program *program)
+static long seccomp_filter(const struct program *program, unsigned int flags)
 {
 	struct sock_fprog fprog = {
 		.len = (unsigned short)program->length,
 		.filter = program->code,
 	};
+
+	return sys_direct(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags,
+			  (long)&fprog, 0, 0, 0);
+}
+
+/*
+ * This is no sandbox, so the processor may go on speculating as before
+ * (SPEC_ALLOW; kernels before 4.17 do not know it).
+ */
+static long filter_try(const struct program *program)
+{
+	const unsigned int all_threads = SECCOMP_FILTER_FLAG_TSYNC;
+	long result = seccomp_filter(
+		program, all_threads | SECCOMP_FILTER_FLAG_SPEC_ALLOW);
+
+	return result == -EINVAL ? seccomp_filter(program, all_threads)
+				 : result;
+}
+
+/* Rules 3 and 4. TSYNC answers with the thread that could not follow. */
+static int filter_load(const struct program *program)
+{
 	long result;
 
 	if (program->length > BPF_MAXINSNS)
 		return -E2BIG;
-	result = sys_direct(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
-			    SECCOMP_FILTER_FLAG_TSYNC, (long)&fprog, 0, 0, 0);
+	result = filter_try(program);
 	if (result == -EACCES) {
 		sys_direct(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0);
-		result = sys_direct(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
-				    SECCOMP_FILTER_FLAG_TSYNC, (long)&fprog, 0,
-				    0, 0);
+		result = filter_try(program);
 	}
 	return result > 0 ? -ESRCH : (int)result;
 }
@@ -305,6 +323,7 @@ static void forked(void)
 __attribute__((constructor)) static void intercept_open(void)
 {
 	real_resolve();
+	signals_open();
 	if (!intercept_engine_serves())
 		return;
 	signals_unblock_sigsys();
