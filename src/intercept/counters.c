@@ -113,7 +113,7 @@ static long pid_now(void)
 static void counters_write(void)
 {
 	const char *path = getenv("POLYRING_COUNTERS");
-	struct line line = {.length = 0};
+	static struct line line;
 	unsigned int lanes;
 
 	if (!path || !*path || pid_now() != owner_pid)

@@ -500,7 +500,7 @@ def main():
     parser.add_argument("polyring", help="the command")
     parser.add_argument("programs", help="where the test programs are")
     arguments = parser.parse_args()
-    case = Case(os.path.abspath(arguments.polyring),
+    case = Case(os.path.realpath(arguments.polyring),
                 os.path.abspath(arguments.programs), None)
     failed = 0
     print(f"1..{len(TESTS)}")
