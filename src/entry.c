@@ -13,6 +13,7 @@
  */
 #include "entry.h"
 
+#include <sched.h>
 #include <string.h>
 
 #include "base/fault.h"
@@ -39,7 +40,8 @@
 
 #define SETUP_FLAGS                                                      \
 	(IORING_SETUP_SQPOLL | IORING_SETUP_SQ_AFF | IORING_SETUP_CQSIZE | \
-	 IORING_SETUP_CLAMP | IORING_SETUP_R_DISABLED |                  \
+	 IORING_SETUP_CLAMP | IORING_SETUP_ATTACH_WQ |                   \
+	 IORING_SETUP_R_DISABLED |                                       \
 	 IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN |           \
 	 IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SQE128 |               \
 	 IORING_SETUP_CQE32 | IORING_SETUP_SINGLE_ISSUER |               \
@@ -52,7 +54,23 @@
 	 IORING_ENTER_REGISTERED_RING | IORING_ENTER_ABS_TIMER |      \
 	 IORING_ENTER_NO_IOWAIT)
 
+/* Why is @fd no ring of ours? */
+static int not_a_ring(int fd)
+{
+	return fd_is_open(fd) ? -EOPNOTSUPP : -EBADF;
+}
+
 /* ---- setup ---- */
+
+static bool cpu_usable(uint32_t cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	return cpu < CPU_SETSIZE &&
+	       SYS_3(SYS_sched_getaffinity, 0, sizeof(set), &set) > 0 &&
+	       CPU_ISSET(cpu, &set);
+}
 
 static int check_setup_flags(uint32_t flags)
 {
@@ -71,6 +89,22 @@ static int check_setup_flags(uint32_t flags)
 		return -EINVAL;
 	if (flags & IORING_SETUP_DEFER_TASKRUN &&
 	    !(flags & IORING_SETUP_SINGLE_ISSUER))
+		return -EINVAL;
+	return 0;
+}
+
+/* Workers are shared by all rings as it is: ATTACH_WQ only has to name one. */
+static int check_relations(const struct io_uring_params *p)
+{
+	if (p->flags & IORING_SETUP_ATTACH_WQ) {
+		int err = not_a_ring((int)p->wq_fd);
+
+		if (err == -EBADF)
+			return -ENXIO;
+		if (!polyring_owns((int)p->wq_fd))
+			return -EINVAL;
+	}
+	if (p->flags & IORING_SETUP_SQ_AFF && !cpu_usable(p->sq_thread_cpu))
 		return -EINVAL;
 	return 0;
 }
@@ -128,6 +162,8 @@ POLYRING_API int polyring_setup(uint32_t entries,
 	err = check_setup_flags(p.flags);
 	if (!err)
 		err = size_queues(entries, &p);
+	if (!err)
+		err = check_relations(&p);
 	if (err < 0)
 		return err;
 	p.features = FEATURES;
@@ -144,17 +180,21 @@ POLYRING_API int polyring_setup(uint32_t entries,
 /* What EXT_ARG brings, copied in. */
 struct enter_arg {
 	struct wait_spec spec;
+	uint64_t sigmask_address;
+	size_t sigmask_bytes;
 	sigset_t sigmask;
 };
 
-static int read_sigmask(struct enter_arg *a, uint64_t address, size_t bytes)
+static int read_sigmask(struct enter_arg *a)
 {
-	if (!address)
+	const void *from = (const void *)(uintptr_t)a->sigmask_address;
+
+	if (!from)
 		return 0;
-	if (bytes != sizeof(uint64_t))
+	if (a->sigmask_bytes != sizeof(uint64_t))
 		return -EINVAL;
 	memset(&a->sigmask, 0, sizeof(a->sigmask));
-	if (fault_copy(&a->sigmask, (void *)(uintptr_t)address, bytes) < 0)
+	if (fault_copy(&a->sigmask, from, sizeof(uint64_t)) < 0)
 		return -EFAULT;
 	a->spec.sigmask = &a->sigmask;
 	return 0;
@@ -183,10 +223,12 @@ static int read_arg(struct enter_arg *a, const void *arg, size_t bytes,
 		    uint32_t flags)
 {
 	struct io_uring_getevents_arg ext;
-	int err;
 
-	if (!(flags & IORING_ENTER_EXT_ARG))
-		return read_sigmask(a, (uintptr_t)arg, bytes);
+	if (!(flags & IORING_ENTER_EXT_ARG)) {
+		a->sigmask_address = (uintptr_t)arg;
+		a->sigmask_bytes = bytes;
+		return 0;
+	}
 	if (bytes != sizeof(ext))
 		return -EINVAL;
 	if (fault_copy(&ext, arg, sizeof(ext)) < 0)
@@ -195,8 +237,9 @@ static int read_arg(struct enter_arg *a, const void *arg, size_t bytes,
 		a->spec.min_wait_until_ns =
 			clock_now_ns(CLOCK_MONOTONIC) +
 			(int64_t)ext.min_wait_usec * 1000;
-	err = read_sigmask(a, ext.sigmask, ext.sigmask_sz);
-	return err < 0 ? err : read_deadline(a, ext.ts, flags);
+	a->sigmask_address = ext.sigmask;
+	a->sigmask_bytes = ext.sigmask_sz;
+	return read_deadline(a, ext.ts, flags);
 }
 
 static int get_events(struct ctx *ctx, uint32_t min_complete, uint32_t flags,
@@ -209,7 +252,11 @@ static int get_events(struct ctx *ctx, uint32_t min_complete, uint32_t flags,
 	if (err < 0)
 		return err;
 	a.spec.want = min_complete < most ? min_complete : most;
-	return wait_completions(ctx, &a.spec);
+	if (wait_is_over(ctx, a.spec.want))
+		return 0;
+	/* Only a thread that sleeps needs its signal mask looked at. */
+	err = read_sigmask(&a);
+	return err < 0 ? err : wait_completions(ctx, &a.spec);
 }
 
 /* The SQPOLL thread submits; this thread wakes it, or waits for room. */
@@ -228,11 +275,17 @@ static int leave_to_sqpoll(struct ctx *ctx, uint32_t to_submit, uint32_t flags)
 	return (int)to_submit;
 }
 
-static int check_enter(const struct ctx *ctx)
+/* The one issuer submits; with DEFER_TASKRUN it alone completes as well. */
+static int check_enter(const struct ctx *ctx, uint32_t to_submit,
+		       uint32_t flags)
 {
+	bool own_work = to_submit || (flags & IORING_ENTER_GETEVENTS &&
+				      ctx->flags & IORING_SETUP_DEFER_TASKRUN);
+
 	if (ctx->disabled)
 		return -EBADFD;
-	if (ctx->issuer_known && !(ctx->flags & IORING_SETUP_SQPOLL) &&
+	if (own_work && ctx->issuer_known &&
+	    !(ctx->flags & IORING_SETUP_SQPOLL) &&
 	    !pthread_equal(ctx->issuer, pthread_self()))
 		return -EEXIST;
 	return 0;
@@ -242,7 +295,7 @@ static int enter_locked(struct ctx *ctx, uint32_t to_submit,
 			uint32_t min_complete, uint32_t flags, const void *arg,
 			size_t bytes) HOLDS(&ctx->lock)
 {
-	int done = 0, err = check_enter(ctx);
+	int done = 0, err = check_enter(ctx, to_submit, flags);
 
 	if (err < 0)
 		return err;
@@ -270,13 +323,6 @@ static int ring_fd_of(uint32_t index, bool registered)
 	return ring_fds[index] ? ring_fds[index] - 1 : -EBADF;
 }
 
-/* Why is @fd no ring of ours? */
-static int not_a_ring(int fd)
-{
-	return SYS_3(SYS_fcntl, fd, 1 /* F_GETFD */, 0) < 0 ? -EBADF :
-							       -EOPNOTSUPP;
-}
-
 POLYRING_API int polyring_enter(int ring_fd, uint32_t to_submit,
 				uint32_t min_complete, uint32_t flags,
 				const void *arg, size_t arg_bytes)
@@ -301,7 +347,7 @@ POLYRING_API int polyring_enter(int ring_fd, uint32_t to_submit,
 			      arg_bytes);
 	notify_taken(ctx);
 	ctx->inside--;
-	cause = turn_has_cause(ctx);
+	cause = turn_has_cause(ctx) || (ctx->watched && ctx->byte_out);
 	ctx_unlock(ctx);
 	standby_left(ctx, cause);
 	return result;
@@ -372,8 +418,8 @@ POLYRING_API int polyring_register(int ring_fd, uint32_t opcode, void *arg,
 	int fd, result;
 
 	opcode &= ~IORING_REGISTER_USE_REGISTERED_RING;
-	if (opcode >= IORING_REGISTER_LAST)
-		return -EINVAL;
+	if (opcode >= IORING_REGISTER_LAST || ring_fd == -1)
+		return -EINVAL; /* -1 is for calls without a ring: none yet */
 	fd = ring_fd_of((uint32_t)ring_fd, registered);
 	if (fd < 0)
 		return fd == ring_fd ? -EBADF : fd;
@@ -395,8 +441,26 @@ POLYRING_API int polyring_register(int ring_fd, uint32_t opcode, void *arg,
 
 /*
  * The lookup of buffer rings runs without the ring's lock, under RCU; the ring
- * itself is never freed, and its memory's file lives as long as the fd.
+ * itself is never freed, and its memory's file lives as long as the fd. The
+ * offset's top bit marks a buffer ring and is also the group's bit 15: a group
+ * of the lower half is meant if there is one (X6).
  */
+static long map_buffer_ring(struct ctx *ctx, void *hint, size_t bytes, int prot,
+			    int flags, uint64_t offset)
+{
+	uint16_t bgid = offset >> IORING_OFF_PBUF_SHIFT & 0x7fff;
+	long at = kbuf_ring_map(ctx->kbuf, bgid, hint, bytes, prot, flags);
+
+	if (at == -ENOMEM || at == -EINVAL) {
+		long upper = kbuf_ring_map(ctx->kbuf, bgid | 0x8000, hint,
+					   bytes, prot, flags);
+
+		if (upper > 0)
+			return upper;
+	}
+	return at;
+}
+
 POLYRING_API long polyring_mmap(void *hint, size_t bytes, int prot, int flags,
 				int ring_fd, uint64_t offset)
 {
@@ -404,12 +468,12 @@ POLYRING_API long polyring_mmap(void *hint, size_t bytes, int prot, int flags,
 
 	if (!ctx || load_acquire(&ctx->state) != CTX_OPEN)
 		return -EBADF;
-	if ((offset & IORING_OFF_MMAP_MASK) != IORING_OFF_PBUF_RING)
-		return ring_shared_map(&ctx->queue.memory, hint, bytes, prot,
-				       flags, offset);
-	return kbuf_ring_map(ctx->kbuf,
-			     (uint16_t)(offset >> IORING_OFF_PBUF_SHIFT), hint,
-			     bytes, prot, flags);
+	if (offset % 4096)
+		return -EINVAL;
+	if (offset & IORING_OFF_PBUF_RING)
+		return map_buffer_ring(ctx, hint, bytes, prot, flags, offset);
+	return ring_shared_map(&ctx->queue.memory, hint, bytes, prot, flags,
+			       offset);
 }
 
 POLYRING_API bool polyring_owns(int fd)

@@ -47,16 +47,15 @@ int fault_load_u16(const uint16_t *from);
  * and one at each field of the entry, all in one call because this is the hot
  * path of every buffer selection. @mask is the number of entries less one.
  *
- * .bits is -ENOBUFS when tail equals head, -EFAULT when the memory is gone;
- * both compare greater than FAULT_PEEK_FAILED as unsigned. Else bits 0-31 are
- * the length, 32-47 the bid and 48-63 the entries queued less one, which are
- * never all set because a u16 distance less one is 65,534 at most.
+ * .queued is tail less head, 0 to 65,535, or -EFAULT when the memory is gone;
+ * unless it is positive the other fields mean nothing.
  */
 struct fault_peek {
-	uint64_t bits;
+	int queued;
+	uint32_t len;
+	uint16_t bid;
 	uint64_t addr;
 };
-#define FAULT_PEEK_FAILED UINT64_C(0xfffffffffffff000)
 
 /*
  * The call is made here, not by the compiler, which would save every register
@@ -67,15 +66,21 @@ struct fault_peek {
 static inline struct fault_peek fault_ring_peek(const struct io_uring_buf *ring,
 						uint32_t head, uint32_t mask)
 {
-	struct fault_peek entry;
+	uint64_t addr, word;
+	int queued;
 
 	__asm__ volatile("lea -128(%%rsp), %%rsp\n"
 			 "call fault_ring_peek_call\n"
 			 "lea 128(%%rsp), %%rsp\n"
-			 : "=a"(entry.bits), "=d"(entry.addr)
+			 : "=a"(queued), "=d"(addr), "=c"(word)
 			 : "D"(ring), "S"(head), "d"(mask)
-			 : "rcx", "cc", "memory");
-	return entry;
+			 : "cc", "memory");
+	return (struct fault_peek){
+		.queued = queued,
+		.len = (uint32_t)word,
+		.bid = (uint16_t)(word >> 32),
+		.addr = addr,
+	};
 }
 
 /* Can the byte be written? Writes nothing new to it. 0 or -EFAULT. */

@@ -55,6 +55,11 @@ void fd_close(int fd)
 		SYS_1(SYS_close, fd);
 }
 
+bool fd_is_open(int fd)
+{
+	return SYS_3(SYS_fcntl, fd, F_GETFD, 0) >= 0;
+}
+
 /* Only an eventfd's link in /proc says so; there is no call that does. */
 int fd_dup_eventfd(int fd)
 {

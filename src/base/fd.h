@@ -10,6 +10,8 @@
 #ifndef POLYRING_BASE_FD_H
 #define POLYRING_BASE_FD_H
 
+#include <stdbool.h>
+
 /*
  * Move @fd (or a negative errno, which is passed through) out of the
  * program's way. Returns the new number; @fd itself where there is no room.
@@ -20,6 +22,9 @@ int fd_move_high(int fd);
 int fd_dup_high(int fd);
 
 void fd_close(int fd);
+
+/* Is this number an open file? */
+bool fd_is_open(int fd);
 
 /* A duplicate of @fd, which must be an eventfd: -EBADF, -EINVAL. */
 int fd_dup_eventfd(int fd);

@@ -229,7 +229,7 @@ int reactor_arm(struct reactor *r, struct reactor_wait *wait, int fd,
 			w->held = -1;
 	}
 	list_remove(&w->idle);
-	list_push_back(&w->waits, &wait->node);
+	list_push_front(&w->waits, &wait->node); /* the kernel's order, too */
 	wait->watch = w;
 	wait->mask = mask | ALWAYS;
 	r->armed++;
@@ -371,16 +371,21 @@ static void watch_ready(struct reactor *r, struct reactor_watch *w,
 	r->cursor = NULL;
 }
 
-void reactor_dispatch(struct reactor *r, const struct reactor_events *found)
+bool reactor_dispatch(struct reactor *r, const struct reactor_events *found)
 {
+	bool woken = false;
+
 	for (int i = 0; i < found->count; i++) {
 		uint64_t tag = found->events[i].data.u64;
 		struct reactor_watch *w;
 
-		if (tag == WAKE_TAG)
+		if (tag == WAKE_TAG) {
+			woken = true;
 			continue;
+		}
 		w = r->watches[(uint32_t)tag];
 		if (w->generation == (uint32_t)(tag >> 32))
 			watch_ready(r, w, found->events[i].events);
 	}
+	return woken;
 }

@@ -103,8 +103,8 @@ void reactor_forget(struct reactor *reactor, int fd);
 int reactor_sleep(const struct reactor *reactor, struct reactor_events *events,
 		  int64_t deadline_ns, const sigset_t *sigmask);
 
-/* Call what reactor_sleep() found ready. */
-void reactor_dispatch(struct reactor *reactor,
+/* Call what reactor_sleep() found ready. Returns whether it was woken. */
+bool reactor_dispatch(struct reactor *reactor,
 		      const struct reactor_events *events);
 
 /* epoll_pwait2(2), also where the kernel or a tool doesn't know it. */

@@ -19,11 +19,13 @@
 /* One end for the application, one for us (D2). */
 static int open_socket(struct ctx *ctx)
 {
+	/* read(2) of a ring fd fails; it must not wait. */
+	const int type = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
 	int ends[2];
 	struct stat st;
 	long err;
 
-	err = SYS_4(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
+	err = SYS_4(SYS_socketpair, AF_UNIX, type, 0,
 		    ends);
 	if (err < 0)
 		return (int)err;
@@ -73,6 +75,7 @@ static void set_modes(struct ctx *ctx, const struct io_uring_params *p)
 	ctx->disabled = p->flags & IORING_SETUP_R_DISABLED;
 	ctx->shows_taskrun = p->flags & asks || !(p->flags & by_itself);
 	ctx->watched = true;
+	ctx->sqpoll_cpu = p->sq_thread_cpu;
 	if (p->flags & IORING_SETUP_SINGLE_ISSUER && !ctx->disabled) {
 		ctx->issuer = pthread_self();
 		ctx->issuer_known = true;

@@ -107,10 +107,12 @@ struct ctx {
 	bool event_async_only;
 	bool sqpoll_runs; /* its thread exists */
 	int64_t sqpoll_idle_ns;
+	uint32_t sqpoll_cpu; /* with SQ_AFF */
 
 	/* the standby thread's view */
 	uint32_t standby_seen; /* ctx->entered when it last looked */
 	bool attended; /* it watches this ring's reactor */
+	bool attend_fired; /* it was told once and does not watch now */
 	bool disabled; /* R_DISABLED, until ENABLE_RINGS */
 };
 

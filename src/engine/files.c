@@ -78,6 +78,8 @@ static int find_free(struct ctx *ctx)
 	struct file_table *t = &ctx->files;
 	uint32_t span = t->alloc_to - t->alloc_from;
 
+	if (!t->count)
+		return -ENFILE;
 	for (uint32_t i = 0; i < span; i++) {
 		uint32_t slot = t->alloc_from + (t->hint + i) % span;
 
@@ -141,7 +143,7 @@ static int read_word(const void *array, size_t index, size_t size, void *word)
 
 /* One slot from the application's arrays; -1 and NULL mean empty. */
 static int fill_from(struct ctx *ctx, uint32_t slot, const int32_t *fds,
-		     const uint64_t *tags, uint32_t i)
+		     const uint64_t *tags, uint32_t i, bool may_skip)
 {
 	uint64_t tag = 0;
 	int32_t fd = -1;
@@ -153,7 +155,7 @@ static int fill_from(struct ctx *ctx, uint32_t slot, const int32_t *fds,
 		return -EFAULT;
 	if ((fd == IORING_REGISTER_FILES_SKIP || fd == -1) && tag)
 		return -EINVAL;
-	if (fd == IORING_REGISTER_FILES_SKIP)
+	if (fd == IORING_REGISTER_FILES_SKIP && may_skip)
 		return 0;
 	if (fd == -1) {
 		err = files_remove(ctx, slot);
@@ -195,7 +197,7 @@ int files_register(struct ctx *ctx, const int32_t *fds, const uint64_t *tags,
 	ctx->files.alloc_to = count;
 	ctx->files.hint = 0;
 	for (uint32_t i = 0; !err && i < count; i++)
-		err = fill_from(ctx, i, fds, tags, i);
+		err = fill_from(ctx, i, fds, tags, i, false);
 	if (err < 0)
 		files_unregister(ctx);
 	return err;
@@ -228,8 +230,10 @@ int files_update(struct ctx *ctx, uint32_t offset, const int32_t *fds,
 		return -EOVERFLOW;
 	if (end > ctx->files.count)
 		return -EINVAL;
+	if (!fds)
+		return -EFAULT;
 	for (done = 0; done < count; done++) {
-		err = fill_from(ctx, offset + done, fds, tags, done);
+		err = fill_from(ctx, offset + done, fds, tags, done, true);
 		if (err < 0)
 			break;
 	}

@@ -58,8 +58,8 @@ int msg_import(struct req *req, uint64_t address, bool with_name,
 
 	if (fault_copy(&header, pointer(address), sizeof(header)) < 0)
 		return -EFAULT;
-	if ((int)header.msg_namelen < 0)
-		return -EINVAL;
+	if (with_name && (int)header.msg_namelen < 0)
+		return -EINVAL; /* a receive is told by its system call */
 	if (header.msg_iovlen > IOV_COUNT_MAX)
 		return -EMSGSIZE;
 	m = req_extra(req, sizeof(*m) +

@@ -124,8 +124,10 @@ void issue_settle(struct req *req, int said)
 /* The file is looked up when the request runs: a link may have opened it. */
 static int take_file(struct req *req)
 {
-	if (!(req->sqe_flags & IOSQE_FIXED_FILE) || req->file)
+	if (req->file)
 		return 0;
+	if (!(req->sqe_flags & IOSQE_FIXED_FILE))
+		return req->fd == req->ctx->ring_fd ? req->def->on_ring : 0;
 	req->file = file_get(req->ctx, (uint32_t)req->fd);
 	return req->file ? 0 : -EBADF;
 }

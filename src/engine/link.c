@@ -138,6 +138,15 @@ static void uncount(struct req *req)
 	req->ctx->live_counted--;
 }
 
+/* A request that skips its completion takes the rest into its silence. */
+static void doom(const struct req *req, struct req *next)
+{
+	next->flags |= REQ_F_DOOMED;
+	if (req->sqe_flags & IOSQE_CQE_SKIP_SUCCESS)
+		for (; next; next = next->link)
+			next->flags |= REQ_F_SILENT;
+}
+
 void link_after(struct req *req)
 {
 	struct req *next = req->link;
@@ -148,7 +157,7 @@ void link_after(struct req *req)
 	req->link = NULL;
 	uncount(req);
 	if (next && broken)
-		next->flags |= REQ_F_DOOMED;
+		doom(req, next);
 	else if (next && is_link_timeout(next))
 		next = end_timeout(next);
 	if (next)
@@ -204,6 +213,14 @@ static bool release_deferred(struct ctx *ctx)
 	return true;
 }
 
+/* What was moved was moved: that is then the result (S8). */
+static void finish_canceled(struct req *req)
+{
+	if (!req->moved)
+		req->cflags = 0; /* of a completion long posted */
+	req_finish_with(req, req->moved ? (int32_t)req->moved : -ECANCELED);
+}
+
 void link_run_ready(struct ctx *ctx)
 {
 	struct list *node;
@@ -216,7 +233,7 @@ void link_run_ready(struct ctx *ctx)
 			if (req->flags & REQ_F_DOOMED)
 				cancel_rest(req);
 			else if (req->flags & REQ_F_CANCELED)
-				req_finish_with(req, -ECANCELED);
+				finish_canceled(req);
 			else
 				req_issue(req);
 		}

@@ -125,6 +125,8 @@ void req_finish(struct req *req)
 	if (req->claim.kind != KBUF_NONE)
 		req_recycle(req, ISSUE_NONBLOCK);
 	req->state = REQ_DONE;
+	if (req->sqe_flags & IOSQE_ASYNC)
+		ctx->posted_async = true;
 	req_post_last(req);
 	ctx->live--;
 	link_after(req);
@@ -170,6 +172,19 @@ static void claim_unlock(struct req *req, uint32_t issue_flags) UNCHECKED_LOCKS
 		lock_drop(&req->ctx->lock);
 }
 
+bool req_file_is_open(const struct req *req)
+{
+	return fd_is_open(req_io_fd(req));
+}
+
+/* S6: on a worker, or as if on one. A multishot is never really there. */
+static bool can_not_come_back(const struct req *req, uint32_t issue_flags)
+{
+	return issue_flags & ISSUE_WORKER ||
+	       (req->sqe_flags & IOSQE_ASYNC &&
+		!(req->flags & REQ_F_MULTISHOT));
+}
+
 int req_claim(struct req *req, uint32_t want_bytes, bool at_once,
 	      uint32_t issue_flags)
 {
@@ -177,7 +192,8 @@ int req_claim(struct req *req, uint32_t want_bytes, bool at_once,
 
 	claim_lock(req, issue_flags);
 	err = kbuf_claim(req->ctx->kbuf, req->buf_group, want_bytes,
-			 at_once || (issue_flags & ISSUE_WORKER), &req->claim);
+			 at_once || can_not_come_back(req, issue_flags),
+			 &req->claim);
 	claim_unlock(req, issue_flags);
 	return err;
 }

@@ -130,6 +130,7 @@ struct opdef {
 	bool unbounded; /* its blocking form may wait for ever */
 	bool ioprio_free; /* ioprio is not looked at */
 	bool hidden; /* known, refused: `missing` says why */
+	int on_ring; /* the errno of trying it on the ring's own fd */
 	uint32_t waits_for; /* EPOLLIN, EPOLLOUT: what to arm on */
 	/* Check and copy; 0 or a negative errno. NULL: not supported. */
 	int (*prep)(struct req *req, const struct io_uring_sqe *sqe);
@@ -189,6 +190,9 @@ void req_detach(struct req *req);
 /* The number to do I/O through: the registered file's, the held duplicate's,
  * or the application's. Negative when there is none. */
 int req_io_fd(const struct req *req);
+
+/* Is there a file behind it? Asked when an operation failed otherwise. */
+bool req_file_is_open(const struct req *req);
 
 /* Allocate req->extra. NULL when out of memory. */
 void *req_extra(struct req *req, size_t bytes);

@@ -4,6 +4,7 @@
 #include <sched.h>
 
 #include "base/clock.h"
+#include "base/sys.h"
 #include "engine/notify.h"
 #include "engine/standby.h"
 #include "engine/submit.h"
@@ -37,10 +38,23 @@ static bool spin_once(struct ctx *ctx) HOLDS(&ctx->lock)
 	return submitted;
 }
 
+static void pin(const struct ctx *ctx)
+{
+	cpu_set_t set;
+
+	if (!(ctx->flags & IORING_SETUP_SQ_AFF))
+		return;
+	CPU_ZERO(&set);
+	CPU_SET(ctx->sqpoll_cpu, &set);
+	SYS_3(SYS_sched_setaffinity, 0, sizeof(set), &set);
+}
+
 static void *sqpoll_main(void *argument)
 {
 	struct ctx *ctx = argument;
 	int64_t busy_until = 0;
+
+	pin(ctx);
 
 	lock_take(&ctx->lock);
 	while (ctx->state == CTX_OPEN) {
@@ -50,6 +64,7 @@ static void *sqpoll_main(void *argument)
 			busy_until = now + ctx->sqpoll_idle_ns;
 		else if (now >= busy_until)
 			sleep_until_woken(ctx);
+		notify_taken(ctx);
 		ctx_unlock(ctx);
 		sched_yield();
 		lock_take(&ctx->lock);

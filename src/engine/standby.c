@@ -45,15 +45,15 @@ static void epoll_tell(int how, int fd, uint32_t events, void *data)
 	SYS_4(SYS_epoll_ctl, standby.epoll_fd, how, fd, &event);
 }
 
-/* Under the ring's lock. */
+/* Under the ring's lock. One event, then attend() again. */
 static void attend(struct ctx *ctx)
 {
-	uint32_t events = EPOLLIN | (defers(ctx) ? EPOLLONESHOT : 0);
 	int how = ctx->attended ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 
-	epoll_tell(how, ctx->reactor.epoll_fd, events,
+	epoll_tell(how, ctx->reactor.epoll_fd, EPOLLIN | EPOLLONESHOT,
 		   (void *)((uintptr_t)ctx | TAG_REACTOR));
 	ctx->attended = true;
+	ctx->attend_fired = false;
 }
 
 static void step_back(struct ctx *ctx)
@@ -64,15 +64,22 @@ static void step_back(struct ctx *ctx)
 	ctx->attended = false;
 }
 
-/* One turn, or for a DEFER_TASKRUN ring the word that one is due. */
-static void drive(struct ctx *ctx)
+/*
+ * One turn, or for a DEFER_TASKRUN ring the word that one is due. A thread
+ * that sleeps in the ring drives it: to look there beside it would take its
+ * events, and its wake-ups, away.
+ */
+static void drive(struct ctx *ctx) HOLDS(&ctx->lock)
 {
+	if (ctx->sleepers)
+		return;
 	if (ctx->state == CTX_OPEN && defers(ctx)) {
 		notify_work_waits(ctx);
 		return;
 	}
 	turn_sleep(ctx, 0, NULL);
 	notify_taken(ctx);
+	attend(ctx);
 }
 
 static void end_ring(struct ctx *ctx)
@@ -101,8 +108,10 @@ static void on_event(const struct epoll_event *event)
 		return;
 	}
 	lock_take(&ctx->lock);
-	if (ctx->state != CTX_FREE && ctx->attended)
+	if (ctx->state != CTX_FREE && ctx->attended) {
+		ctx->attend_fired = true;
 		drive(ctx);
+	}
 	ctx_unlock(ctx);
 }
 
@@ -123,9 +132,9 @@ static void look_at_open(struct ctx *ctx, struct look *look)
 		step_back(ctx);
 	else if (!ctx->attended && alone && !moved && !defers(ctx))
 		attend(ctx);
-	if (ctx->watched && ctx->byte_out) {
+	if (ctx->byte_out && !(defers(ctx) && ctx->attend_fired)) {
 		notify_taken(ctx);
-		look->moving |= ctx->byte_out && moved;
+		look->moving |= ctx->byte_out;
 	}
 	if (!ctx->attended)
 		return;
@@ -237,7 +246,7 @@ static int start(void)
 	if (err < 0)
 		goto close_epoll;
 	epoll_tell(EPOLL_CTL_ADD, standby.wake_fd, EPOLLIN | EPOLLET, NULL);
-	err = worker_thread(standby_main, NULL, "polyring-standby");
+	err = worker_thread(standby_main, NULL, "polyring-idle");
 	if (err < 0)
 		goto close_wake;
 	standby.running = true;
@@ -278,9 +287,10 @@ void standby_left(struct ctx *ctx, bool cause)
 	}
 	if (!cause)
 		return;
-	if (unlikely(announces(ctx))) {
+	if (unlikely(announces(ctx) || load_relaxed(&ctx->attended))) {
 		lock_take(&ctx->lock);
-		if (ctx->state == CTX_OPEN && (defers(ctx) || !ctx->attended))
+		if (ctx->state == CTX_OPEN &&
+		    (ctx->attended ? ctx->attend_fired : announces(ctx)))
 			attend(ctx);
 		lock_drop(&ctx->lock);
 	}

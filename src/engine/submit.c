@@ -50,8 +50,7 @@ static void take_words(struct req *req, const struct io_uring_sqe *sqe)
 static bool submit_one(struct ctx *ctx, struct req *req,
 		       const struct io_uring_sqe *sqe)
 {
-	bool alone = !ctx->chain_head &&
-		     !(sqe->flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK));
+	bool links = sqe->flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK);
 	int err;
 
 	take_words(req, sqe);
@@ -60,8 +59,8 @@ static bool submit_one(struct ctx *ctx, struct req *req,
 	err = check(req, sqe);
 	req->res = err < 0 ? err : 0;
 	link_submit(req, err < 0);
-	/* A chain takes its failure to its end; it never ends the batch. */
-	return err >= 0 || !alone || ctx->flags & IORING_SETUP_SUBMIT_ALL;
+	/* A chain takes its failure to its end before it ends the batch. */
+	return err >= 0 || links || ctx->flags & IORING_SETUP_SUBMIT_ALL;
 }
 
 int submit(struct ctx *ctx, uint32_t count)

@@ -31,17 +31,20 @@ static bool enough(struct ctx *ctx, uint32_t want)
 	return queue_ready(&ctx->queue) >= want;
 }
 
+bool wait_is_over(struct ctx *ctx, uint32_t want)
+{
+	if (!enough(ctx, want))
+		return false;
+	if (turn_has_cause(ctx))
+		turn_sleep(ctx, 0, NULL);
+	return true;
+}
+
 int wait_completions(struct ctx *ctx, const struct wait_spec *spec)
 {
 	int64_t now = timed(spec) ? clock_now_ns(CLOCK_MONOTONIC) : 0;
 	int err = 0;
 
-	if (enough(ctx, spec->want)) {
-		/* Armed work must not starve behind inline completions. */
-		if (turn_has_cause(ctx))
-			turn_sleep(ctx, 0, NULL);
-		return 0;
-	}
 	while (!err && !enough(ctx, wanted_now(spec, now))) {
 		if (now >= spec->deadline_ns) {
 			err = -ETIME;

@@ -20,6 +20,12 @@ struct wait_spec {
 	const sigset_t *sigmask;
 };
 
+/*
+ * Are @want completions there? Then it takes one look at what is armed, which
+ * must not starve behind completions that need no wait.
+ */
+bool wait_is_over(struct ctx *ctx, uint32_t want) HOLDS(&ctx->lock);
+
 /* Returns 0, -ETIME or -EINTR; the errors only when nothing is there. */
 int wait_completions(struct ctx *ctx, const struct wait_spec *spec)
 	HOLDS(&ctx->lock);

@@ -29,8 +29,10 @@
 
 /* What follows is out of kbuf_claim()'s way, which then needs no stack. */
 
-static COLD int claim_nothing(struct kbuf_group *group)
+static COLD int claim_nothing(struct kbuf_group *group,
+			      struct kbuf_claim *claim)
 {
+	claim->kind = KBUF_NONE;
 	return group ? group_starved(group) : -ENOBUFS;
 }
 
@@ -46,25 +48,25 @@ int kbuf_claim(struct kbuf_table *table, uint16_t bgid, uint32_t want_bytes,
 {
 	struct kbuf_group *group = group_find(table, bgid);
 	struct fault_peek entry;
-	uint32_t len;
 
-	claim->kind = KBUF_NONE;
-	claim->more = false;
-	claim->bgid = bgid;
 	if (unlikely(!group))
-		return claim_nothing(group);
+		return claim_nothing(group, claim);
+	claim->bgid = bgid;
 	if (group->kind != GROUP_RING)
 		return classic_claim(group, want_bytes, claim);
 	entry = fault_ring_peek(group->ring, ring_head(group), group->mask);
-	if (unlikely(entry.bits >= FAULT_PEEK_FAILED))
-		return claim_nothing(group);
+	if (unlikely(entry.queued <= 0))
+		return claim_nothing(group, claim);
 	/* How many are left once this one is gone; see ring_consume(). */
-	store_relaxed(&group->queued, (uint32_t)(entry.bits >> 48));
-	len = (uint32_t)entry.bits;
+	store_relaxed(&group->queued, (uint32_t)entry.queued - 1);
 	claim->addr = entry.addr;
-	claim->len = want_bytes && want_bytes < len ? want_bytes : len;
-	claim->bid = (uint16_t)(entry.bits >> 32);
+	claim->len = entry.len;
+	/* One comparison: 0 less one is more than any length. */
+	if (entry.len > want_bytes - 1)
+		claim->len = want_bytes;
+	claim->bid = entry.bid;
 	claim->kind = KBUF_RING;
+	claim->more = false;
 	claim->where = group;
 	return unlikely(at_once) ? claim_taken(group, claim) : 0;
 }

@@ -275,8 +275,10 @@ int classic_claim(struct kbuf_group *group, uint32_t want_bytes,
 	struct kbuf_record *record;
 
 	classic_check(group);
-	if (unlikely(!group->oldest))
+	if (unlikely(!group->oldest)) {
+		claim->kind = KBUF_NONE;
 		return group_starved(group);
+	}
 	record = list_take(group);
 	record->owner = group->serial;
 	count_claimed(group, 1);
@@ -286,6 +288,7 @@ int classic_claim(struct kbuf_group *group, uint32_t want_bytes,
 		claim->len = want_bytes;
 	claim->bid = record->bid;
 	claim->kind = KBUF_CLASSIC;
+	claim->more = false;
 	claim->where = record;
 	classic_check(group);
 	return 0;

@@ -42,53 +42,79 @@ static uint32_t many_needed(uint32_t want, uint32_t first_len, uint32_t max)
 	return needed < max ? (uint32_t)needed : max;
 }
 
-/* The entry goes into the bundle; false when the bundle ends before it. */
-static bool many_add(struct kbuf_claim_vec *claim, struct fault_peek entry,
-		     uint32_t room, bool inc)
-{
-	uint32_t len = (uint32_t)entry.bits;
+/* Where a bundle being gathered stands. */
+struct gather {
+	uint32_t max; /* buffers */
+	uint32_t room; /* bytes */
+	uint32_t count;
+	uint32_t queued; /* left when the last of them is gone */
+	bool inc;
+	bool cut;
+};
 
-	if (len > room) {
-		claim->cut = !inc;
-		if (!inc && claim->count)
+/* Returns whether the entry is part of the bundle. */
+static bool many_add(struct gather *gather, struct iovec *iov,
+		     struct fault_peek entry)
+{
+	uint32_t len = entry.len;
+
+	if (len > gather->room) {
+		gather->cut = !gather->inc;
+		if (!gather->inc && gather->count)
 			return false;
-		len = room;
+		len = gather->room;
 	}
-	claim->iov[claim->count].iov_base = (void *)(uintptr_t)entry.addr;
-	claim->iov[claim->count].iov_len = len;
-	claim->count++;
-	claim->bytes += len;
+	iov->iov_base = (void *)(uintptr_t)entry.addr;
+	iov->iov_len = len;
+	gather->room -= len;
+	gather->count++;
+	gather->queued = (uint32_t)entry.queued - 1;
 	return true;
 }
 
-static int many_gather(struct kbuf_group *group, uint32_t want, uint32_t max,
-		       struct kbuf_claim_vec *claim)
+static void many_gather(struct kbuf_group *group, struct gather *gather,
+			struct iovec *iov)
 {
-	uint32_t most = IORING_MAX_RW_COUNT, head = ring_head(group);
+	const uint32_t head = ring_head(group), mask = group->mask;
+	const struct io_uring_buf *ring = group->ring;
 	struct fault_peek entry;
 
-	if (want)
-		most = least(most, want);
-	while (claim->count < max && (claim->bytes < most || !claim->count)) {
-		entry = fault_ring_peek(group->ring, head + claim->count,
-					group->mask);
-		if (entry.bits >= FAULT_PEEK_FAILED)
+	while (gather->count < gather->max && gather->room) {
+		entry = fault_ring_peek(ring, head + gather->count, mask);
+		if (entry.queued <= 0)
 			break;
-		if (!claim->count) {
-			claim->bid = (uint16_t)(entry.bits >> 32);
-			if (want && !(uint32_t)entry.bits) {
-				bump(&group->starved);
-				return -ENOBUFS;
-			}
-			if (want)
-				max = many_needed(most, (uint32_t)entry.bits,
-						  max);
-		}
-		if (!many_add(claim, entry, most - claim->bytes, group->inc))
+		if (!many_add(gather, &iov[gather->count], entry))
 			break;
-		store_relaxed(&group->queued, (uint32_t)(entry.bits >> 48));
 	}
-	return claim->count ? 0 : group_starved(group);
+}
+
+static int many_ring(struct kbuf_group *group, uint32_t want, uint32_t max,
+		     struct kbuf_claim_vec *claim)
+{
+	uint32_t most = IORING_MAX_RW_COUNT;
+	struct gather gather = {.max = max, .inc = group->inc};
+	struct fault_peek first =
+		fault_ring_peek(group->ring, ring_head(group), group->mask);
+
+	if (first.queued <= 0)
+		return group_starved(group);
+	if (want && !first.len) {
+		bump(&group->starved);
+		return -ENOBUFS;
+	}
+	if (want) {
+		most = least(most, want);
+		gather.max = many_needed(most, first.len, max);
+	}
+	gather.room = most;
+	many_add(&gather, claim->iov, first);
+	many_gather(group, &gather, claim->iov);
+	store_relaxed(&group->queued, gather.queued);
+	claim->count = gather.count;
+	claim->bytes = most - gather.room;
+	claim->cut = gather.cut;
+	claim->bid = first.bid;
+	return 0;
 }
 
 /* A classic group's one buffer. */
@@ -167,7 +193,7 @@ int kbuf_claim_many(struct kbuf_table *table, uint16_t bgid,
 		return -ENOENT;
 	if (group->kind != GROUP_RING)
 		return many_classic(group, want_bytes, claim);
-	err = many_gather(group, want_bytes, least(max, KBUF_MANY_MAX), claim);
+	err = many_ring(group, want_bytes, least(max, KBUF_MANY_MAX), claim);
 	if (err < 0)
 		return err;
 	claim->kind = at_once ? KBUF_TAKEN : KBUF_RING;

@@ -11,7 +11,7 @@
 
 #define NOP_FLAGS                                                   \
 	(IORING_NOP_INJECT_RESULT | IORING_NOP_FILE |               \
-	 IORING_NOP_FIXED_FILE | IORING_NOP_TW)
+	 IORING_NOP_FIXED_FILE | IORING_NOP_FIXED_BUFFER | IORING_NOP_TW)
 
 struct nop_cmd {
 	int32_t result;
@@ -35,6 +35,8 @@ int nop_issue(struct req *req, uint32_t issue_flags)
 
 	(void)issue_flags;
 	req->res = c->result;
+	if (c->flags & IORING_NOP_FIXED_BUFFER)
+		return -EFAULT; /* no buffers are registered */
 	if (!(c->flags & IORING_NOP_FILE))
 		return ISSUE_DONE;
 	if (c->flags & IORING_NOP_FIXED_FILE) {

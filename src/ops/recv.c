@@ -17,7 +17,10 @@
  */
 #include "ops/recv.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "base/fault.h"
 #include "base/sys.h"
@@ -67,6 +70,8 @@ static int common_prep(struct req *req, const struct io_uring_sqe *sqe)
 	memset(c, 0, sizeof(*c));
 	c->msg_flags = sqe->op_flags;
 	c->want_bytes = sqe->len;
+	if (sqe->len > INT32_MAX)
+		return -EINVAL;
 	return check_multishot(req, sqe);
 }
 
@@ -80,6 +85,13 @@ int recv_prep(struct req *req, const struct io_uring_sqe *sqe)
 	return err;
 }
 
+/* What precedes the payload in a multishot RECVMSG's buffer. */
+static uint64_t divided_bytes(const struct recv_cmd *c)
+{
+	return sizeof(struct io_uring_recvmsg_out) + (uint64_t)c->name_bytes +
+	       c->control_bytes;
+}
+
 /* With a selected buffer only the sizes of the msghdr count. */
 static int recvmsg_select_prep(struct req *req, struct recv_cmd *c)
 {
@@ -90,11 +102,12 @@ static int recvmsg_select_prep(struct req *req, struct recv_cmd *c)
 	c->want_bytes = h->msg_iovlen ? (uint32_t)c->msg->vectors[0].iov_len : 0;
 	if (!(req->flags & REQ_F_MULTISHOT))
 		return 0;
-	if (h->msg_namelen > INT32_MAX || h->msg_controllen > INT32_MAX)
-		return -EOVERFLOW;
 	c->name_bytes = h->msg_namelen;
 	c->control_bytes = (uint32_t)h->msg_controllen;
-	return 0;
+	return divided_bytes(c) > INT32_MAX ||
+			       h->msg_controllen > INT32_MAX ?
+		       -EOVERFLOW :
+		       0;
 }
 
 int recvmsg_prep(struct req *req, const struct io_uring_sqe *sqe)
@@ -146,26 +159,17 @@ static long recvmsg_once(const struct req *req, const struct recv_cmd *c)
 
 /* ---- one try of a multishot RECVMSG (S13) ---- */
 
-static bool divide(const struct recv_cmd *c, uint32_t *header_bytes)
-{
-	uint64_t bytes = sizeof(struct io_uring_recvmsg_out) +
-			 (uint64_t)c->name_bytes + c->control_bytes;
-
-	*header_bytes = (uint32_t)bytes;
-	return bytes <= c->one.iov_len;
-}
-
 static long recvmsg_divided(const struct req *req, const struct recv_cmd *c)
 {
 	struct io_uring_recvmsg_out out;
 	char *base = c->one.iov_base;
 	char *name = base + sizeof(out);
-	uint32_t header_bytes;
+	uint32_t header_bytes = (uint32_t)divided_bytes(c);
 	struct iovec payload;
 	struct msghdr h;
 	long n;
 
-	if (!divide(c, &header_bytes))
+	if (header_bytes > c->one.iov_len)
 		return -EFAULT;
 	payload.iov_base = base + header_bytes;
 	payload.iov_len = c->one.iov_len - header_bytes;
@@ -189,7 +193,7 @@ static long recvmsg_divided(const struct req *req, const struct recv_cmd *c)
 	/* The completion covers the header; what was cut off is not in it. */
 	if ((size_t)n > payload.iov_len)
 		n = (long)payload.iov_len;
-	return n ? n + header_bytes : 0;
+	return n + header_bytes;
 }
 
 static long try_once(struct req *req, struct recv_cmd *c)
@@ -213,6 +217,10 @@ static int take_buffer(struct req *req, struct recv_cmd *c, uint32_t flags)
 	err = req_claim(req, c->want_bytes, false, flags);
 	if (err < 0)
 		return err;
+	if (!req->claim.addr) {
+		req_recycle(req, flags);
+		return -ENOBUFS; /* S10 */
+	}
 	c->one.iov_base = (void *)(uintptr_t)req->claim.addr;
 	c->one.iov_len = req->claim.len;
 	if (c->msg) {
@@ -249,36 +257,6 @@ static void step(struct req *req, struct recv_cmd *c, size_t bytes)
 	}
 }
 
-/* The kernel tells so when it knows that more waits in the socket. */
-static uint32_t nonempty(const struct req *req, const struct recv_cmd *c, long n)
-{
-	int waiting = 0;
-
-	if (c->kind == KIND_PACKETS || n <= 0 || (size_t)n < room_of(c))
-		return 0;
-	if (SYS_3(SYS_ioctl, req_io_fd(req), 0x541b /* FIONREAD */, &waiting) < 0)
-		return 0;
-	return waiting > 0 ? IORING_CQE_F_SOCK_NONEMPTY : 0;
-}
-
-/* The last completion: bytes, the end of the stream, or an error. */
-static int conclude(struct req *req, struct recv_cmd *c, long n, uint32_t flags)
-{
-	uint32_t total = req->moved + (n > 0 ? (uint32_t)n : 0);
-
-	req->cflags |= nonempty(req, c, n);
-	if (req->claim.kind != KBUF_NONE) {
-		if (total)
-			req_commit(req, total, flags);
-		else
-			req_recycle(req, flags);
-	}
-	req->res = total || n >= 0 ? (int32_t)total : (int32_t)n;
-	if (n < 0 || (waits_for_all(c) && (size_t)n < room_of(c)))
-		req->flags |= REQ_F_FAIL_LINK;
-	return ISSUE_DONE;
-}
-
 static void learn_kind(const struct req *req, struct recv_cmd *c)
 {
 	int type = 0;
@@ -291,20 +269,70 @@ static void learn_kind(const struct req *req, struct recv_cmd *c)
 	c->kind = type == SOCK_STREAM ? KIND_STREAM : KIND_PACKETS;
 }
 
+/* A TCP connection whose peer has sent its end, not one that was reset. */
+static bool tcp_ended(const struct req *req)
+{
+	struct tcp_info info;
+	socklen_t bytes = sizeof(info);
+
+	return SYS_5(SYS_getsockopt, req_io_fd(req), IPPROTO_TCP, TCP_INFO,
+		     &info, &bytes) == 0 &&
+	       info.tcpi_state != TCP_CLOSE;
+}
+
+/*
+ * Does the kernel know that more waits in the socket? A stream that gave less
+ * than there was room for is empty. TCP counts its end as something to read.
+ */
+static uint32_t nonempty(const struct req *req, struct recv_cmd *c, long n)
+{
+	int waiting = 0;
+
+	if (n < 0 || (n && (size_t)n < room_of(c)))
+		return 0;
+	learn_kind(req, c);
+	if (c->kind != KIND_STREAM)
+		return 0;
+	if (SYS_3(SYS_ioctl, req_io_fd(req), FIONREAD, &waiting) < 0)
+		return 0;
+	if (!waiting && !n && room_of(c))
+		waiting = tcp_ended(req);
+	return waiting > 0 ? IORING_CQE_F_SOCK_NONEMPTY : 0;
+}
+
+/* The last completion: bytes, the end of the stream, or an error. */
+static int conclude(struct req *req, struct recv_cmd *c, long n, uint32_t flags)
+{
+	uint32_t total = req->moved + (n > 0 ? (uint32_t)n : 0);
+
+	req->cflags |= nonempty(req, c, n);
+	if (req->claim.kind != KBUF_NONE) {
+		/* What was taken at selection (S6) is consumed and reported. */
+		if (total || req->claim.kind == KBUF_TAKEN)
+			req_commit(req, total, flags);
+		else
+			req_recycle(req, flags);
+	}
+	req->res = total || n >= 0 ? (int32_t)total : (int32_t)n;
+	if (n < 0 || (waits_for_all(c) && (size_t)n < room_of(c)))
+		req->flags |= REQ_F_FAIL_LINK;
+	return ISSUE_DONE;
+}
+
 /* One try: ISSUE_DONE with the answer in *@n, or what else to do. */
 static int attempt(struct req *req, struct recv_cmd *c, uint32_t flags, long *n)
 {
 	int err = take_buffer(req, c, flags);
 
 	if (err < 0)
-		return err;
+		return req_file_is_open(req) ? err : -EBADF;
 	*n = try_once(req, c);
 	if (*n != -EAGAIN || c->msg_flags & MSG_DONTWAIT)
 		return ISSUE_DONE;
 	/* Waiting holds no buffer, unless bytes are in it (S1, S8). */
 	if (req->moved)
 		req_hold(req, flags);
-	else if (req->claim.kind != KBUF_NONE)
+	else if (req->claim.kind != KBUF_TAKEN)
 		req_recycle(req, flags);
 	return ISSUE_AGAIN;
 }
@@ -328,10 +356,10 @@ static int recv_single(struct req *req, struct recv_cmd *c, uint32_t flags)
 }
 
 /* Nothing more is there to read, as far as one can tell without a call. */
-static bool drained(const struct req *req, const struct recv_cmd *c, long n)
+static bool drained(const struct req *req, const struct recv_cmd *c)
 {
-	return c->kind == KIND_STREAM && (size_t)n < c->one.iov_len &&
-	       req->wait.watch &&
+	return c->kind == KIND_STREAM &&
+	       !(req->cflags & IORING_CQE_F_SOCK_NONEMPTY) &&
 	       !(req->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
 }
 
@@ -346,7 +374,7 @@ static int recv_multishot(struct req *req, struct recv_cmd *c, uint32_t flags)
 		said = attempt(req, c, flags, &n);
 		if (said != ISSUE_DONE)
 			return said;
-		if (n <= 0)
+		if (n <= 0 || (c->msg && (uint64_t)n == divided_bytes(c)))
 			return conclude(req, c, n, flags);
 		req->cflags |= nonempty(req, c, n);
 		req_commit(req, (uint32_t)n, flags);
@@ -354,7 +382,7 @@ static int recv_multishot(struct req *req, struct recv_cmd *c, uint32_t flags)
 			req->res = (int32_t)n;
 			return ISSUE_DONE;
 		}
-		if (drained(req, c, n))
+		if (drained(req, c))
 			return ISSUE_AGAIN;
 	}
 	return ISSUE_MORE;

@@ -23,6 +23,7 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
+#include "base/fault.h"
 #include "base/sys.h"
 #include "engine/iov.h"
 
@@ -40,13 +41,33 @@ struct rw_cmd {
 	bool writes;
 };
 
+/* A class, and with a class a level; nothing else. */
+static bool ioprio_ok(uint16_t ioprio)
+{
+	uint32_t class = ioprio >> 13;
+
+	return class ? class <= 3 : !(ioprio & 7);
+}
+
+/* Attributes are integrity data, which no file of ours can take. */
+static int check_attributes(const struct io_uring_sqe *sqe)
+{
+	uint8_t attributes[32];
+
+	if (sqe->attr_type_mask == 1 &&
+	    fault_copy(attributes, (void *)(uintptr_t)sqe->attr_ptr,
+		       sizeof(attributes)) < 0)
+		return -EFAULT;
+	return sqe->attr_type_mask ? -EINVAL : 0;
+}
+
 static int common_prep(struct req *req, const struct io_uring_sqe *sqe,
 		       bool writes)
 {
 	struct rw_cmd *c = req_cmd(req, struct rw_cmd);
 
-	if (sqe->attr_type_mask)
-		return -EINVAL; /* no FEAT_RW_ATTR */
+	if (!ioprio_ok(sqe->ioprio))
+		return -EINVAL;
 	c->position = sqe->off;
 	c->rw_flags = sqe->op_flags;
 	c->writes = writes;
@@ -58,15 +79,19 @@ static int single_prep(struct req *req, const struct io_uring_sqe *sqe,
 		       bool writes)
 {
 	struct rw_cmd *c = req_cmd(req, struct rw_cmd);
+	int err;
 
 	c->one.iov_base = (void *)(uintptr_t)sqe->addr;
 	c->one.iov_len = sqe->len < IORING_MAX_RW_COUNT ? sqe->len :
 							  IORING_MAX_RW_COUNT;
 	c->vectors = &c->one;
 	c->count = 1;
-	common_prep(req, sqe, writes);
+	err = common_prep(req, sqe, writes);
 	c->want_bytes = sqe->len;
-	return sqe->attr_type_mask ? -EINVAL : 0;
+	if (!err && !(sqe->flags & IOSQE_BUFFER_SELECT) &&
+	    !fault_range_ok(sqe->addr, c->one.iov_len))
+		err = -EFAULT;
+	return err < 0 ? err : check_attributes(sqe);
 }
 
 static int vector_prep(struct req *req, const struct io_uring_sqe *sqe,
@@ -78,8 +103,10 @@ static int vector_prep(struct req *req, const struct io_uring_sqe *sqe,
 	if (err < 0)
 		return err;
 	c->count = sqe->len;
-	if (!(sqe->flags & IOSQE_BUFFER_SELECT))
-		return iov_import(req, sqe->addr, sqe->len, &c->vectors);
+	if (!(sqe->flags & IOSQE_BUFFER_SELECT)) {
+		err = iov_import(req, sqe->addr, sqe->len, &c->vectors);
+		return err < 0 ? err : check_attributes(sqe);
+	}
 	if (sqe->len != 1)
 		return -EINVAL;
 	err = iov_import(req, sqe->addr, 1, &c->vectors);
@@ -111,6 +138,8 @@ int writev_prep(struct req *req, const struct io_uring_sqe *sqe)
 int read_multishot_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
 	if (!(sqe->flags & IOSQE_BUFFER_SELECT))
+		return -EINVAL;
+	if (sqe->addr || sqe->len)
 		return -EINVAL;
 	req->flags |= REQ_F_MULTISHOT;
 	return single_prep(req, sqe, false);
@@ -167,6 +196,10 @@ static int without_nowait(struct req *req, struct rw_cmd *c, long *n)
 static int attempt(struct req *req, struct rw_cmd *c, uint32_t issue_flags,
 		   long *n)
 {
+	if (unlikely(c->rw_flags & RWF_HIPRI)) { /* for IOPOLL rings alone */
+		*n = req_file_is_open(req) ? -EINVAL : -EBADF;
+		return ISSUE_DONE;
+	}
 	if (issue_flags & ISSUE_WORKER) {
 		*n = transfer_anywhere(req, c, c->rw_flags);
 		return ISSUE_DONE;
@@ -220,28 +253,42 @@ static int move(struct req *req, uint32_t issue_flags)
 	return ISSUE_DONE;
 }
 
-/* S6: what can't be retried later has consumed its buffer, come what may. */
+/*
+ * The end: bytes, the end of the file, or an error. Bytes and the end consume
+ * the buffer. An error leaves a ring's entry where it is if the file could be
+ * waited for; what can't be retried later (S6) has consumed it, and so has a
+ * classic buffer, come what may (the kernel's READ never puts one back).
+ */
 static void settle_buffer(struct req *req, uint32_t issue_flags)
 {
 	uint32_t asked = req->claim.len;
 	uint32_t moved = req->res > 0 ? (uint32_t)req->res : 0;
+	bool waits;
 
-	if (moved == asked)
+	if (moved == asked && moved) {
 		req_commit(req, moved, issue_flags);
-	else if (req->claim.kind == KBUF_TAKEN || !pollable(req))
-		req_commit(req, asked, issue_flags);
-	else if (moved)
-		req_commit(req, moved, issue_flags);
-	else
+		return;
+	}
+	waits = pollable(req);
+	if (req->claim.kind == KBUF_RING && waits &&
+	    (req->res < 0 || (!req->res && req->flags & REQ_F_MULTISHOT)))
 		req_recycle(req, issue_flags);
+	else
+		req_commit(req, waits ? moved : asked, issue_flags);
 }
 
+/* A buffer for this try, or the one that the request still holds. */
 static int claim_for(struct req *req, struct rw_cmd *c, uint32_t issue_flags)
 {
-	int err = req_claim(req, c->want_bytes, false, issue_flags);
+	int err;
 
-	if (err < 0)
-		return err;
+	if (req->moved)
+		return 0;
+	if (req->claim.kind == KBUF_NONE) {
+		err = req_claim(req, c->want_bytes, false, issue_flags);
+		if (err < 0)
+			return err;
+	}
 	c->one.iov_base = (void *)(uintptr_t)req->claim.addr;
 	c->one.iov_len = req->claim.len;
 	c->vectors = &c->one;
@@ -249,31 +296,41 @@ static int claim_for(struct req *req, struct rw_cmd *c, uint32_t issue_flags)
 	return 0;
 }
 
+/*
+ * It will be tried again, perhaps on a worker. A ring's entry stays in the
+ * ring, unless some of it is filled (S8); a classic buffer stays with the
+ * request, as the kernel's READ keeps it.
+ */
+static void keep_or_return(struct req *req, uint32_t issue_flags)
+{
+	if (req->moved)
+		req_hold(req, issue_flags);
+	else if (req->claim.kind == KBUF_RING)
+		req_recycle(req, issue_flags);
+}
+
 static int read_selected(struct req *req, uint32_t issue_flags)
 {
 	struct rw_cmd *c = req_cmd(req, struct rw_cmd);
-	int said;
+	int said = claim_for(req, c, issue_flags);
 
-	if (!req->moved) {
-		said = claim_for(req, c, issue_flags);
-		if (said < 0)
-			return said;
+	if (said < 0)
+		return req_file_is_open(req) ? said : -EBADF;
+	if (req->claim.kind != KBUF_NONE && !req->claim.addr)
+		said = -ENOBUFS; /* S10 */
+	else
+		said = move(req, issue_flags);
+	if (said > 0) {
+		keep_or_return(req, issue_flags);
+		return said;
 	}
-	said = req->claim.addr ? move(req, issue_flags) : -ENOBUFS; /* S10 */
 	if (said < 0)
 		req->res = said;
-	if (said <= 0) {
-		if (req->claim.kind != KBUF_NONE)
-			settle_buffer(req, issue_flags);
-		return ISSUE_DONE;
-	}
-	/* It will be tried again, perhaps on a worker, with another buffer,
-	 * unless some of this one is filled already (S8). */
-	if (req->moved)
-		req_hold(req, issue_flags);
-	else
+	if (req->res == -EBADF && !req_file_is_open(req))
 		req_recycle(req, issue_flags);
-	return said;
+	else if (req->claim.kind != KBUF_NONE)
+		settle_buffer(req, issue_flags);
+	return ISSUE_DONE;
 }
 
 int read_issue(struct req *req, uint32_t issue_flags)
@@ -304,8 +361,7 @@ int read_multishot_issue(struct req *req, uint32_t issue_flags)
 	int said;
 
 	if (!pollable(req))
-		return SYS_3(SYS_fcntl, req_io_fd(req), 1, 0) < 0 ? -EBADF :
-								    -EBADFD;
+		return req_file_is_open(req) ? -EBADFD : -EBADF;
 	for (int i = 0; i < MULTISHOT_SHARE; i++)
 		if (!multishot_one(req, issue_flags, &said))
 			return said;

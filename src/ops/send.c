@@ -40,7 +40,7 @@ static int common_prep(struct req *req, const struct io_uring_sqe *sqe)
 	memset(c, 0, sizeof(*c));
 	c->msg_flags = sqe->op_flags | MSG_NOSIGNAL;
 	c->want_bytes = sqe->len;
-	return 0;
+	return sqe->len > INT32_MAX ? -EINVAL : 0;
 }
 
 /* The address is copied now: the application may reuse its memory at once. */
@@ -73,6 +73,9 @@ int send_prep(struct req *req, const struct io_uring_sqe *sqe)
 		return -EINVAL;
 	c->one.iov_base = (void *)(uintptr_t)sqe->addr;
 	c->one.iov_len = sqe->len;
+	if (!(sqe->flags & IOSQE_BUFFER_SELECT) &&
+	    !fault_range_ok(sqe->addr, sqe->len))
+		return -EFAULT;
 	return sqe->addr2 ? keep_address(req, c, sqe) : 0;
 }
 
@@ -173,7 +176,7 @@ int send_issue(struct req *req, uint32_t issue_flags)
 	long n;
 
 	if (err < 0)
-		return err;
+		return req_file_is_open(req) ? err : -EBADF;
 	for (;;) {
 		left = left_of(c);
 		n = try_once(req, c);

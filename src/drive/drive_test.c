@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MIT
+/* The tests of src/drive in one program. */
+#include "drive/drive_test.h"
+
+int main(void)
+{
+	return timer_tests_run() + reactor_tests_run();
+}

@@ -1,0 +1,569 @@
+// SPDX-License-Identifier: MIT
+#include "drive/drive_test.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/compiler.h"
+#include "base/inject.h"
+#include "drive/reactor.h"
+
+/* Far longer than anything here takes; only a failure waits for it. */
+#define PATIENCE_NS (20 * NS_PER_SEC)
+
+struct listener {
+	struct reactor_wait wait;
+	struct reactor *reactor;
+	uint32_t seen; /* every event so far */
+	int calls;
+	struct listener *victim; /* disarmed when this one is called */
+};
+
+static void heard(struct reactor_wait *wait, uint32_t events)
+{
+	struct listener *l = container_of(wait, struct listener, wait);
+
+	l->seen |= events;
+	l->calls++;
+	if (l->victim)
+		reactor_disarm(l->reactor, &l->victim->wait);
+}
+
+static struct listener listener_of(struct reactor *r)
+{
+	struct listener l = {.wait.ready = heard, .reactor = r};
+
+	list_init(&l.wait.node);
+	return l;
+}
+
+static void look(struct reactor *r)
+{
+	struct reactor_events events;
+
+	assert_int_equal(reactor_sleep(r, &events, 0, NULL), 0);
+	reactor_dispatch(r, &events);
+}
+
+/* Everything that has happened by now has been dispatched afterwards. */
+static void drain(struct reactor *r)
+{
+	struct reactor_events events;
+
+	do {
+		reactor_sleep(r, &events, 0, NULL);
+		reactor_dispatch(r, &events);
+	} while (events.count == REACTOR_EVENTS_MAX);
+}
+
+static void wait_for_calls(struct reactor *r, const struct listener *l,
+			   int calls)
+{
+	int64_t until = clock_now_ns(CLOCK_MONOTONIC) + PATIENCE_NS;
+	struct reactor_events events;
+
+	while (l->calls < calls && clock_now_ns(CLOCK_MONOTONIC) < until) {
+		reactor_sleep(r, &events, until, NULL);
+		reactor_dispatch(r, &events);
+	}
+	assert_int_equal(l->calls, calls);
+}
+
+static void pair_of_pipes(int ends[2])
+{
+	assert_int_equal(pipe2(ends, O_NONBLOCK | O_CLOEXEC), 0);
+}
+
+static void pair_of_sockets(int ends[2])
+{
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+}
+
+static void put_byte(int fd)
+{
+	assert_int_equal(write(fd, "x", 1), 1);
+}
+
+static bool ended(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	char byte;
+
+	return poll(&p, 1, 0) == 1 && read(fd, &byte, 1) == 0;
+}
+
+static int arm(struct reactor *r, struct listener *l, int fd, uint32_t mask)
+{
+	return reactor_arm(r, &l->wait, fd, false, mask);
+}
+
+static void open_for_test(struct reactor *r)
+{
+	assert_int_equal(reactor_open(r), 0);
+}
+
+static void tells_what_happens_after_arming(void **state)
+{
+	struct listener l;
+	struct reactor r;
+	int ends[2];
+
+	(void)state;
+	open_for_test(&r);
+	pair_of_pipes(ends);
+	l = listener_of(&r);
+	assert_int_equal(arm(&r, &l, ends[0], EPOLLIN), 0);
+	assert_int_equal(r.armed, 1);
+	look(&r);
+	assert_int_equal(l.calls, 0);
+	put_byte(ends[1]);
+	wait_for_calls(&r, &l, 1);
+	assert_int_equal(l.seen, EPOLLIN);
+	reactor_disarm(&r, &l.wait);
+	reactor_disarm(&r, &l.wait);
+	assert_int_equal(r.armed, 0);
+	put_byte(ends[1]);
+	look(&r);
+	assert_int_equal(l.calls, 1);
+	reactor_close(&r);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* The owner tried, then data came, then it armed: it must hear of the data. */
+static void D5_tells_what_happened_before_arming(void **state)
+{
+	static const bool owned[] = {false, true};
+
+	(void)state;
+	for (size_t i = 0; i < array_size(owned); i++) {
+		struct listener l;
+		struct reactor r;
+		int ends[2];
+
+		open_for_test(&r);
+		pair_of_pipes(ends);
+		l = listener_of(&r);
+		for (int turn = 1; turn <= 3; turn++) {
+			put_byte(ends[1]);
+			assert_int_equal(reactor_arm(&r, &l.wait, ends[0],
+						     owned[i], EPOLLIN),
+					 0);
+			wait_for_calls(&r, &l, turn);
+			reactor_disarm(&r, &l.wait);
+		}
+		reactor_close(&r);
+		close(ends[0]);
+		close(ends[1]);
+	}
+}
+
+static void each_wait_hears_its_own_mask(void **state)
+{
+	struct listener in, out;
+	struct reactor r;
+	int ends[2];
+
+	(void)state;
+	open_for_test(&r);
+	pair_of_sockets(ends);
+	in = listener_of(&r);
+	out = listener_of(&r);
+	assert_int_equal(arm(&r, &in, ends[0], EPOLLIN), 0);
+	look(&r);
+	assert_int_equal(arm(&r, &out, ends[0], EPOLLOUT), 0);
+	wait_for_calls(&r, &out, 1);
+	assert_int_equal(out.seen, EPOLLOUT);
+	assert_int_equal(in.calls, 0);
+	put_byte(ends[1]);
+	wait_for_calls(&r, &in, 1);
+	assert_int_equal(in.seen, EPOLLIN);
+	close(ends[1]);
+	wait_for_calls(&r, &in, 2);
+	assert_true(in.seen & out.seen & EPOLLHUP);
+	reactor_close(&r);
+	close(ends[0]);
+}
+
+static void a_changed_mask_is_heard(void **state)
+{
+	struct listener l;
+	struct reactor r;
+	int ends[2];
+
+	(void)state;
+	open_for_test(&r);
+	pair_of_sockets(ends);
+	l = listener_of(&r);
+	assert_int_equal(arm(&r, &l, ends[0], EPOLLIN), 0);
+	assert_int_equal(reactor_change(&r, &l.wait, EPOLLOUT), 0);
+	wait_for_calls(&r, &l, 1);
+	assert_int_equal(l.seen, EPOLLOUT);
+	reactor_close(&r);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* D5: the application closes a number, and it becomes another file. */
+static void D5_a_number_reused_while_armed(void **state)
+{
+	struct listener old, young, third;
+	int before[2], after[2], number;
+	struct reactor r;
+	char byte;
+
+	(void)state;
+	open_for_test(&r);
+	pair_of_pipes(before);
+	pair_of_pipes(after);
+	old = listener_of(&r);
+	young = listener_of(&r);
+	third = listener_of(&r);
+	number = before[0];
+	assert_int_equal(arm(&r, &old, number, EPOLLIN), 0);
+	assert_int_equal(dup2(after[0], number), number);
+	assert_int_equal(arm(&r, &young, number, EPOLLIN), 0);
+
+	put_byte(after[1]);
+	wait_for_calls(&r, &young, 1);
+	assert_int_equal(old.calls, 0);
+
+	/* The old one goes on through its duplicate. */
+	put_byte(before[1]);
+	wait_for_calls(&r, &old, 1);
+	assert_int_equal(young.calls, 1);
+	assert_int_equal(read(reactor_fd(&old.wait), &byte, 1), 1);
+
+	/* Both watches end in either order, and the number stays usable. */
+	reactor_disarm(&r, &old.wait);
+	assert_int_equal(arm(&r, &third, number, EPOLLIN), 0);
+	wait_for_calls(&r, &third, 1);
+	reactor_disarm(&r, &young.wait);
+	reactor_disarm(&r, &third.wait);
+	assert_int_equal(r.armed, 0);
+	reactor_close(&r);
+	close(number);
+	close(before[1]);
+	close(after[0]);
+	close(after[1]);
+}
+
+/* D5: a duplicate is held while armed, and lingers for one turn at most. */
+static void D5_a_held_duplicate_is_let_go(void **state)
+{
+	static const bool at_once[] = {false, true};
+
+	(void)state;
+	for (size_t i = 0; i < array_size(at_once); i++) {
+		struct listener l;
+		struct reactor r;
+		int ends[2];
+
+		open_for_test(&r);
+		pair_of_sockets(ends);
+		l = listener_of(&r);
+		assert_int_equal(arm(&r, &l, ends[0], EPOLLIN), 0);
+		close(ends[0]);
+		reactor_release_idle(&r);
+		reactor_release(&r, ends[0]);
+		assert_false(ended(ends[1]));
+		put_byte(ends[1]);
+		wait_for_calls(&r, &l, 1);
+		reactor_disarm(&r, &l.wait);
+		if (at_once[i])
+			reactor_release(&r, ends[0]);
+		else
+			reactor_release_idle(&r);
+		/* Unread data makes it a reset rather than an end. */
+		assert_int_not_equal(
+			poll(&(struct pollfd){.fd = ends[1]}, 1, 0), 0);
+		reactor_close(&r);
+		close(ends[1]);
+	}
+}
+
+/* Armed again within the turn, the same duplicate serves. */
+static void a_lingering_duplicate_is_taken_up_again(void **state)
+{
+	struct listener l;
+	struct reactor r;
+	int ends[2], held;
+
+	(void)state;
+	open_for_test(&r);
+	pair_of_sockets(ends);
+	l = listener_of(&r);
+	assert_int_equal(arm(&r, &l, ends[0], EPOLLIN), 0);
+	held = reactor_fd(&l.wait);
+	assert_int_not_equal(held, ends[0]);
+	reactor_disarm(&r, &l.wait);
+	assert_int_equal(arm(&r, &l, ends[0], EPOLLIN), 0);
+	assert_int_equal(reactor_fd(&l.wait), held);
+	reactor_release_idle(&r);
+	assert_int_not_equal(fcntl(held, F_GETFD), -1);
+	reactor_close(&r);
+	assert_int_equal(fcntl(held, F_GETFD), -1);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* Events are fetched without the lock: by then their watch may be gone. */
+static void an_event_for_a_watch_that_is_gone_is_ignored(void **state)
+{
+	struct listener gone, next;
+	struct reactor_events events;
+	int first[2], second[2];
+	struct reactor r;
+
+	(void)state;
+	open_for_test(&r);
+	pair_of_pipes(first);
+	pair_of_pipes(second);
+	gone = listener_of(&r);
+	next = listener_of(&r);
+	assert_int_equal(reactor_arm(&r, &gone.wait, first[0], true, EPOLLIN),
+			 0);
+	put_byte(first[1]);
+	reactor_sleep(&r, &events, 0, NULL);
+	assert_int_equal(events.count, 1);
+
+	/* The next watch takes the same place. */
+	reactor_disarm(&r, &gone.wait);
+	reactor_forget(&r, first[0]);
+	close(first[0]);
+	assert_int_equal(reactor_arm(&r, &next.wait, second[0], true, EPOLLIN),
+			 0);
+	reactor_dispatch(&r, &events);
+	assert_int_equal(gone.calls + next.calls, 0);
+	put_byte(second[1]);
+	wait_for_calls(&r, &next, 1);
+	reactor_close(&r);
+	close(first[1]);
+	close(second[0]);
+	close(second[1]);
+}
+
+static void a_forgotten_number_may_be_any_file(void **state)
+{
+	struct listener l;
+	struct reactor r;
+	int ends[2], number;
+
+	(void)state;
+	open_for_test(&r);
+	for (int turn = 0; turn < 3; turn++) {
+		pair_of_pipes(ends);
+		number = ends[0];
+		l = listener_of(&r);
+		put_byte(ends[1]);
+		assert_int_equal(
+			reactor_arm(&r, &l.wait, number, true, EPOLLIN), 0);
+		wait_for_calls(&r, &l, 1);
+		reactor_disarm(&r, &l.wait);
+		reactor_forget(&r, number);
+		close(ends[0]);
+		close(ends[1]);
+	}
+	reactor_close(&r);
+}
+
+static void what_cannot_be_armed_says_why(void **state)
+{
+	struct listener l;
+	struct reactor r;
+	int file, ends[2], closed;
+
+	(void)state;
+	open_for_test(&r);
+	file = memfd_create("file", MFD_CLOEXEC);
+	pair_of_pipes(ends);
+	closed = ends[0];
+	close(ends[0]);
+	l = listener_of(&r);
+	assert_int_equal(arm(&r, &l, file, EPOLLIN), -EPERM);
+	assert_int_equal(arm(&r, &l, closed, EPOLLIN), -EBADF);
+	assert_int_equal(arm(&r, &l, -1, EPOLLIN), -EBADF);
+	assert_int_equal(r.armed, 0);
+	assert_null(l.wait.watch);
+
+	/* None of that stands in the way of what the number becomes. */
+	close(file);
+	close(ends[1]);
+	pair_of_pipes(ends);
+	assert_int_equal(arm(&r, &l, ends[0], EPOLLIN), 0);
+	put_byte(ends[1]);
+	wait_for_calls(&r, &l, 1);
+	reactor_close(&r);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void a_callback_may_disarm_any_wait(void **state)
+{
+	struct listener l[3];
+	struct reactor r;
+	int ends[2];
+
+	(void)state;
+	/* Each in turn disarms each, itself included. */
+	for (int by = 0; by < 3; by++) {
+		for (int whom = 0; whom < 3; whom++) {
+			open_for_test(&r);
+			pair_of_pipes(ends);
+			for (int i = 0; i < 3; i++) {
+				l[i] = listener_of(&r);
+				arm(&r, &l[i], ends[0], EPOLLIN);
+			}
+			l[by].victim = &l[whom];
+			put_byte(ends[1]);
+			wait_for_calls(&r, &l[by], 1);
+			assert_int_equal(r.armed, 2);
+			put_byte(ends[1]);
+			drain(&r);
+			assert_true(l[whom].calls <= 1);
+			reactor_close(&r);
+			close(ends[0]);
+			close(ends[1]);
+		}
+	}
+}
+
+static void more_files_than_one_fetch_holds(void **state)
+{
+	enum { FILES = 3 * REACTOR_EVENTS_MAX };
+	static struct listener l[FILES];
+	static int ends[FILES][2];
+	struct rlimit limit = {.rlim_cur = 4096, .rlim_max = 4096};
+	struct reactor r;
+
+	(void)state;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	open_for_test(&r);
+	for (int i = 0; i < FILES; i++) {
+		pair_of_pipes(ends[i]);
+		l[i] = listener_of(&r);
+		assert_int_equal(arm(&r, &l[i], ends[i][0], EPOLLIN), 0);
+		put_byte(ends[i][1]);
+	}
+	for (int i = 0; i < FILES; i++)
+		wait_for_calls(&r, &l[i], 1);
+	reactor_close(&r);
+	for (int i = 0; i < FILES; i++) {
+		close(ends[i][0]);
+		close(ends[i][1]);
+	}
+}
+
+static void *wake(void *reactor)
+{
+	reactor_wake(reactor);
+	return NULL;
+}
+
+static void a_wake_ends_a_sleep_or_the_next(void **state)
+{
+	struct reactor_events events;
+	struct reactor r;
+	pthread_t waker;
+	int64_t until;
+
+	(void)state;
+	open_for_test(&r);
+	for (int turn = 0; turn < 100; turn++) {
+		until = clock_now_ns(CLOCK_MONOTONIC) + PATIENCE_NS;
+		assert_int_equal(pthread_create(&waker, NULL, wake, &r), 0);
+		reactor_sleep(&r, &events, until, NULL);
+		pthread_join(waker, NULL);
+		assert_true(clock_now_ns(CLOCK_MONOTONIC) < until);
+		assert_int_equal(events.count, 1);
+		/* Both at once may count as one: none is left over. */
+		drain(&r);
+	}
+	reactor_close(&r);
+}
+
+/* D14: whatever is refused, an arming works or says why and leaves nothing. */
+static void D14_a_refused_arming_leaves_nothing(void **state)
+{
+	bool refused = true;
+
+	(void)state;
+	for (long n = 0; refused; n++) {
+		struct listener l;
+		struct reactor r;
+		int ends[2], err;
+
+		open_for_test(&r);
+		pair_of_pipes(ends);
+		l = listener_of(&r);
+		inject_start();
+		inject_allocation(n);
+		err = arm(&r, &l, ends[0], EPOLLIN);
+		refused = inject_stop();
+		assert_int_equal(err, refused ? -ENOMEM : 0);
+		assert_int_equal(r.armed, !refused);
+		if (refused)
+			assert_int_equal(arm(&r, &l, ends[0], EPOLLIN), 0);
+		put_byte(ends[1]);
+		wait_for_calls(&r, &l, 1);
+		reactor_close(&r);
+		close(ends[0]);
+		close(ends[1]);
+	}
+}
+
+/* Without room for a duplicate the number itself has to do. */
+static void out_of_numbers_arms_all_the_same(void **state)
+{
+	struct listener l;
+	struct reactor r;
+	int ends[2];
+
+	(void)state;
+	open_for_test(&r);
+	pair_of_pipes(ends);
+	l = listener_of(&r);
+	inject_start();
+	inject_number(SYS_fcntl, -EMFILE);
+	assert_int_equal(arm(&r, &l, ends[0], EPOLLIN), 0);
+	assert_true(inject_stop());
+	assert_int_equal(reactor_fd(&l.wait), ends[0]);
+	put_byte(ends[1]);
+	wait_for_calls(&r, &l, 1);
+	reactor_close(&r);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+int reactor_tests_run(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tells_what_happens_after_arming),
+		cmocka_unit_test(D5_tells_what_happened_before_arming),
+		cmocka_unit_test(each_wait_hears_its_own_mask),
+		cmocka_unit_test(a_changed_mask_is_heard),
+		cmocka_unit_test(D5_a_number_reused_while_armed),
+		cmocka_unit_test(D5_a_held_duplicate_is_let_go),
+		cmocka_unit_test(a_lingering_duplicate_is_taken_up_again),
+		cmocka_unit_test(an_event_for_a_watch_that_is_gone_is_ignored),
+		cmocka_unit_test(a_forgotten_number_may_be_any_file),
+		cmocka_unit_test(what_cannot_be_armed_says_why),
+		cmocka_unit_test(a_callback_may_disarm_any_wait),
+		cmocka_unit_test(more_files_than_one_fetch_holds),
+		cmocka_unit_test(a_wake_ends_a_sleep_or_the_next),
+		cmocka_unit_test(D14_a_refused_arming_leaves_nothing),
+		cmocka_unit_test(out_of_numbers_arms_all_the_same),
+	};
+
+	return cmocka_run_group_tests_name("drive/reactor", tests, NULL, NULL);
+}
