@@ -26,7 +26,6 @@ static const struct field fields[] = {
 	FIELD(ioprio),	    FIELD(off),	       FIELD(addr),
 	FIELD(len),	    FIELD(op_flags),   FIELD(buf_index),
 	FIELD(personality), FIELD(file_index), FIELD(addr3),
-	FIELD(pad2_),
 };
 
 static void try_one(struct ring *r, uint8_t opcode, int fd,
@@ -109,6 +108,20 @@ static const uint8_t opcodes[] = {
 	IORING_OP_SHUTDOWN, IORING_OP_SOCKET,	       IORING_OP_READ_MULTISHOT,
 };
 
+/* The last word of an SQE asks READ and WRITE for attributes. */
+static void attributes(struct ring *r)
+{
+	static const struct field mask = FIELD(pad2_);
+	static const uint8_t ops[] = {IORING_OP_READ, IORING_OP_READV,
+				      IORING_OP_WRITE, IORING_OP_WRITEV};
+	size_t i;
+
+	for (i = 0; i < array_size(ops); i++) {
+		try_one(r, ops[i], -1, &mask, 1);
+		try_one(r, ops[i], -1, &mask, 0xff);
+	}
+}
+
 /* The flags that change what is done with an SQE, each on every operation. */
 static void sqe_flags(struct ring *r)
 {
@@ -162,6 +175,9 @@ static void random_words(struct ring *r)
 		sqe->ioprio = words[1] & 1 ? 0 : sqe->ioprio & 31;
 		sqe->addr &= UINT64_C(0xfff);
 		sqe->file_index = 0;
+		sqe->pad2_ = 0;
+		if (sqe->opcode == IORING_OP_NOP)
+			sqe->op_flags &= ~IORING_NOP_FIXED_BUFFER;
 		store_release(r->sq_tail, r->next);
 		side->enter(r->fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0);
 		if (!ring_ready(r))
@@ -203,6 +219,7 @@ static const struct scenario rows[] = {
 	SCENARIO(SHUTDOWN, NULL),
 	SCENARIO(SOCKET, NULL),
 	SCENARIO(READ_MULTISHOT, NULL),
+	SCENARIO(attributes, NULL, .later = true),
 	SCENARIO(sqe_flags, "P13"),
 	SCENARIO(random_words, NULL),
 };

@@ -120,6 +120,12 @@ static void choose_mode(const struct options *options,
 		piece_count++;
 }
 
+static bool left_out(const struct options *options,
+		     const struct scenario *scenario)
+{
+	return (scenario->later || scenario->deviates) && !options->all;
+}
+
 static void choose(const struct options *options, const struct family *family)
 {
 	const struct scenario *scenario = family->scenarios;
@@ -130,7 +136,7 @@ static void choose(const struct options *options, const struct family *family)
 			scenario->modes ? scenario->modes : MODES_BOTH;
 		unsigned int bit;
 
-		if (scenario->later && !options->all)
+		if (left_out(options, scenario))
 			continue;
 		if (scenario->bare)
 			modes = MODE_DEFAULT;
@@ -145,10 +151,14 @@ static int list(void)
 {
 	size_t i;
 
-	for (i = 0; i < piece_count; i++)
-		printf("%-60s %s\n", pieces[i].name,
-		       pieces[i].scenario->rules ? pieces[i].scenario->rules
-						 : "");
+	for (i = 0; i < piece_count; i++) {
+		const struct scenario *scenario = pieces[i].scenario;
+
+		printf("%-60s %s%s%s\n", pieces[i].name,
+		       scenario->rules ? scenario->rules : "",
+		       scenario->deviates ? "deviates: " : "",
+		       scenario->deviates ? scenario->deviates : "");
+	}
 	printf("%zu scenarios\n", piece_count);
 	return 0;
 }

@@ -314,7 +314,7 @@ static const struct scenario rows[] = {
 	SCENARIO(event_signals, NULL, .modes = MODES_ALL),
 	SCENARIO(event_errors, NULL),
 	SCENARIO(event_number_closed, NULL),
-	SCENARIO(event_async_only, NULL),
+	SCENARIO(event_async_only, NULL, .modes = MODE_DEFAULT),
 	SCENARIO(event_disabled, NULL),
 	SCENARIO(event_skipped_completions, NULL),
 	SCENARIO(ring_registered, NULL),

@@ -359,15 +359,16 @@ void go(struct ring *r)
 		reap(r, (unsigned int)submitted);
 }
 
+/* Settled is when so many rounds in a row have brought nothing. */
 void quiet(struct ring *r)
 {
 	struct seen all[REAP_MAX];
 	unsigned int count = 0;
-	int round;
+	int round = 0;
 
-	for (round = 0; round < SETTLE_ROUNDS; round++) {
+	while (round++ < SETTLE_ROUNDS) {
 		side->enter(r->fd, 0, 0, IORING_ENTER_GETEVENTS, NULL, 0);
-		while (ring_ready(r) && count < REAP_MAX)
+		for (; ring_ready(r) && count < REAP_MAX; round = 0)
 			all[count++] = take(r);
 		pause_ms(SETTLE_MS);
 	}

@@ -64,11 +64,11 @@ static void parse(struct store *store, const char *text)
 		const char *name = at + 4;
 		const char *body = strchrnul(name, '\n');
 		const char *next = strstr(body, "\n== ");
-		size_t bytes = next ? (size_t)(next - body) : strlen(body);
+		const char *end = next ? next : body + strlen(body);
 
 		if (*body)
 			add(store, name, (size_t)(body - name), body + 1,
-			    next ? bytes : bytes - 1);
+			    (size_t)(end - body - 1));
 		at = next;
 	}
 }
