@@ -111,11 +111,12 @@ void signals_pass_on(int signo, siginfo_t *info, void *ucontext);
 /* Learn early what a crash handler should not have to look for. */
 void signals_open(void);
 
-/* Unblock SIGSYS in the calling thread. */
-void signals_unblock_sigsys(void);
+/* Unblock, in the calling thread, the signals that must get through. */
+void signals_unblock(void);
 
-/* @mask without SIGSYS; in @copy, if that makes a difference. */
-const sigset_t *signals_without_sigsys(const sigset_t *mask, sigset_t *copy);
+/* @mask without the signals that must get through; in @copy, if that makes a
+ * difference. */
+const sigset_t *signals_without_ours(const sigset_t *mask, sigset_t *copy);
 
 /* ---- counters.c ---------------------------------------------------------- */
 

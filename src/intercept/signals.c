@@ -12,10 +12,12 @@
  * here too and is known by its return address. What it gets as the previous
  * action is signals_pass_on(); that is the whole connection between the two.
  *
- * A blocked SIGSYS kills the process at the next trap. So SIGSYS is taken out
- * of every mask on its way to the kernel: those that are set, those that waits
- * put in place, those that sigaction() names for the time of a handler. What
- * the program believes to be blocked is remembered, and reported.
+ * A trap that meets a blocked SIGSYS kills the process, and so does a fault of
+ * the fault-proof copy that meets a blocked SIGSEGV or SIGBUS. So these three
+ * are taken out of every mask on its way to the kernel: those that are set,
+ * those that waits put in place, those that sigaction() names for the time of
+ * a handler. What the program believes to be blocked is remembered, reported,
+ * and nothing else: jumps out of handlers change masks without our seeing it.
  *
  * Rules:
  *  1. An action the program reads back is the one it set.
@@ -26,8 +28,8 @@
  *     with all signals blocked.
  *  4. Masks are changed on copies.
  * Not covered: masks set with the bare system call, sigsetmask() and
- * sigblock(), a SIGSYS sent by kill() to a thread that believes it blocked
- * (it is delivered), a new thread's belief (it starts with SIGSYS unblocked).
+ * sigblock(); one of the three sent by kill() to a thread that believes it
+ * blocked (it is delivered); a new thread's belief (it starts with none).
  */
 #include "intercept/intercept.h"
 
@@ -43,6 +45,7 @@
 #include "polyring/polyring.h"
 
 #define SIGSET_BYTES 8
+#define SIGNALS 65
 
 struct owned {
 	int signo;
@@ -58,12 +61,30 @@ static struct owned owned[] = {
 
 static pthread_mutex_t owned_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* Signals whose program's sa_mask names SIGSYS: one bit each. */
-static uint64_t masks_naming_sigsys;
+#define BIT(signo) (UINT64_C(1) << ((unsigned int)(signo)-1))
 
-/* Does this thread believe that SIGSYS is blocked? */
-static __thread bool sigsys_believed_blocked
+/* What no mask that reaches the kernel may name. */
+#define NEVER_BLOCKED (BIT(SIGSYS) | BIT(SIGSEGV) | BIT(SIGBUS))
+
+/* Which of these the sa_mask that the program gave for a signal named. */
+static uint64_t named_for[SIGNALS];
+
+/* Which of these this thread believes to be blocked. */
+static __thread uint64_t believed_blocked
 	__attribute__((tls_model("initial-exec")));
+
+static uint64_t word_of(const sigset_t *set)
+{
+	uint64_t word;
+
+	memcpy(&word, set, sizeof(word));
+	return word;
+}
+
+static void put_word(sigset_t *set, uint64_t word)
+{
+	memcpy(set, &word, sizeof(word));
+}
 
 static struct owned *owned_of(int signo)
 {
@@ -110,11 +131,11 @@ void signals_after_fork(void)
 	unlock_owned(&mask);
 }
 
-void signals_unblock_sigsys(void)
+void signals_unblock(void)
 {
-	const uint64_t sigsys = UINT64_C(1) << (SIGSYS - 1);
+	const uint64_t never = NEVER_BLOCKED;
 
-	mask_raw(SIG_UNBLOCK, &sigsys, NULL);
+	mask_raw(SIG_UNBLOCK, &never, NULL);
 }
 
 /* ---- the program's own handlers ------------------------------------------ */
@@ -131,16 +152,18 @@ static void meet_default(int signo, const siginfo_t *info)
 			   0, 0);
 }
 
-/* Rule 2. sigreturn puts the interrupted mask back. */
+/*
+ * Rule 2. sigreturn puts the interrupted mask back. The signal itself is really
+ * blocked, so that a handler that faults ends as it would have.
+ */
 static void block_for_handler(int signo, const struct sigaction *action)
 {
-	uint64_t block;
+	uint64_t block = word_of(&action->sa_mask);
 
-	memcpy(&block, &action->sa_mask, sizeof(block));
 	if (!(action->sa_flags & SA_NODEFER))
-		block |= UINT64_C(1) << (signo - 1);
+		block |= BIT(signo);
 	if (intercept_engine_serves())
-		block &= ~(UINT64_C(1) << (SIGSYS - 1));
+		block &= ~BIT(SIGSYS);
 	mask_raw(SIG_BLOCK, &block, NULL);
 }
 
@@ -271,29 +294,25 @@ static bool owned_exchange(struct owned *o, const struct sigaction *act,
 	return taken;
 }
 
-/* The signals that no handler of ours is for; SIGSYS leaves the mask. */
+/* The signals that no handler of ours is for; their masks lose ours. */
 static int foreign_sigaction(int signo, struct sigaction *act,
 			     struct sigaction *old)
 {
-	uint64_t bit = UINT64_C(1) << ((unsigned int)(signo - 1) & 63);
-	bool named_before = load_relaxed(&masks_naming_sigsys) & bit;
-	bool names = act && sigismember(&act->sa_mask, SIGSYS) == 1;
+	uint64_t *named = &named_for[signo > 0 && signo < SIGNALS ? signo : 0];
+	uint64_t before = load_relaxed(named), now = 0;
 	int result;
 
-	if (names && intercept_engine_serves())
-		sigdelset(&act->sa_mask, SIGSYS);
-	else
-		names = false;
+	if (act && intercept_engine_serves()) {
+		now = word_of(&act->sa_mask) & NEVER_BLOCKED;
+		put_word(&act->sa_mask, word_of(&act->sa_mask) & ~now);
+	}
 	result = REAL(sigaction)(signo, act, old);
 	if (result < 0)
 		return result;
-	if (act && names)
-		__atomic_fetch_or(&masks_naming_sigsys, bit, __ATOMIC_RELAXED);
-	else if (act && named_before)
-		__atomic_fetch_and(&masks_naming_sigsys, ~bit,
-				   __ATOMIC_RELAXED);
-	if (old && named_before)
-		sigaddset(&old->sa_mask, SIGSYS);
+	if (act && now != before)
+		store_relaxed(named, now);
+	if (old)
+		put_word(&old->sa_mask, word_of(&old->sa_mask) | before);
 	return 0;
 }
 
@@ -383,24 +402,24 @@ ALSO_NAMED(__sysv_signal, sysv_signal);
 
 /* ---- masks --------------------------------------------------------------- */
 
-/* @mask without SIGSYS, in @copy if need be (rule 4). */
-const sigset_t *signals_without_sigsys(const sigset_t *mask, sigset_t *copy)
+/* @mask without ours, in @copy if need be (rule 4). */
+const sigset_t *signals_without_ours(const sigset_t *mask, sigset_t *copy)
 {
-	if (!mask || sigismember(mask, SIGSYS) != 1 ||
+	if (!mask || !(word_of(mask) & NEVER_BLOCKED) ||
 	    !intercept_engine_serves())
 		return mask;
 	*copy = *mask;
-	sigdelset(copy, SIGSYS);
+	put_word(copy, word_of(mask) & ~NEVER_BLOCKED);
 	return copy;
 }
 
-static bool belief_after(int how, bool names, bool before)
+static uint64_t belief_after(int how, uint64_t names, uint64_t before)
 {
 	switch (how) {
 	case SIG_BLOCK:
-		return before || names;
+		return before | names;
 	case SIG_UNBLOCK:
-		return before && !names;
+		return before & ~names;
 	default:
 		return names;
 	}
@@ -411,23 +430,20 @@ typedef int (*mask_fn)(int how, const sigset_t *set, sigset_t *old);
 static int mask_change(mask_fn change, int how, const sigset_t *set,
 		       sigset_t *old)
 {
-	bool believed = sigsys_believed_blocked;
-	bool names = set && sigismember(set, SIGSYS) == 1;
+	uint64_t believed = believed_blocked;
+	uint64_t names = set ? word_of(set) & NEVER_BLOCKED : 0;
 	sigset_t copy;
 	int result;
 
-	if (!intercept_engine_serves())
-		return change(how, set, old);
-	result = change(how,
-			how == SIG_UNBLOCK ? set
-					   : signals_without_sigsys(set, &copy),
-			old);
-	if (result)
+	if (how != SIG_UNBLOCK)
+		set = signals_without_ours(set, &copy);
+	result = change(how, set, old);
+	if (result || !intercept_engine_serves())
 		return result;
 	if (set)
-		sigsys_believed_blocked = belief_after(how, names, believed);
-	if (old && believed)
-		sigaddset(old, SIGSYS);
+		believed_blocked = belief_after(how, names, believed);
+	if (old)
+		put_word(old, word_of(old) | believed);
 	return 0;
 }
 
@@ -447,14 +463,14 @@ POLYRING_API int pthread_attr_setsigmask_np(pthread_attr_t *attr,
 	sigset_t copy;
 
 	return REAL(pthread_attr_setsigmask_np)(
-		attr, signals_without_sigsys(mask, &copy));
+		attr, signals_without_ours(mask, &copy));
 }
 
 POLYRING_API int sigsuspend(const sigset_t *mask)
 {
 	sigset_t copy;
 
-	return REAL(sigsuspend)(signals_without_sigsys(mask, &copy));
+	return REAL(sigsuspend)(signals_without_ours(mask, &copy));
 }
 
 POLYRING_API int epoll_pwait(int epfd, struct epoll_event *events, int count,
@@ -463,7 +479,7 @@ POLYRING_API int epoll_pwait(int epfd, struct epoll_event *events, int count,
 	sigset_t copy;
 
 	return REAL(epoll_pwait)(epfd, events, count, timeout,
-				 signals_without_sigsys(mask, &copy));
+				 signals_without_ours(mask, &copy));
 }
 
 POLYRING_API int epoll_pwait2(int epfd, struct epoll_event *events, int count,
@@ -473,5 +489,5 @@ POLYRING_API int epoll_pwait2(int epfd, struct epoll_event *events, int count,
 	sigset_t copy;
 
 	return REAL(epoll_pwait2)(epfd, events, count, timeout,
-				  signals_without_sigsys(mask, &copy));
+				  signals_without_ours(mask, &copy));
 }

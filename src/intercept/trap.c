@@ -289,7 +289,7 @@ int trap_arm(const struct site_list *sites)
 	err = signals_take(SIGSYS, on_sigsys);
 	if (err < 0)
 		return err;
-	signals_unblock_sigsys();
+	signals_unblock();
 	return filter_install(sites);
 }
 
@@ -326,7 +326,7 @@ __attribute__((constructor)) static void intercept_open(void)
 	signals_open();
 	if (!intercept_engine_serves())
 		return;
-	signals_unblock_sigsys();
+	signals_unblock();
 	trap_update(NULL);
 	counters_open();
 	pthread_atfork(signals_before_fork, signals_after_fork, forked);

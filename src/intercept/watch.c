@@ -9,7 +9,7 @@
  * last watcher is known to be gone.
  *
  * Everything else is libc's affair: we call it with the same arguments, but
- * for SIGSYS in the masks (signals.c).
+ * for some signals in the masks (signals.c).
  *
  * Cost: one relaxed load in a process without rings; with rings, one lookup
  * for each file number that is polled.
@@ -98,7 +98,7 @@ int intercept_ppoll(struct pollfd *fds, nfds_t count,
 
 	watch_polled(fds, count);
 	return REAL(ppoll)(fds, count, timeout,
-			   signals_without_sigsys(mask, &copy));
+			   signals_without_ours(mask, &copy));
 }
 
 POLYRING_API int __ppoll_chk(struct pollfd *fds, nfds_t count,
@@ -109,7 +109,7 @@ POLYRING_API int __ppoll_chk(struct pollfd *fds, nfds_t count,
 
 	watch_polled(fds, count);
 	return REAL(__ppoll_chk)(fds, count, timeout,
-				 signals_without_sigsys(mask, &copy), bytes);
+				 signals_without_ours(mask, &copy), bytes);
 }
 
 POLYRING_API int select(int count, fd_set *in, fd_set *out, fd_set *except,
@@ -126,5 +126,5 @@ POLYRING_API int pselect(int count, fd_set *in, fd_set *out, fd_set *except,
 
 	watch_selected(count, in, out, except);
 	return REAL(pselect)(count, in, out, except, timeout,
-			     signals_without_sigsys(mask, &copy));
+			     signals_without_ours(mask, &copy));
 }

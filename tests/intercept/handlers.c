@@ -234,18 +234,41 @@ static void test_faults_before_and_after(void)
 }
 
 /* A bad pointer that the engine itself reads still is EFAULT, not a signal. */
-static void test_bad_pointer(void)
+static int bad_pointers_fail(void)
 {
 	struct io_uring_params params = {0};
 	int fd = inline_setup(4, &params);
+	int good;
 
 	fault_signo = 0;
-	CHECK("a_bad_pointer_is_EFAULT_and_no_signal",
-	      inline_register(fd, IORING_REGISTER_PROBE, (void *)8, 1) ==
-			      -EFAULT &&
-		      inline_setup(4, (void *)8) == -EFAULT &&
-		      fault_signo == 0);
+	good = inline_register(fd, IORING_REGISTER_PROBE, (void *)8, 1) ==
+		       -EFAULT &&
+	       inline_register(fd, IORING_REGISTER_PBUF_RING, (void *)8, 1) ==
+		       -EFAULT &&
+	       inline_setup(4, (void *)8) == -EFAULT && fault_signo == 0;
 	close(fd);
+	return good;
+}
+
+static volatile sig_atomic_t failed_inside;
+
+static void on_signal_fail(int signo)
+{
+	(void)signo;
+	failed_inside = bad_pointers_fail() ? 1 : 2;
+}
+
+static void test_bad_pointer(void)
+{
+	sigset_t before;
+
+	CHECK("a_bad_pointer_is_EFAULT_and_no_signal", bad_pointers_fail());
+	sigprocmask(SIG_BLOCK, &all, &before);
+	CHECK("also_with_all_signals_blocked", bad_pointers_fail());
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	handle(SIGUSR1, on_signal_fail, &all, 0);
+	raise(SIGUSR1);
+	CHECK("also_in_a_handler_that_blocks_all", failed_inside == 1);
 }
 
 /* ---- deaths and other ends ----------------------------------------------- */
