@@ -128,7 +128,7 @@ static void close_parts(struct ctx *ctx)
 }
 
 /* From here on other threads may see the ring. */
-static int publish(struct ctx *ctx, uint32_t idle_ms)
+static int publish(struct ctx *ctx)
 {
 	int err;
 
@@ -139,12 +139,7 @@ static int publish(struct ctx *ctx, uint32_t idle_ms)
 	err = standby_add(ctx);
 	if (err < 0)
 		goto clear;
-	if (ctx->flags & IORING_SETUP_SQPOLL) {
-		err = sqpoll_start(ctx, idle_ms);
-		if (err < 0)
-			goto clear;
-	}
-	return ctx->ring_fd;
+	return 0;
 clear:
 	registry_clear(ctx);
 unpublish:
@@ -168,10 +163,16 @@ int ctx_open(struct io_uring_params *p)
 	if (err < 0)
 		goto recycle;
 	counter_add(&ctx->counters, COUNTER_RINGS, 1);
-	err = publish(ctx, p->sq_thread_idle);
+	err = publish(ctx);
 	if (err < 0)
 		goto close;
-	return err;
+	if (p->flags & IORING_SETUP_SQPOLL)
+		err = sqpoll_start(ctx, p->sq_thread_idle);
+	if (err < 0) {
+		fd_close(ctx->ring_fd); /* the standby thread does the rest */
+		return err;
+	}
+	return ctx->ring_fd;
 close:
 	fd_close(ctx->ring_fd);
 	close_parts(ctx);

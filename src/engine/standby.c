@@ -21,6 +21,7 @@ enum { TAG_PEER = 0, TAG_REACTOR = 1, TAG_MASK = 1 };
 static struct {
 	struct lock lock; /* starting, and the attended state of rings */
 	bool running;
+	uint32_t rings; /* added and not yet ended */
 	int epoll_fd;
 	int wake_fd;
 	uint32_t ticking;
@@ -159,7 +160,13 @@ static void look_at(struct ctx *ctx, void *argument)
 	if (closing)
 		step_back(ctx);
 	ctx_unlock(ctx);
-	if (closing && !ctx_close(ctx)) {
+	if (!closing)
+		return;
+	if (ctx_close(ctx)) {
+		lock_take(&standby.lock);
+		standby.rings--;
+		lock_drop(&standby.lock);
+	} else {
 		lock_take(&ctx->lock);
 		attend(ctx);
 		lock_drop(&ctx->lock);
@@ -214,6 +221,26 @@ static int sleep_until(struct epoll_event *events, int64_t deadline_ns)
 	return n > 0 ? (int)n : 0;
 }
 
+static void close_own_files(void)
+{
+	fd_close(standby.wake_fd);
+	fd_close(standby.epoll_fd);
+	standby.running = false;
+}
+
+/* The last ring is gone, and nothing of ours shall stay behind. */
+static bool may_end(void)
+{
+	bool end;
+
+	lock_take(&standby.lock);
+	end = !standby.rings;
+	if (end)
+		close_own_files();
+	lock_drop(&standby.lock);
+	return end;
+}
+
 static void *standby_main(void *argument)
 {
 	struct epoll_event events[EVENTS_MAX];
@@ -224,11 +251,12 @@ static void *standby_main(void *argument)
 		int n;
 
 		look_at_all(&look);
+		if (may_end())
+			return NULL;
 		n = sleep_until(events, next_deadline(&look));
 		for (int i = 0; i < n; i++)
 			on_event(&events[i]);
 	}
-	return NULL;
 }
 
 static int start(void)
@@ -265,18 +293,24 @@ int standby_add(struct ctx *ctx)
 	lock_take(&standby.lock);
 	if (!standby.running)
 		err = start();
-	lock_drop(&standby.lock);
-	if (!err)
+	if (!err) {
+		standby.rings++;
 		epoll_tell(EPOLL_CTL_ADD, ctx->peer_fd, EPOLLRDHUP,
 			   (void *)((uintptr_t)ctx | TAG_PEER));
+	}
+	lock_drop(&standby.lock);
 	return err;
 }
 
+/* Under the lock: without rings the thread and its numbers may be gone. */
 void standby_nudge(void)
 {
 	uint64_t one = 1;
 
-	SYS_3(SYS_write, standby.wake_fd, &one, sizeof(one));
+	lock_take(&standby.lock);
+	if (standby.running)
+		SYS_3(SYS_write, standby.wake_fd, &one, sizeof(one));
+	lock_drop(&standby.lock);
 }
 
 void standby_left(struct ctx *ctx, bool cause)
@@ -305,11 +339,9 @@ void standby_left(struct ctx *ctx, bool cause)
 
 void standby_forget(void)
 {
-	if (!standby.running)
-		return;
-	fd_close(standby.wake_fd);
-	fd_close(standby.epoll_fd);
-	standby.running = false;
-	standby.ticking = 0;
 	standby.lock.word = 0;
+	if (standby.running)
+		close_own_files();
+	standby.rings = 0;
+	standby.ticking = 0;
 }

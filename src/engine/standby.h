@@ -2,10 +2,10 @@
 /*
  * The standby thread: who drives when nobody waits (D4).
  *
- * Theory: one thread a process, started with the first ring. It sleeps in an
- * epoll of its own, which holds every ring's peer socket (whose hang-up says
- * that the last copy of the ring fd is gone) and the reactors of the rings it
- * *attends*. A ring goes through these states:
+ * Theory: one thread a process, started with the first ring and ended with the
+ * last. It sleeps in an epoll of its own, which holds every ring's peer socket
+ * (whose hang-up says that the last copy of the ring fd is gone) and the
+ * reactors of the rings it *attends*. A ring goes through these states:
  *
  *   unattended  its application comes and goes; it drives itself
  *   attended    armed work and nobody entered for a while: the thread drives it
