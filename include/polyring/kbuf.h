@@ -10,7 +10,8 @@
  * request. Rule numbers (S5, G10, ...) are those of doc/spec.md.
  *
  * Locks: the caller serialises all calls on one table, except kbuf_ring_map()
- * which may run beside any other call on any thread (it reads under RCU).
+ * and kbuf_counters(), which may run beside any other call but
+ * kbuf_table_close() on any thread (they read under RCU).
  * Errors are negative errno values; a call that failed has changed nothing.
  * No claim, commit or recycle allocates.
  */

@@ -185,14 +185,12 @@ static uint32_t classic_room(const struct kbuf_table *table,
 	return count < room ? count : room;
 }
 
-/* P8: the group at @bgid, or a new one. NULL without memory. */
-static struct kbuf_group *classic_get(struct kbuf_table *table, uint16_t bgid)
+/* P8: a group where there is none. NULL without memory. */
+static COLD struct kbuf_group *classic_new(struct kbuf_table *table,
+					   uint16_t bgid)
 {
-	struct kbuf_group *group = group_find(table, bgid);
+	struct kbuf_group *group = group_new(table, bgid, GROUP_CLASSIC);
 
-	if (group)
-		return group;
-	group = group_new(table, bgid, GROUP_CLASSIC);
 	if (!group)
 		return NULL;
 	if (group_publish(table, group) < 0) {
@@ -240,7 +238,8 @@ int kbuf_provide(struct kbuf_table *table, uint16_t bgid, uint64_t addr,
 	/* One record first: without it no group must come to be. */
 	if (!table->pool.free && !record_pool_grow(&table->pool))
 		return -ENOMEM;
-	group = classic_get(table, bgid);
+	if (!group)
+		group = classic_new(table, bgid);
 	if (!group)
 		return -ENOMEM;
 	classic_check(group);

@@ -4,19 +4,35 @@
  *
  * Theory: a table is two levels of pointers, 256 pages of 256 groups, so that
  * a lookup is two loads however many groups there are. A page appears with its
- * first group and stays until the table closes; an idle group costs its 160
- * bytes and, alone on its page, 2 KiB more.
+ * first group and stays until the table closes. An idle group costs 144 bytes
+ * (160 with malloc's own) and 8 in its page; the first of 256 neighbours pays
+ * for the page, 2 KiB. A table without groups is 2 KiB.
  *
  * A group is built in private, published complete, and from then on never
  * changes its kind, its memory or its size: an empty classic group that
- * becomes a ring (G6) is a new group in the place of the old one. The caller's
- * lock serialises every change. Two readers do without that lock, under RCU:
- * kbuf_ring_map(), which looks only at what never changes, and
- * kbuf_group_counters(), for which everything that is counted is written
- * through bump() and its like. A group is therefore freed only
- * after it was unpublished and a grace period has passed; group_retire() does
- * both. Nobody inside a read section takes the caller's lock, so waiting for
- * readers under it always ends.
+ * becomes a ring (G6) is a new group in the place of the old one.
+ *
+ * Which calls may run beside which, on one table:
+ *
+ *			the other calls	  ring_map, counters	table_close
+ *	the other calls	  caller's lock	  yes			no
+ *	ring_map, counters  yes		  yes			no
+ *
+ * The two that need no lock are RCU readers. What holds for them, by letters
+ * that tests cite:
+ *	(a) they see no group or a complete one;
+ *	(b) a group they see, its file and its mapping live until they are done;
+ *	(c) ring_map looks only at what never changes; every counter is written
+ *	    by one writer through bump() and its like and read whole;
+ *	(d) a map that succeeded is of the group that stood at the bgid at some
+ *	    moment of the call, and its memory outlives group and table (G10);
+ *	(e) they wait for nobody, but for the system calls they make and for a
+ *	    thread's first call, which makes it known to liburcu.
+ * The writer's part of (b): unpublish, wait for the readers, free; that is
+ * group_retire(), and only registering over an empty group and unregistering
+ * do it. Nobody inside a read section takes the caller's lock, so the wait ends
+ * as soon as those who were inside have left. Claim, commit, recycle, provide
+ * and remove never wait.
  *
  * Every group has a serial number that is never used twice, by which a claimed
  * classic record knows the group it came from, whatever lives at that bgid by

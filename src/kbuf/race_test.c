@@ -88,6 +88,7 @@ static void churn(struct kbuf_table *table, void *pages)
 	assert_int_equal(ring_drop(table, TEST_BGID), 0);
 }
 
+/* group.h (a) to (d). */
 static void G10_mmap_races_with_register_and_unregister(void **state)
 {
 	struct race race = {.table = table_of(0)};
