@@ -67,7 +67,10 @@ struct kbuf_claim {
  */
 int kbuf_table_open(struct kbuf_table **table, unsigned int kernel_version);
 
-/* Free all. Mapped ring memory stays valid until it is unmapped (G10). */
+/*
+ * Free all. Mapped ring memory stays valid until it is unmapped (G10). Every
+ * claim must have been committed or recycled; checked builds assert it.
+ */
 void kbuf_table_close(struct kbuf_table *table);
 
 /*

@@ -24,8 +24,7 @@
 #include "kbuf/classic.h"
 #include "kbuf/ring.h"
 
-/* ---- claim -----------------------------------------------------------------
- */
+/* ---- claim ------------------------------------------------------------- */
 
 /* What follows is out of kbuf_claim()'s way, which then needs no stack. */
 
@@ -38,6 +37,7 @@ static COLD int claim_nothing(struct kbuf_group *group,
 
 static COLD int claim_taken(struct kbuf_group *group, struct kbuf_claim *claim)
 {
+	ring_release(group);
 	claim->more = ring_consume(group, claim->len, group->queued);
 	claim->kind = KBUF_TAKEN;
 	return 0;
@@ -53,7 +53,7 @@ int kbuf_claim(struct kbuf_table *table, uint16_t bgid, uint32_t want_bytes,
 		return claim_nothing(group, claim);
 	claim->bgid = bgid;
 	if (group->kind != GROUP_RING)
-		return classic_claim(group, want_bytes, claim);
+		return classic_claim(table, group, want_bytes, claim);
 	entry = fault_ring_peek(group->ring, ring_head(group), group->mask);
 	if (unlikely(entry.queued <= 0))
 		return claim_nothing(group, claim);
@@ -68,11 +68,11 @@ int kbuf_claim(struct kbuf_table *table, uint16_t bgid, uint32_t want_bytes,
 	claim->kind = KBUF_RING;
 	claim->more = false;
 	claim->where = group;
+	ring_hold(group);
 	return unlikely(at_once) ? claim_taken(group, claim) : 0;
 }
 
-/* ---- commit and recycle ----------------------------------------------------
- */
+/* ---- commit and recycle ------------------------------------------------ */
 
 static COLD uint32_t commit_moved(struct kbuf_claim *claim)
 {
@@ -109,6 +109,7 @@ uint32_t kbuf_commit(struct kbuf_table *table, struct kbuf_claim *claim,
 	claim->kind = KBUF_NONE;
 	if (kind != KBUF_RING)
 		return commit_other(table, claim, kind);
+	ring_release(group);
 	if (unlikely(group->inc))
 		return commit_part(claim, bytes);
 	bump(&group->committed);
@@ -121,9 +122,11 @@ void kbuf_recycle(struct kbuf_table *table, struct kbuf_claim *claim)
 {
 	struct kbuf_group *group = claim->where;
 
-	if (claim->kind == KBUF_RING)
+	if (claim->kind == KBUF_RING) {
+		ring_release(group);
 		bump(&group->recycled);
-	else if (claim->kind == KBUF_CLASSIC)
+	} else if (claim->kind == KBUF_CLASSIC) {
 		classic_recycle(table, claim);
+	}
 	claim->kind = KBUF_NONE;
 }

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What a completion says of the buffers it used: shared by claim.c, many.c. */
+/*
+ * What claim.c, many.c and classic.c share: a completion's flags, and the rules
+ * of holding a ring's buffers, which checked builds assert.
+ */
 #ifndef POLYRING_KBUF_CLAIM_H
 #define POLYRING_KBUF_CLAIM_H
+
+#include <assert.h>
 
 #include "base/sys.h"
 #include "kbuf/group.h"
@@ -18,6 +23,26 @@ static inline int group_starved(struct kbuf_group *group)
 	bump(&group->starved);
 	group_level(group, 0);
 	return -ENOBUFS;
+}
+
+/*
+ * S11: a ring claim is still in the ring, so there must be no other; and it
+ * must have ended when its group goes.
+ */
+static inline void ring_hold(struct kbuf_group *group)
+{
+	if (!POLYRING_CHECKED)
+		return;
+	assert(!group->claimed);
+	group->claimed = 1;
+}
+
+static inline void ring_release(struct kbuf_group *group)
+{
+	if (!POLYRING_CHECKED)
+		return;
+	assert(group->kind == GROUP_RING && group->claimed);
+	group->claimed = 0;
 }
 
 #endif

@@ -169,6 +169,7 @@ static void S10_address_0_and_length_0_are_handed_on(void **state)
 			 0);
 	assert_int_equal(claim.addr, UINT64_MAX);
 	assert_int_equal(claim.len, 0);
+	kbuf_recycle(world.table, &claim);
 	world_close(&world);
 }
 
@@ -208,8 +209,7 @@ static void S4_memory_that_is_gone_is_an_empty_ring(void **state)
 	world_close(&world);
 }
 
-/* ---- incremental consumption -----------------------------------------------
- */
+/* ---- incremental consumption ------------------------------------------- */
 
 struct inc_row {
 	uint32_t want, move;

@@ -45,13 +45,15 @@ struct record_chunk {
 _Static_assert(sizeof(struct kbuf_record) == 24, "what the theory says");
 _Static_assert(sizeof(struct record_chunk) <= 4096, "a page at most");
 
-/* ---- the pool --------------------------------------------------------------
- */
+/* ---- the pool ---------------------------------------------------------- */
 
 void record_pool_close(struct record_pool *pool)
 {
 	struct record_chunk *chunk = pool->chunks, *next;
 
+	/* Every claim has ended, or a buffer was lost on its way (S11). */
+	if (POLYRING_CHECKED)
+		assert(!pool->claimed);
 	for (; chunk; chunk = next) {
 		next = chunk->next;
 		mem_free(chunk);
@@ -89,8 +91,7 @@ static struct kbuf_record *record_take(struct record_pool *pool)
 	return record;
 }
 
-/* ---- the list --------------------------------------------------------------
- */
+/* ---- the list ---------------------------------------------------------- */
 
 bool classic_valid(const struct kbuf_group *group)
 {
@@ -115,6 +116,12 @@ static inline void count_claimed(struct kbuf_group *group, int change)
 {
 	if (POLYRING_CHECKED)
 		group->claimed += (uint32_t)change;
+}
+
+static inline void count_held(struct record_pool *pool, int change)
+{
+	if (POLYRING_CHECKED)
+		pool->claimed += (uint64_t)(int64_t)change;
 }
 
 static void list_append(struct kbuf_group *group, struct kbuf_record *record)
@@ -147,8 +154,7 @@ static struct kbuf_record *list_take(struct kbuf_group *group)
 	return record;
 }
 
-/* ---- provide and remove ----------------------------------------------------
- */
+/* ---- provide and remove ------------------------------------------------ */
 
 int kbuf_provide_check(const struct kbuf_table *table, int32_t count,
 		       uint64_t addr, uint32_t len, uint64_t first_bid)
@@ -265,11 +271,10 @@ int kbuf_remove(struct kbuf_table *table, uint16_t bgid, uint32_t count)
 	return (int)removed;
 }
 
-/* ---- claim, commit, recycle ------------------------------------------------
- */
+/* ---- claim, commit, recycle -------------------------------------------- */
 
-int classic_claim(struct kbuf_group *group, uint32_t want_bytes,
-		  struct kbuf_claim *claim)
+int classic_claim(struct kbuf_table *table, struct kbuf_group *group,
+		  uint32_t want_bytes, struct kbuf_claim *claim)
 {
 	struct kbuf_record *record;
 
@@ -281,6 +286,7 @@ int classic_claim(struct kbuf_group *group, uint32_t want_bytes,
 	record = list_take(group);
 	record->owner = group->serial;
 	count_claimed(group, 1);
+	count_held(&table->pool, 1);
 	claim->addr = record->addr;
 	claim->len = record->len;
 	if (want_bytes && want_bytes < record->len)
@@ -298,6 +304,7 @@ void classic_commit(struct kbuf_table *table, const struct kbuf_claim *claim)
 	struct kbuf_group *group = group_find(table, claim->bgid);
 	struct kbuf_record *record = claim->where;
 
+	count_held(&table->pool, -1);
 	if (likely(group && group->serial == record->owner)) {
 		bump(&group->committed);
 		count_claimed(group, -1);
@@ -312,6 +319,7 @@ void classic_recycle(struct kbuf_table *table, const struct kbuf_claim *claim)
 	struct kbuf_group *group = group_find(table, claim->bgid);
 	struct kbuf_record *record = claim->where;
 
+	count_held(&table->pool, -1);
 	if (!group || group->kind != GROUP_CLASSIC) {
 		record_put(&table->pool, record);
 		return;

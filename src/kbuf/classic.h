@@ -7,8 +7,8 @@
 void record_pool_close(struct record_pool *pool);
 
 /* The oldest buffer (S4): 0, or -ENOBUFS from an empty group. */
-int classic_claim(struct kbuf_group *group, uint32_t want_bytes,
-		  struct kbuf_claim *claim);
+int classic_claim(struct kbuf_table *table, struct kbuf_group *group,
+		  uint32_t want_bytes, struct kbuf_claim *claim);
 
 /* A claimed record's way back: with a completion, or to the front (S7). */
 void classic_commit(struct kbuf_table *table, const struct kbuf_claim *claim);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "kbuf/group.h"
 
+#include <assert.h>
+
 #include "base/fault.h"
 #include "base/mem.h"
 #include "base/sys.h"
@@ -67,6 +69,9 @@ struct kbuf_group *group_new(struct kbuf_table *table, uint16_t bgid,
 /* A classic group's records must be back in the pool, or close with it. */
 void group_free(struct kbuf_group *group)
 {
+	/* A claim of a ring's buffer would point here (kbuf.h). */
+	if (POLYRING_CHECKED && group->kind == GROUP_RING)
+		assert(!group->claimed);
 	if (group->engine_memory)
 		ring_memory_close(group);
 	mem_free(group);

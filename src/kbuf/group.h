@@ -74,6 +74,7 @@ struct record_chunk;
 struct record_pool {
 	struct kbuf_record *free;
 	struct record_chunk *chunks;
+	uint64_t claimed; /* of all groups; kept in checked builds only */
 };
 
 enum group_kind {
@@ -107,7 +108,7 @@ struct kbuf_group {
 	struct kbuf_record *newest;
 	uint64_t provided;
 	uint32_t queued; /* classic: now; ring: as the last claim found it */
-	uint32_t claimed; /* classic, kept in checked builds only */
+	uint32_t claimed; /* kept in checked builds only */
 
 	/* See group_level(). */
 	uint32_t level_from;

@@ -67,8 +67,7 @@ int kbuf_low_water(struct kbuf_table *table, uint16_t bgid, uint32_t threshold,
 	return 0;
 }
 
-/* ---- counters --------------------------------------------------------------
- */
+/* ---- counters ---------------------------------------------------------- */
 
 /* A ring whose memory is gone has nothing queued. */
 static uint32_t ring_queued(const struct kbuf_group *group, uint16_t head)

@@ -31,8 +31,7 @@ static uint32_t least(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
-/* ---- claim -----------------------------------------------------------------
- */
+/* ---- claim ------------------------------------------------------------- */
 
 /* B3: how many buffers will do when all are as long as the first. */
 static uint32_t many_needed(uint32_t want, uint32_t first_len, uint32_t max)
@@ -118,11 +117,11 @@ static int many_ring(struct kbuf_group *group, uint32_t want, uint32_t max,
 }
 
 /* A classic group's one buffer. */
-static int many_classic(struct kbuf_group *group, uint32_t want,
-			struct kbuf_claim_vec *claim)
+static int many_classic(struct kbuf_table *table, struct kbuf_group *group,
+			uint32_t want, struct kbuf_claim_vec *claim)
 {
 	struct kbuf_claim one;
-	int err = classic_claim(group, want, &one);
+	int err = classic_claim(table, group, want, &one);
 
 	if (err < 0)
 		return err;
@@ -136,8 +135,7 @@ static int many_classic(struct kbuf_group *group, uint32_t want,
 	return 0;
 }
 
-/* ---- commit ----------------------------------------------------------------
- */
+/* ---- commit ------------------------------------------------------------ */
 
 /* Buffers of a plain ring that @bytes reached, the empty ones on the way too.
  */
@@ -192,12 +190,14 @@ int kbuf_claim_many(struct kbuf_table *table, uint16_t bgid,
 	if (!group)
 		return -ENOENT;
 	if (group->kind != GROUP_RING)
-		return many_classic(group, want_bytes, claim);
+		return many_classic(table, group, want_bytes, claim);
 	err = many_ring(group, want_bytes, least(max, KBUF_MANY_MAX), claim);
 	if (err < 0)
 		return err;
 	claim->kind = at_once ? KBUF_TAKEN : KBUF_RING;
 	claim->where = group;
+	if (!at_once)
+		ring_hold(group);
 	if (at_once && group->inc) {
 		uint32_t count = claim->count;
 
@@ -226,6 +226,7 @@ uint32_t kbuf_commit_many(struct kbuf_table *table,
 		claim->count = many_reached(claim, bytes);
 		break;
 	default:
+		ring_release(group);
 		if (group->inc)
 			more = many_consume_parts(group, claim, bytes);
 		else
@@ -240,9 +241,11 @@ void kbuf_recycle_many(struct kbuf_table *table, struct kbuf_claim_vec *claim)
 	struct kbuf_claim one = {.bgid = claim->bgid, .where = claim->where};
 	struct kbuf_group *group = claim->where;
 
-	if (claim->kind == KBUF_CLASSIC)
+	if (claim->kind == KBUF_CLASSIC) {
 		classic_recycle(table, &one);
-	else if (claim->kind == KBUF_RING)
+	} else if (claim->kind == KBUF_RING) {
+		ring_release(group);
 		bump_by(&group->recycled, claim->count);
+	}
 	claim->kind = KBUF_NONE;
 }

@@ -45,8 +45,7 @@ static size_t ring_bytes(const struct kbuf_group *group)
 	return (bytes + PAGE_BYTES - 1) & ~(size_t)(PAGE_BYTES - 1);
 }
 
-/* ---- engine-allocated memory -----------------------------------------------
- */
+/* ---- engine-allocated memory ------------------------------------------- */
 
 /* The file @fd is: a number that is never 0, or 0 when it is no open file. */
 static uint64_t fd_inode(int fd)
@@ -89,8 +88,7 @@ void ring_memory_close(struct kbuf_group *group)
 		fd_close(group->memory_fd);
 }
 
-/* ---- the application's memory ----------------------------------------------
- */
+/* ---- the application's memory ------------------------------------------ */
 
 /* G7: what the kernel would pin must be mapped and writable. */
 static int ring_memory_adopt(struct kbuf_group *group, uint64_t addr)
@@ -127,8 +125,7 @@ static int ring_addr_check(const struct kbuf_table *table,
 	return 0;
 }
 
-/* ---- register --------------------------------------------------------------
- */
+/* ---- register ---------------------------------------------------------- */
 
 static bool reg_reserved(const struct io_uring_buf_reg *reg)
 {
@@ -283,8 +280,7 @@ int kbuf_ring_status(struct kbuf_table *table,
 	return 0;
 }
 
-/* ---- mmap ------------------------------------------------------------------
- */
+/* ---- mmap -------------------------------------------------------------- */
 
 /* In a read section. A live 6.18 answers exactly so, in this order. */
 static long ring_map(struct kbuf_group *group, size_t bytes, int prot,
@@ -315,8 +311,7 @@ long kbuf_ring_map(struct kbuf_table *table, uint16_t bgid, void *hint,
 	return address;
 }
 
-/* ---- incremental consumption (SPEC 6) --------------------------------------
- */
+/* ---- incremental consumption (SPEC 6) ---------------------------------- */
 
 /*
  * Shorten the entry at head by @bytes. Returns whether some of it is left; if
