@@ -3,8 +3,8 @@
 # Each target does the set-up it needs, so that `make test` in a fresh clone is
 # enough. The build is meson's: nothing is compiled from here.
 
-.PHONY: all build setup run test unit conformance e2e tidy asan tsan \
-	install clean help
+.PHONY: all build setup run test unit intercept conformance e2e \
+	tidy asan tsan install clean help
 
 all: build
 
@@ -13,6 +13,7 @@ help:
 	@echo 'make run          serve real traffic with io_uring denied'
 	@echo 'make test         everything below, and again under ASan + UBSan'
 	@echo 'make unit         the tests beside the code'
+	@echo 'make intercept    how calls reach the engine, and the command'
 	@echo 'make conformance  the same programs on the kernel and on polyring'
 	@echo 'make e2e          the examples as unmodified clients'
 	@echo 'make tidy         the style guide, as a test'
@@ -33,7 +34,7 @@ run: build
 test: setup
 	@tests/run
 
-unit e2e tidy: setup
+unit intercept e2e tidy: setup
 	@tests/run $@
 
 conformance: build
