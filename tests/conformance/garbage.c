@@ -162,8 +162,10 @@ static void random_words(struct ring *r)
 	size_t w;
 
 	for (i = 0; i < 1500; i++) {
-		for (w = 0; w < array_size(words); w++)
-			words[w] = random_word() >> random_word() % 32;
+		for (w = 0; w < array_size(words); w++) {
+			words[w] = random_word();
+			words[w] >>= random_word() % 32;
+		}
 		sqe = sqe_new(r, IORING_OP_NOP, -1, NULL, 0, 0);
 		words[8] = (uint32_t)i;
 		words[9] = 0;

@@ -46,8 +46,9 @@ static const char usage[] =
 	"usage: conformance [options]\n"
 	"Play every scenario on the kernel and on polyring and compare.\n"
 	"  --list            name the scenarios, their modes and rules\n"
-	"  --only GLOB       only these (may be given more than once);\n"
-	"                    names are family.scenario/mode\n"
+	"  --only GLOB       only those with this in their name, which is\n"
+	"                    family.scenario/mode (may be given more than "
+	"once)\n"
 	"  --all             also what the engine may still refuse\n"
 	"  --side SIDE       kernel or engine: compare that one with the "
 	"record\n"
@@ -94,14 +95,17 @@ static const char *mode_name(enum mode which)
 	return "?";
 }
 
+/* A pattern may stand anywhere in the name. */
 static bool wanted(const struct options *options, const char *name)
 {
+	char pattern[256];
 	size_t i;
 
-	for (i = 0; i < options->only_count; i++)
-		if (!fnmatch(options->only[i], name, 0) ||
-		    strstr(name, options->only[i]))
+	for (i = 0; i < options->only_count; i++) {
+		snprintf(pattern, sizeof(pattern), "*%s*", options->only[i]);
+		if (!fnmatch(pattern, name, 0))
 			return true;
+	}
 	return !options->only_count;
 }
 
@@ -441,6 +445,10 @@ int main(int argc, char **argv)
 	parse_options(&options, argc, argv);
 	for (i = 0; i < family_count; i++)
 		choose(&options, families[i]);
+	if (!piece_count) {
+		fprintf(stderr, "conformance: no scenario has such a name\n");
+		return 2;
+	}
 	if (options.list)
 		return list();
 	if (options.record)
