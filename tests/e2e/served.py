@@ -86,6 +86,7 @@ class Server:
             stderr=self.errors, text=True, start_new_session=True,
             preexec_fn=die_with_parent)
         self.pid = self.process.pid
+        self.stopped = False
         self.statistics = {}
         self.counters = {}
         self.lanes = []
@@ -103,11 +104,14 @@ class Server:
         status = self.process.poll()
         self.kill()
         try:
-            if error and status is not None:
-                raise Wrong(f"the server ended with {status}: "
-                            f"{self.said()[-2000:]}; {error!r}") from error
+            if error and status is not None and not self.stopped:
+                raise Wrong(f"{error!r}; {self.ended(status)}") from error
         finally:
             self.close()
+
+    def ended(self, status):
+        """What a server that ended by itself left behind."""
+        return f"the server ended with {status}: {self.said()[-3000:]}"
 
     def close(self):
         self.process.stdout.close()
@@ -152,14 +156,14 @@ class Server:
 
     def stop(self):
         """SIGTERM, a clean end, and what the server and the engine counted."""
+        self.stopped = True
         self.process.send_signal(signal.SIGTERM)
         try:
             out, _ = self.process.communicate(timeout=BOUND_S)
         except subprocess.TimeoutExpired:
             raise Wrong("the server did not end after SIGTERM") from None
         if self.process.returncode:
-            raise Wrong(f"the server ended with {self.process.returncode}: "
-                        f"{self.said()}")
+            raise Wrong(self.ended(self.process.returncode))
         self.statistics = {
             name: int(number) for number, name in
             re.findall(r"(\d+) ([a-z ]+?)(?=,|$)", out.strip())}
