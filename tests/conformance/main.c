@@ -41,6 +41,7 @@ struct options {
 
 static struct piece pieces[PIECES_MAX];
 static size_t piece_count;
+static size_t deviations; /* left out because they are known to deviate */
 
 static const char usage[] =
 	"usage: conformance [options]\n"
@@ -140,8 +141,10 @@ static void choose(const struct options *options, const struct family *family)
 			scenario->modes ? scenario->modes : MODES_BOTH;
 		unsigned int bit;
 
-		if (left_out(options, scenario))
+		if (left_out(options, scenario)) {
+			deviations += scenario->deviates != NULL;
 			continue;
+		}
 		if (scenario->bare)
 			modes = MODE_DEFAULT;
 		for (bit = 1; bit <= modes; bit <<= 1)
@@ -347,6 +350,10 @@ static int summary(const struct options *options, size_t differ)
 			       pieces[i].name, path);
 	if (!options->only_count)
 		rules_print_missing(rules, stdout);
+	if (deviations && !options->only_count)
+		printf("left out: %zu known deviations (--all --list says "
+		       "why)\n",
+		       deviations);
 	printf("conformance: %zu scenarios, %zu equal, %zu differ; "
 	       "SPEC rules cited: %zu of %zu\n",
 	       piece_count, piece_count - differ, differ, rules_cited(rules),
