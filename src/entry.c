@@ -28,30 +28,29 @@
 #include "polyring/polyring.h"
 
 /* What this engine does today; the rest of the bits are honestly absent. */
-#define FEATURES                                                       \
-	(IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP |                \
-	 IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_RW_CUR_POS |          \
-	 IORING_FEAT_CUR_PERSONALITY | IORING_FEAT_FAST_POLL |         \
-	 IORING_FEAT_POLL_32BITS | IORING_FEAT_SQPOLL_NONFIXED |       \
-	 IORING_FEAT_EXT_ARG | IORING_FEAT_NATIVE_WORKERS |            \
-	 IORING_FEAT_RSRC_TAGS | IORING_FEAT_CQE_SKIP |                \
-	 IORING_FEAT_LINKED_FILE | IORING_FEAT_REG_REG_RING |          \
+#define FEATURES                                                 \
+	(IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP |          \
+	 IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_RW_CUR_POS |    \
+	 IORING_FEAT_CUR_PERSONALITY | IORING_FEAT_FAST_POLL |   \
+	 IORING_FEAT_POLL_32BITS | IORING_FEAT_SQPOLL_NONFIXED | \
+	 IORING_FEAT_EXT_ARG | IORING_FEAT_NATIVE_WORKERS |      \
+	 IORING_FEAT_RSRC_TAGS | IORING_FEAT_CQE_SKIP |          \
+	 IORING_FEAT_LINKED_FILE | IORING_FEAT_REG_REG_RING |    \
 	 IORING_FEAT_MIN_TIMEOUT | IORING_FEAT_NO_IOWAIT)
 
-#define SETUP_FLAGS                                                      \
+#define SETUP_FLAGS                                                        \
 	(IORING_SETUP_SQPOLL | IORING_SETUP_SQ_AFF | IORING_SETUP_CQSIZE | \
-	 IORING_SETUP_CLAMP | IORING_SETUP_ATTACH_WQ |                   \
-	 IORING_SETUP_R_DISABLED |                                       \
-	 IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN |           \
-	 IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SQE128 |               \
-	 IORING_SETUP_CQE32 | IORING_SETUP_SINGLE_ISSUER |               \
-	 IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_NO_MMAP |             \
-	 IORING_SETUP_NO_SQARRAY)
+	 IORING_SETUP_CLAMP | IORING_SETUP_ATTACH_WQ |                     \
+	 IORING_SETUP_R_DISABLED | IORING_SETUP_SUBMIT_ALL |               \
+	 IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG |           \
+	 IORING_SETUP_SQE128 | IORING_SETUP_CQE32 |                        \
+	 IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |         \
+	 IORING_SETUP_NO_MMAP | IORING_SETUP_NO_SQARRAY)
 
-#define ENTER_FLAGS                                                   \
-	(IORING_ENTER_GETEVENTS | IORING_ENTER_SQ_WAKEUP |            \
-	 IORING_ENTER_SQ_WAIT | IORING_ENTER_EXT_ARG |                \
-	 IORING_ENTER_REGISTERED_RING | IORING_ENTER_ABS_TIMER |      \
+#define ENTER_FLAGS                                              \
+	(IORING_ENTER_GETEVENTS | IORING_ENTER_SQ_WAKEUP |       \
+	 IORING_ENTER_SQ_WAIT | IORING_ENTER_EXT_ARG |           \
+	 IORING_ENTER_REGISTERED_RING | IORING_ENTER_ABS_TIMER | \
 	 IORING_ENTER_NO_IOWAIT)
 
 /* Why is @fd no ring of ours? */
@@ -234,9 +233,8 @@ static int read_arg(struct enter_arg *a, const void *arg, size_t bytes,
 	if (fault_copy(&ext, arg, sizeof(ext)) < 0)
 		return -EFAULT;
 	if (ext.min_wait_usec)
-		a->spec.min_wait_until_ns =
-			clock_now_ns(CLOCK_MONOTONIC) +
-			(int64_t)ext.min_wait_usec * 1000;
+		a->spec.min_wait_until_ns = clock_now_ns(CLOCK_MONOTONIC) +
+					    (int64_t)ext.min_wait_usec * 1000;
 	a->sigmask_address = ext.sigmask;
 	a->sigmask_bytes = ext.sigmask_sz;
 	return read_deadline(a, ext.ts, flags);
@@ -245,7 +243,7 @@ static int read_arg(struct enter_arg *a, const void *arg, size_t bytes,
 static int get_events(struct ctx *ctx, uint32_t min_complete, uint32_t flags,
 		      const void *arg, size_t bytes) HOLDS(&ctx->lock)
 {
-	struct enter_arg a = { .spec = { .deadline_ns = CLOCK_NEVER } };
+	struct enter_arg a = {.spec = {.deadline_ns = CLOCK_NEVER}};
 	uint32_t most = ctx->queue.memory.cq_entries;
 	int err = read_arg(&a, arg, bytes, flags);
 
@@ -325,8 +323,8 @@ static int ring_fd_of(uint32_t index, bool registered)
 
 POLYRING_API int polyring_enter(int ring_fd, uint32_t to_submit,
 				uint32_t min_complete, uint32_t flags,
-				const void *arg, size_t arg_bytes)
-	UNCHECKED_LOCKS
+				const void *arg,
+				size_t arg_bytes) UNCHECKED_LOCKS
 {
 	struct ctx *ctx;
 	bool cause;
@@ -334,7 +332,8 @@ POLYRING_API int polyring_enter(int ring_fd, uint32_t to_submit,
 
 	if (unlikely(flags & ~(uint32_t)ENTER_FLAGS))
 		return -EINVAL;
-	fd = ring_fd_of((uint32_t)ring_fd, flags & IORING_ENTER_REGISTERED_RING);
+	fd = ring_fd_of((uint32_t)ring_fd,
+			flags & IORING_ENTER_REGISTERED_RING);
 	if (unlikely(fd < 0))
 		return fd == ring_fd ? -EBADF : fd;
 	ctx = ctx_lock_fd(fd);
@@ -396,12 +395,12 @@ static int register_ring_fds(bool add, struct io_uring_rsrc_update *updates,
 
 		slot = fault_copy(&update, &updates[i], sizeof(update));
 		if (!slot)
-			slot = add ? put_ring_fd(&update) :
-				     drop_ring_fd(&update);
+			slot = add ? put_ring_fd(&update)
+				   : drop_ring_fd(&update);
 		if (slot < 0)
 			break;
-		if (add && fault_store_u32(&updates[i].offset,
-					   (uint32_t)slot) < 0) {
+		if (add &&
+		    fault_store_u32(&updates[i].offset, (uint32_t)slot) < 0) {
 			ring_fds[slot] = 0;
 			slot = -EFAULT;
 			break;

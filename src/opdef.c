@@ -25,221 +25,369 @@
 #define RECV_READY (EPOLLIN | EPOLLRDHUP | EPOLLPRI)
 
 const struct opdef opdefs[IORING_OP_LAST] = {
-	[IORING_OP_NOP] = {
-		.name = "NOP", .since = KVER(5, 1), .needs_ctx = true,
-		.prep = nop_prep, .issue = nop_issue,
-	},
-	[IORING_OP_READV] = {
-		.name = "READV", .on_ring = -EINVAL,
-		.since = KVER(5, 1), .needs_file = true,
-		.selects_buffer = true, .waits_for = EPOLLIN,
-		.ioprio_free = true, .unbounded = true,
-		.prep = readv_prep, .issue = read_issue,
-	},
-	[IORING_OP_WRITEV] = {
-		.name = "WRITEV", .on_ring = -EINVAL,
-		.since = KVER(5, 1), .needs_file = true,
-		.waits_for = EPOLLOUT, .ioprio_free = true,
-		.prep = writev_prep, .issue = write_issue,
-	},
-	[IORING_OP_FSYNC] = {
-		.name = "FSYNC", .since = KVER(5, 1), .needs_file = true,
-		.prep = fsync_prep, .issue = fs_issue,
-		.finish = fs_finish,
-		.missing = "a range writes back the whole file",
-	},
-	[IORING_OP_POLL_ADD] = {
-		.name = "POLL_ADD", .since = KVER(5, 1), .needs_file = true,
-		.needs_ctx = true,
-		.prep = poll_add_prep, .issue = poll_add_issue,
-		.cleanup = poll_add_cleanup,
-	},
-	[IORING_OP_POLL_REMOVE] = {
-		.name = "POLL_REMOVE", .since = KVER(5, 1),
-		.needs_ctx = true,
-		.prep = poll_remove_prep, .issue = poll_remove_issue,
-	},
-	[IORING_OP_SYNC_FILE_RANGE] = {
-		.name = "SYNC_FILE_RANGE", .since = KVER(5, 2), .needs_file = true,
-		.prep = sync_file_range_prep, .issue = fs_issue,
-		.finish = fs_finish,
-	},
-	[IORING_OP_SENDMSG] = {
-		.name = "SENDMSG", .on_ring = -ENOTSOCK,
-		.since = KVER(5, 3), .needs_file = true,
-		.waits_for = EPOLLOUT,
-		.ioprio_free = true,
-		.prep = sendmsg_prep, .issue = send_issue,
-	},
-	[IORING_OP_RECVMSG] = {
-		.name = "RECVMSG", .on_ring = -ENOTSOCK,
-		.since = KVER(5, 3), .needs_file = true,
-		.selects_buffer = true, .waits_for = RECV_READY,
-		.ioprio_free = true,
-		.prep = recvmsg_prep, .issue = recv_issue,
-	},
-	[IORING_OP_TIMEOUT] = {
-		.name = "TIMEOUT", .since = KVER(5, 4),
-		.needs_ctx = true,
-		.prep = timeout_prep, .issue = timeout_issue,
-		.cancel = timeout_cancel,
-		.missing = "steps of the clock while it is armed",
-	},
-	[IORING_OP_TIMEOUT_REMOVE] = {
-		.name = "TIMEOUT_REMOVE", .since = KVER(5, 5),
-		.needs_ctx = true,
-		.prep = timeout_remove_prep, .issue = timeout_remove_issue,
-	},
-	[IORING_OP_ACCEPT] = {
-		.name = "ACCEPT", .since = KVER(5, 5), .needs_file = true,
-		.waits_for = EPOLLIN, .ioprio_free = true,
-		.prep = accept_prep, .issue = accept_issue,
-	},
-	[IORING_OP_ASYNC_CANCEL] = {
-		.name = "ASYNC_CANCEL", .since = KVER(5, 5),
-		.needs_ctx = true,
-		.prep = async_cancel_prep, .issue = async_cancel_issue,
-		.missing = "what a worker has begun",
-	},
-	[IORING_OP_LINK_TIMEOUT] = {
-		.name = "LINK_TIMEOUT", .since = KVER(5, 5),
-		.needs_ctx = true,
-		.prep = link_timeout_prep, .issue = link_timeout_issue,
-		.missing = "steps of the clock while it is armed",
-	},
-	[IORING_OP_CONNECT] = {
-		.name = "CONNECT", .since = KVER(5, 5), .needs_file = true,
-		.waits_for = EPOLLOUT,
-		.prep = connect_prep, .issue = connect_issue,
-	},
-	[IORING_OP_FALLOCATE] = {
-		.name = "FALLOCATE", .since = KVER(5, 6), .needs_file = true,
-		.prep = fallocate_prep, .issue = fs_issue,
-		.finish = fs_finish,
-	},
-	[IORING_OP_OPENAT] = {
-		.name = "OPENAT", .since = KVER(5, 6),
-		.prep = openat_prep, .issue = open_issue,
-		.finish = open_finish,
-	},
-	[IORING_OP_CLOSE] = {
-		.name = "CLOSE", .since = KVER(5, 6),
-		.needs_ctx = true,
-		.prep = close_prep, .issue = close_issue,
-	},
-	[IORING_OP_STATX] = {
-		.name = "STATX", .since = KVER(5, 6),
-		.prep = statx_prep, .issue = fs_issue,
-		.finish = fs_finish,
-	},
-	[IORING_OP_READ] = {
-		.name = "READ", .on_ring = -EINVAL,
-		.since = KVER(5, 6), .needs_file = true,
-		.selects_buffer = true, .waits_for = EPOLLIN,
-		.ioprio_free = true, .unbounded = true,
-		.prep = read_prep, .issue = read_issue,
-	},
-	[IORING_OP_WRITE] = {
-		.name = "WRITE", .on_ring = -EINVAL,
-		.since = KVER(5, 6), .needs_file = true,
-		.waits_for = EPOLLOUT, .ioprio_free = true,
-		.prep = write_prep, .issue = write_issue,
-	},
-	[IORING_OP_FADVISE] = {
-		.name = "FADVISE", .since = KVER(5, 6), .needs_file = true,
-		.prep = fadvise_prep, .issue = fs_issue,
-		.finish = fs_finish,
-	},
-	[IORING_OP_MADVISE] = {
-		.name = "MADVISE", .since = KVER(5, 6),
-		.prep = madvise_prep, .issue = fs_issue,
-		.finish = fs_finish,
-	},
-	[IORING_OP_SEND] = {
-		.name = "SEND", .on_ring = -ENOTSOCK,
-		.since = KVER(5, 6), .needs_file = true,
-		.selects_buffer = true, .waits_for = EPOLLOUT,
-		.ioprio_free = true,
-		.prep = send_prep, .issue = send_issue,
-	},
-	[IORING_OP_RECV] = {
-		.name = "RECV", .on_ring = -ENOTSOCK,
-		.since = KVER(5, 6), .needs_file = true,
-		.selects_buffer = true, .waits_for = RECV_READY,
-		.ioprio_free = true,
-		.prep = recv_prep, .issue = recv_issue,
-	},
-	[IORING_OP_OPENAT2] = {
-		.name = "OPENAT2", .since = KVER(5, 6),
-		.prep = openat2_prep, .issue = open_issue,
-		.finish = open_finish,
-	},
-	[IORING_OP_PROVIDE_BUFFERS] = {
-		.name = "PROVIDE_BUFFERS", .since = KVER(5, 7),
-		.needs_ctx = true,
-		.prep = provide_prep, .issue = provide_issue,
-	},
-	[IORING_OP_REMOVE_BUFFERS] = {
-		.name = "REMOVE_BUFFERS", .since = KVER(5, 7),
-		.needs_ctx = true,
-		.prep = remove_prep, .issue = remove_issue,
-	},
-	[IORING_OP_SHUTDOWN] = {
-		.name = "SHUTDOWN", .since = KVER(5, 11), .needs_file = true,
-		.needs_ctx = true,
-		.prep = shutdown_prep, .issue = shutdown_issue,
-	},
-	[IORING_OP_RENAMEAT] = {
-		.name = "RENAMEAT", .since = KVER(5, 11),
-		.prep = renameat_prep, .issue = fs_issue,
-		.finish = fs_finish,
-	},
-	[IORING_OP_UNLINKAT] = {
-		.name = "UNLINKAT", .since = KVER(5, 11),
-		.prep = unlinkat_prep, .issue = fs_issue,
-		.finish = fs_finish,
-	},
-	[IORING_OP_MKDIRAT] = {
-		.name = "MKDIRAT", .since = KVER(5, 15),
-		.prep = mkdirat_prep, .issue = fs_issue,
-		.finish = fs_finish,
-	},
-	[IORING_OP_SYMLINKAT] = {
-		.name = "SYMLINKAT", .since = KVER(5, 15),
-		.prep = symlinkat_prep, .issue = fs_issue,
-		.finish = fs_finish,
-	},
-	[IORING_OP_LINKAT] = {
-		.name = "LINKAT", .since = KVER(5, 15),
-		.prep = linkat_prep, .issue = fs_issue,
-		.finish = fs_finish,
-	},
-	[IORING_OP_SOCKET] = {
-		.name = "SOCKET", .since = KVER(5, 19),
-		.needs_ctx = true,
-		.prep = socket_prep, .issue = socket_issue,
-	},
-	[IORING_OP_READ_MULTISHOT] = {
-		.name = "READ_MULTISHOT", .since = KVER(6, 7),
-		.needs_file = true, .selects_buffer = true,
-		.waits_for = EPOLLIN,
-		.prep = read_multishot_prep, .issue = read_multishot_issue,
-	},
-	[IORING_OP_FTRUNCATE] = {
-		.name = "FTRUNCATE", .since = KVER(6, 9), .needs_file = true,
-		.prep = ftruncate_prep, .issue = fs_issue,
-		.finish = fs_finish,
-	},
-	[IORING_OP_BIND] = {
-		.name = "BIND", .since = KVER(6, 11), .needs_file = true,
-		.needs_ctx = true,
-		.prep = bind_prep, .issue = bind_issue,
-	},
-	[IORING_OP_LISTEN] = {
-		.name = "LISTEN", .since = KVER(6, 11), .needs_file = true,
-		.needs_ctx = true,
-		.prep = listen_prep, .issue = listen_issue,
-	},
+	[IORING_OP_NOP] =
+		{
+			.name = "NOP",
+			.since = KVER(5, 1),
+			.needs_ctx = true,
+			.prep = nop_prep,
+			.issue = nop_issue,
+		},
+	[IORING_OP_READV] =
+		{
+			.name = "READV",
+			.on_ring = -EINVAL,
+			.since = KVER(5, 1),
+			.needs_file = true,
+			.selects_buffer = true,
+			.waits_for = EPOLLIN,
+			.ioprio_free = true,
+			.unbounded = true,
+			.prep = readv_prep,
+			.issue = read_issue,
+		},
+	[IORING_OP_WRITEV] =
+		{
+			.name = "WRITEV",
+			.on_ring = -EINVAL,
+			.since = KVER(5, 1),
+			.needs_file = true,
+			.waits_for = EPOLLOUT,
+			.ioprio_free = true,
+			.prep = writev_prep,
+			.issue = write_issue,
+		},
+	[IORING_OP_FSYNC] =
+		{
+			.name = "FSYNC",
+			.since = KVER(5, 1),
+			.needs_file = true,
+			.prep = fsync_prep,
+			.issue = fs_issue,
+			.finish = fs_finish,
+			.missing = "a range writes back the whole file",
+		},
+	[IORING_OP_POLL_ADD] =
+		{
+			.name = "POLL_ADD",
+			.since = KVER(5, 1),
+			.needs_file = true,
+			.needs_ctx = true,
+			.prep = poll_add_prep,
+			.issue = poll_add_issue,
+			.cleanup = poll_add_cleanup,
+		},
+	[IORING_OP_POLL_REMOVE] =
+		{
+			.name = "POLL_REMOVE",
+			.since = KVER(5, 1),
+			.needs_ctx = true,
+			.prep = poll_remove_prep,
+			.issue = poll_remove_issue,
+		},
+	[IORING_OP_SYNC_FILE_RANGE] =
+		{
+			.name = "SYNC_FILE_RANGE",
+			.since = KVER(5, 2),
+			.needs_file = true,
+			.prep = sync_file_range_prep,
+			.issue = fs_issue,
+			.finish = fs_finish,
+		},
+	[IORING_OP_SENDMSG] =
+		{
+			.name = "SENDMSG",
+			.on_ring = -ENOTSOCK,
+			.since = KVER(5, 3),
+			.needs_file = true,
+			.waits_for = EPOLLOUT,
+			.ioprio_free = true,
+			.prep = sendmsg_prep,
+			.issue = send_issue,
+		},
+	[IORING_OP_RECVMSG] =
+		{
+			.name = "RECVMSG",
+			.on_ring = -ENOTSOCK,
+			.since = KVER(5, 3),
+			.needs_file = true,
+			.selects_buffer = true,
+			.waits_for = RECV_READY,
+			.ioprio_free = true,
+			.prep = recvmsg_prep,
+			.issue = recv_issue,
+		},
+	[IORING_OP_TIMEOUT] =
+		{
+			.name = "TIMEOUT",
+			.since = KVER(5, 4),
+			.needs_ctx = true,
+			.prep = timeout_prep,
+			.issue = timeout_issue,
+			.cancel = timeout_cancel,
+			.missing = "steps of the clock while it is armed",
+		},
+	[IORING_OP_TIMEOUT_REMOVE] =
+		{
+			.name = "TIMEOUT_REMOVE",
+			.since = KVER(5, 5),
+			.needs_ctx = true,
+			.prep = timeout_remove_prep,
+			.issue = timeout_remove_issue,
+		},
+	[IORING_OP_ACCEPT] =
+		{
+			.name = "ACCEPT",
+			.since = KVER(5, 5),
+			.needs_file = true,
+			.waits_for = EPOLLIN,
+			.ioprio_free = true,
+			.prep = accept_prep,
+			.issue = accept_issue,
+		},
+	[IORING_OP_ASYNC_CANCEL] =
+		{
+			.name = "ASYNC_CANCEL",
+			.since = KVER(5, 5),
+			.needs_ctx = true,
+			.prep = async_cancel_prep,
+			.issue = async_cancel_issue,
+			.missing = "what a worker has begun",
+		},
+	[IORING_OP_LINK_TIMEOUT] =
+		{
+			.name = "LINK_TIMEOUT",
+			.since = KVER(5, 5),
+			.needs_ctx = true,
+			.prep = link_timeout_prep,
+			.issue = link_timeout_issue,
+			.missing = "steps of the clock while it is armed",
+		},
+	[IORING_OP_CONNECT] =
+		{
+			.name = "CONNECT",
+			.since = KVER(5, 5),
+			.needs_file = true,
+			.waits_for = EPOLLOUT,
+			.prep = connect_prep,
+			.issue = connect_issue,
+		},
+	[IORING_OP_FALLOCATE] =
+		{
+			.name = "FALLOCATE",
+			.since = KVER(5, 6),
+			.needs_file = true,
+			.prep = fallocate_prep,
+			.issue = fs_issue,
+			.finish = fs_finish,
+		},
+	[IORING_OP_OPENAT] =
+		{
+			.name = "OPENAT",
+			.since = KVER(5, 6),
+			.prep = openat_prep,
+			.issue = open_issue,
+			.finish = open_finish,
+		},
+	[IORING_OP_CLOSE] =
+		{
+			.name = "CLOSE",
+			.since = KVER(5, 6),
+			.needs_ctx = true,
+			.prep = close_prep,
+			.issue = close_issue,
+		},
+	[IORING_OP_STATX] =
+		{
+			.name = "STATX",
+			.since = KVER(5, 6),
+			.prep = statx_prep,
+			.issue = fs_issue,
+			.finish = fs_finish,
+		},
+	[IORING_OP_READ] =
+		{
+			.name = "READ",
+			.on_ring = -EINVAL,
+			.since = KVER(5, 6),
+			.needs_file = true,
+			.selects_buffer = true,
+			.waits_for = EPOLLIN,
+			.ioprio_free = true,
+			.unbounded = true,
+			.prep = read_prep,
+			.issue = read_issue,
+		},
+	[IORING_OP_WRITE] =
+		{
+			.name = "WRITE",
+			.on_ring = -EINVAL,
+			.since = KVER(5, 6),
+			.needs_file = true,
+			.waits_for = EPOLLOUT,
+			.ioprio_free = true,
+			.prep = write_prep,
+			.issue = write_issue,
+		},
+	[IORING_OP_FADVISE] =
+		{
+			.name = "FADVISE",
+			.since = KVER(5, 6),
+			.needs_file = true,
+			.prep = fadvise_prep,
+			.issue = fs_issue,
+			.finish = fs_finish,
+		},
+	[IORING_OP_MADVISE] =
+		{
+			.name = "MADVISE",
+			.since = KVER(5, 6),
+			.prep = madvise_prep,
+			.issue = fs_issue,
+			.finish = fs_finish,
+		},
+	[IORING_OP_SEND] =
+		{
+			.name = "SEND",
+			.on_ring = -ENOTSOCK,
+			.since = KVER(5, 6),
+			.needs_file = true,
+			.selects_buffer = true,
+			.waits_for = EPOLLOUT,
+			.ioprio_free = true,
+			.prep = send_prep,
+			.issue = send_issue,
+		},
+	[IORING_OP_RECV] =
+		{
+			.name = "RECV",
+			.on_ring = -ENOTSOCK,
+			.since = KVER(5, 6),
+			.needs_file = true,
+			.selects_buffer = true,
+			.waits_for = RECV_READY,
+			.ioprio_free = true,
+			.prep = recv_prep,
+			.issue = recv_issue,
+		},
+	[IORING_OP_OPENAT2] =
+		{
+			.name = "OPENAT2",
+			.since = KVER(5, 6),
+			.prep = openat2_prep,
+			.issue = open_issue,
+			.finish = open_finish,
+		},
+	[IORING_OP_PROVIDE_BUFFERS] =
+		{
+			.name = "PROVIDE_BUFFERS",
+			.since = KVER(5, 7),
+			.needs_ctx = true,
+			.prep = provide_prep,
+			.issue = provide_issue,
+		},
+	[IORING_OP_REMOVE_BUFFERS] =
+		{
+			.name = "REMOVE_BUFFERS",
+			.since = KVER(5, 7),
+			.needs_ctx = true,
+			.prep = remove_prep,
+			.issue = remove_issue,
+		},
+	[IORING_OP_SHUTDOWN] =
+		{
+			.name = "SHUTDOWN",
+			.since = KVER(5, 11),
+			.needs_file = true,
+			.needs_ctx = true,
+			.prep = shutdown_prep,
+			.issue = shutdown_issue,
+		},
+	[IORING_OP_RENAMEAT] =
+		{
+			.name = "RENAMEAT",
+			.since = KVER(5, 11),
+			.prep = renameat_prep,
+			.issue = fs_issue,
+			.finish = fs_finish,
+		},
+	[IORING_OP_UNLINKAT] =
+		{
+			.name = "UNLINKAT",
+			.since = KVER(5, 11),
+			.prep = unlinkat_prep,
+			.issue = fs_issue,
+			.finish = fs_finish,
+		},
+	[IORING_OP_MKDIRAT] =
+		{
+			.name = "MKDIRAT",
+			.since = KVER(5, 15),
+			.prep = mkdirat_prep,
+			.issue = fs_issue,
+			.finish = fs_finish,
+		},
+	[IORING_OP_SYMLINKAT] =
+		{
+			.name = "SYMLINKAT",
+			.since = KVER(5, 15),
+			.prep = symlinkat_prep,
+			.issue = fs_issue,
+			.finish = fs_finish,
+		},
+	[IORING_OP_LINKAT] =
+		{
+			.name = "LINKAT",
+			.since = KVER(5, 15),
+			.prep = linkat_prep,
+			.issue = fs_issue,
+			.finish = fs_finish,
+		},
+	[IORING_OP_SOCKET] =
+		{
+			.name = "SOCKET",
+			.since = KVER(5, 19),
+			.needs_ctx = true,
+			.prep = socket_prep,
+			.issue = socket_issue,
+		},
+	[IORING_OP_READ_MULTISHOT] =
+		{
+			.name = "READ_MULTISHOT",
+			.since = KVER(6, 7),
+			.needs_file = true,
+			.selects_buffer = true,
+			.waits_for = EPOLLIN,
+			.prep = read_multishot_prep,
+			.issue = read_multishot_issue,
+		},
+	[IORING_OP_FTRUNCATE] =
+		{
+			.name = "FTRUNCATE",
+			.since = KVER(6, 9),
+			.needs_file = true,
+			.prep = ftruncate_prep,
+			.issue = fs_issue,
+			.finish = fs_finish,
+		},
+	[IORING_OP_BIND] =
+		{
+			.name = "BIND",
+			.since = KVER(6, 11),
+			.needs_file = true,
+			.needs_ctx = true,
+			.prep = bind_prep,
+			.issue = bind_issue,
+		},
+	[IORING_OP_LISTEN] =
+		{
+			.name = "LISTEN",
+			.since = KVER(6, 11),
+			.needs_file = true,
+			.needs_ctx = true,
+			.prep = listen_prep,
+			.issue = listen_issue,
+		},
 };
 
 const uint32_t opdefs_count = IORING_OP_LAST;

@@ -19,7 +19,7 @@
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define container_of(ptr, type, member) \
-	((type *)((char *)(ptr) - offsetof(type, member)))
+	((type *)((char *)(ptr)-offsetof(type, member)))
 #define array_size(a) (sizeof(a) / sizeof((a)[0]))
 
 /* What may be seen from outside the shared object; all else is hidden. */

@@ -23,9 +23,9 @@ struct list {
 	for ((node) = (head)->next; (node) != (head); (node) = (node)->next)
 
 /* As above, and the body may remove @node. */
-#define list_for_each_safe(node, after, head)                        \
-	for ((node) = (head)->next, (after) = (node)->next;          \
-	     (node) != (head); (node) = (after), (after) = (node)->next)
+#define list_for_each_safe(node, after, head)                                 \
+	for ((node) = (head)->next, (after) = (node)->next; (node) != (head); \
+	     (node) = (after), (after) = (node)->next)
 
 static inline void list_init(struct list *head)
 {

@@ -28,10 +28,11 @@ typedef long (*sys_invoke_fn)(long number, long a, long b, long c, long d,
 /* The kernel itself. */
 long sys_direct(long number, long a, long b, long c, long d, long e, long f);
 
-/* What the engine calls: sys_direct, unless a test put a fault injector here. */
+/* What the engine calls: sys_direct, unless a test put a fault injector here.
+ */
 extern sys_invoke_fn sys_invoke;
 
-#define SYS_6(nr, a, b, c, d, e, f)                                       \
+#define SYS_6(nr, a, b, c, d, e, f)                                  \
 	sys_invoke((nr), (long)(a), (long)(b), (long)(c), (long)(d), \
 		   (long)(e), (long)(f))
 #define SYS_5(nr, a, b, c, d, e) SYS_6(nr, a, b, c, d, e, 0)

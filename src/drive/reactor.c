@@ -36,7 +36,8 @@ int reactor_open(struct reactor *r)
 
 	memset(r, 0, sizeof(*r));
 	list_init(&r->idle);
-	r->epoll_fd = fd_move_high((int)SYS_1(SYS_epoll_create1, EPOLL_CLOEXEC));
+	r->epoll_fd =
+		fd_move_high((int)SYS_1(SYS_epoll_create1, EPOLL_CLOEXEC));
 	if (r->epoll_fd < 0)
 		return r->epoll_fd;
 	r->wake_fd = fd_move_high(
@@ -100,7 +101,8 @@ static int table_reach(struct reactor_watch ***table, uint32_t *room,
 }
 
 /* Watches are recycled, not freed: an event may still name one. */
-static struct reactor_watch *watch_new(struct reactor *r, int number, bool owned)
+static struct reactor_watch *watch_new(struct reactor *r, int number,
+				       bool owned)
 {
 	struct reactor_watch *w = r->free_watches;
 
@@ -281,8 +283,8 @@ int reactor_fd(const struct reactor_wait *wait)
 void reactor_release_idle(struct reactor *r)
 {
 	while (!list_empty(&r->idle))
-		watch_let_go(list_entry(r->idle.next, struct reactor_watch,
-					idle));
+		watch_let_go(
+			list_entry(r->idle.next, struct reactor_watch, idle));
 }
 
 void reactor_release(struct reactor *r, int fd)
@@ -310,8 +312,7 @@ void reactor_forget(struct reactor *r, int fd)
 
 /* epoll_pwait2 came with Linux 5.11; before, waits round up to milliseconds. */
 long reactor_epoll_wait(int epoll_fd, struct epoll_event *events, int room,
-			const struct timespec *timeout,
-			const sigset_t *sigmask)
+			const struct timespec *timeout, const sigset_t *sigmask)
 {
 	static bool have_pwait2 = true;
 	long n, ms = -1;

@@ -25,8 +25,7 @@ static int open_socket(struct ctx *ctx)
 	struct stat st;
 	long err;
 
-	err = SYS_4(SYS_socketpair, AF_UNIX, type, 0,
-		    ends);
+	err = SYS_4(SYS_socketpair, AF_UNIX, type, 0, ends);
 	if (err < 0)
 		return (int)err;
 	ctx->ring_fd = ends[0];

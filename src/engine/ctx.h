@@ -92,7 +92,8 @@ struct ctx {
 	struct list arrivals; /* finished on a worker */
 	uint32_t punted; /* on workers now */
 
-	struct counters counters; /* never reset: the process's sum needs them */
+	struct counters
+		counters; /* never reset: the process's sum needs them */
 
 	/* who is here */
 	uint32_t inside; /* threads in enter */

@@ -46,7 +46,7 @@ void file_put(struct file_node *node)
 	reactor_forget(&ctx->reactor, node->fd);
 	fd_close(node->fd);
 	if (node->tag && ctx->state == CTX_OPEN) {
-		const uint64_t none[2] = { 0, 0 };
+		const uint64_t none[2] = {0, 0};
 
 		cq_post(ctx, node->tag, 0, 0, none);
 	}
@@ -129,9 +129,9 @@ int files_remove(struct ctx *ctx, uint32_t slot)
 	if (!node)
 		return -EBADF;
 	ctx->files.slots[slot] = NULL;
-	ctx->files.hint = slot >= ctx->files.alloc_from ?
-				  slot - ctx->files.alloc_from :
-				  0;
+	ctx->files.hint = slot >= ctx->files.alloc_from
+				  ? slot - ctx->files.alloc_from
+				  : 0;
 	file_put(node);
 	return 0;
 }

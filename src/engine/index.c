@@ -82,7 +82,7 @@ static struct req *chain_find(struct list *chain, const uint64_t *user_data,
 {
 	struct list *node;
 
-	list_for_each(node, chain) {
+	list_for_each (node, chain) {
 		struct req *req = list_entry(node, struct req, index);
 
 		if (user_data && req->user_data != *user_data)

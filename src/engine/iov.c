@@ -62,8 +62,8 @@ int msg_import(struct req *req, uint64_t address, bool with_name,
 		return -EINVAL; /* a receive is told by its system call */
 	if (header.msg_iovlen > IOV_COUNT_MAX)
 		return -EMSGSIZE;
-	m = req_extra(req, sizeof(*m) +
-				   (header.msg_iovlen + 1) * sizeof(struct iovec));
+	m = req_extra(req, sizeof(*m) + (header.msg_iovlen + 1) *
+						sizeof(struct iovec));
 	if (!m)
 		return -ENOMEM;
 	m->header = header;

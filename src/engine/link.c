@@ -247,7 +247,7 @@ uint32_t link_cancel_deferred(struct ctx *ctx,
 	struct list *node, *after;
 	uint32_t count = 0;
 
-	list_for_each_safe(node, after, &ctx->deferred) {
+	list_for_each_safe (node, after, &ctx->deferred) {
 		struct req *req = list_entry(node, struct req, node);
 
 		if (!match(req, argument))

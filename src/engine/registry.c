@@ -146,7 +146,7 @@ struct ctx *ctx_of_fd(int fd)
 {
 	struct ctx **slot = slot_of(fd);
 	struct ctx *ctx = slot ? load_acquire(slot) : NULL;
-	struct search search = { .fd = fd };
+	struct search search = {.fd = fd};
 
 	if (likely(ctx))
 		return ctx;

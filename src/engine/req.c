@@ -141,8 +141,7 @@ void req_finish_with(struct req *req, int32_t res)
 
 bool req_post_more(struct req *req, int32_t res, uint32_t cflags)
 {
-	if (!queue_has_room(&req->ctx->queue) ||
-	    req->ctx->queue.backlog_count)
+	if (!queue_has_room(&req->ctx->queue) || req->ctx->queue.backlog_count)
 		return false;
 	cq_post(req->ctx, req->user_data, res, cflags | IORING_CQE_F_MORE,
 		req->big_cqe);
@@ -180,9 +179,8 @@ bool req_file_is_open(const struct req *req)
 /* S6: on a worker, or as if on one. A multishot is never really there. */
 static bool can_not_come_back(const struct req *req, uint32_t issue_flags)
 {
-	return issue_flags & ISSUE_WORKER ||
-	       (req->sqe_flags & IOSQE_ASYNC &&
-		!(req->flags & REQ_F_MULTISHOT));
+	return issue_flags & ISSUE_WORKER || (req->sqe_flags & IOSQE_ASYNC &&
+					      !(req->flags & REQ_F_MULTISHOT));
 }
 
 int req_claim(struct req *req, uint32_t want_bytes, bool at_once,

@@ -98,12 +98,13 @@ struct req {
 	_Alignas(8) uint8_t cmd[REQ_CMD_BYTES];
 };
 
-/* The operation's own words: struct net_cmd *c = req_cmd(req, struct net_cmd) */
-#define req_cmd(req, type)                                          \
-	({                                                          \
-		_Static_assert(sizeof(type) <= REQ_CMD_BYTES,       \
-			       #type " fits in a request");         \
-		(type *)(void *)(req)->cmd;                         \
+/* The operation's own words: struct net_cmd *c = req_cmd(req, struct net_cmd)
+ */
+#define req_cmd(req, type)                                    \
+	({                                                    \
+		_Static_assert(sizeof(type) <= REQ_CMD_BYTES, \
+			       #type " fits in a request");   \
+		(type *)(void *)(req)->cmd;                   \
 	})
 
 /* What an operation's issue says. Negative values are errors: they complete. */

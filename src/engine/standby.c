@@ -41,7 +41,7 @@ static bool defers(const struct ctx *ctx)
 
 static void epoll_tell(int how, int fd, uint32_t events, void *data)
 {
-	struct epoll_event event = { .events = events, .data.ptr = data };
+	struct epoll_event event = {.events = events, .data.ptr = data};
 
 	SYS_4(SYS_epoll_ctl, standby.epoll_fd, how, fd, &event);
 }

@@ -6,7 +6,7 @@
 
 #define SQE_FLAGS_KNOWN 0x7fu
 
-static const struct opdef unknown_op = { .name = "INVALID" };
+static const struct opdef unknown_op = {.name = "INVALID"};
 
 static const struct opdef *def_of(uint8_t opcode)
 {
@@ -89,6 +89,6 @@ int submit(struct ctx *ctx, uint32_t count)
 	link_submit_end(ctx);
 	queue_consume(&ctx->queue);
 	turn_settle(ctx);
-	return !done && left && list_empty(&ctx->free_reqs) ? -EAGAIN :
-							      (int)done;
+	return !done && left && list_empty(&ctx->free_reqs) ? -EAGAIN
+							    : (int)done;
 }

@@ -14,8 +14,8 @@ static bool finish_counted(struct ctx *ctx)
 	bool any = false;
 
 	while (!list_empty(&ctx->counting)) {
-		struct req *req = list_entry(ctx->counting.next, struct req,
-					     node);
+		struct req *req =
+			list_entry(ctx->counting.next, struct req, node);
 
 		if ((int64_t)(req->count_target - ctx->posted_total) > 0)
 			break;

@@ -14,21 +14,21 @@
 
 #include "base/compiler.h"
 
-#define COUNTER_TABLE(X)                                                \
-	X(RINGS, "rings", "rings set up")                               \
-	X(ENTERS, "enters", "calls of io_uring_enter")                  \
-	X(REQUESTS, "requests", "submission entries accepted")          \
-	X(COMPLETIONS, "completions", "completion entries posted")      \
+#define COUNTER_TABLE(X)                                                 \
+	X(RINGS, "rings", "rings set up")                                \
+	X(ENTERS, "enters", "calls of io_uring_enter")                   \
+	X(REQUESTS, "requests", "submission entries accepted")           \
+	X(COMPLETIONS, "completions", "completion entries posted")       \
 	X(BUFFERS_CLAIMED, "buffers_claimed", "provided buffers chosen") \
-	X(ARMED, "armed", "requests that had to wait for their file")   \
-	X(PUNTED, "punted", "requests handed to a worker")              \
+	X(ARMED, "armed", "requests that had to wait for their file")    \
+	X(PUNTED, "punted", "requests handed to a worker")               \
 	X(SLEEPS, "sleeps", "waits that went to sleep")
 
 enum counter {
 #define COUNTER_ENUM(id, name, text) COUNTER_##id,
 	COUNTER_TABLE(COUNTER_ENUM)
 #undef COUNTER_ENUM
-	COUNTER_COUNT
+		COUNTER_COUNT
 };
 
 struct counters {

@@ -9,9 +9,9 @@
 #include "base/sys.h"
 #include "engine/files.h"
 
-#define NOP_FLAGS                                                   \
-	(IORING_NOP_INJECT_RESULT | IORING_NOP_FILE |               \
-	 IORING_NOP_FIXED_FILE | IORING_NOP_FIXED_BUFFER | IORING_NOP_TW)
+#define NOP_FLAGS                                                             \
+	(IORING_NOP_INJECT_RESULT | IORING_NOP_FILE | IORING_NOP_FIXED_FILE | \
+	 IORING_NOP_FIXED_BUFFER | IORING_NOP_TW)
 
 struct nop_cmd {
 	int32_t result;
@@ -43,6 +43,6 @@ int nop_issue(struct req *req, uint32_t issue_flags)
 		req->file = file_get(req->ctx, (uint32_t)req->fd);
 		return req->file ? ISSUE_DONE : -EBADF;
 	}
-	return SYS_3(SYS_fcntl, req->fd, 1 /* F_GETFD */, 0) < 0 ? -EBADF :
-								    ISSUE_DONE;
+	return SYS_3(SYS_fcntl, req->fd, 1 /* F_GETFD */, 0) < 0 ? -EBADF
+								 : ISSUE_DONE;
 }

@@ -190,7 +190,9 @@ static uint32_t fetch_first(struct req *req)
 	c->seen = 0;
 	c->beginning = true;
 	reactor_sleep(reactor, &events, 0, NULL);
-	reactor_dispatch(reactor, &events);
+	/* A wake-up was meant for whoever takes a turn. */
+	if (reactor_dispatch(reactor, &events))
+		reactor_wake(reactor);
 	c->beginning = false;
 	return c->seen;
 }

@@ -13,7 +13,9 @@
  * (S13): header, name area, control area, payload.
  *
  * MSG_WAITALL on a stream goes on until all has come; what came stays with the
- * request (S8).
+ * request (S8). A bundle takes one or two passes and then completes, waiting
+ * for all or not: what it would keep meanwhile are entries that others may
+ * claim.
  */
 #include "ops/recv.h"
 
@@ -24,6 +26,7 @@
 
 #include "base/fault.h"
 #include "base/sys.h"
+#include "engine/bundle.h"
 #include "engine/iov.h"
 
 #define MULTISHOT_SHARE 32
@@ -39,11 +42,13 @@ struct recv_cmd {
 	uint32_t name_bytes; /* multishot RECVMSG: sizes of the areas */
 	uint32_t control_bytes;
 	uint8_t kind;
-	bool cap; /* multishot: want_bytes bounds each completion */
+	bool bundles;
+	uint32_t waiting; /* in the socket, as far as known */
 };
 
-#define IOPRIO_FLAGS                                           \
-	(IORING_RECVSEND_POLL_FIRST | IORING_RECV_MULTISHOT)
+#define IOPRIO_FLAGS                                          \
+	(IORING_RECVSEND_POLL_FIRST | IORING_RECV_MULTISHOT | \
+	 IORING_RECVSEND_BUNDLE)
 
 static int check_multishot(struct req *req, const struct io_uring_sqe *sqe)
 {
@@ -82,6 +87,11 @@ int recv_prep(struct req *req, const struct io_uring_sqe *sqe)
 
 	c->one.iov_base = (void *)(uintptr_t)sqe->addr;
 	c->one.iov_len = sqe->len;
+	/* Without buffers to choose from the flag says nothing. */
+	c->bundles = sqe->ioprio & IORING_RECVSEND_BUNDLE &&
+		     sqe->flags & IOSQE_BUFFER_SELECT;
+	if (!err && c->bundles)
+		err = bundle_prepare(req);
 	return err;
 }
 
@@ -99,15 +109,15 @@ static int recvmsg_select_prep(struct req *req, struct recv_cmd *c)
 
 	if (h->msg_iovlen > 1)
 		return -EINVAL;
-	c->want_bytes = h->msg_iovlen ? (uint32_t)c->msg->vectors[0].iov_len : 0;
+	c->want_bytes =
+		h->msg_iovlen ? (uint32_t)c->msg->vectors[0].iov_len : 0;
 	if (!(req->flags & REQ_F_MULTISHOT))
 		return 0;
 	c->name_bytes = h->msg_namelen;
 	c->control_bytes = (uint32_t)h->msg_controllen;
-	return divided_bytes(c) > INT32_MAX ||
-			       h->msg_controllen > INT32_MAX ?
-		       -EOVERFLOW :
-		       0;
+	return divided_bytes(c) > INT32_MAX || h->msg_controllen > INT32_MAX
+		       ? -EOVERFLOW
+		       : 0;
 }
 
 int recvmsg_prep(struct req *req, const struct io_uring_sqe *sqe)
@@ -117,6 +127,8 @@ int recvmsg_prep(struct req *req, const struct io_uring_sqe *sqe)
 
 	if (err < 0)
 		return err;
+	if (sqe->ioprio & IORING_RECVSEND_BUNDLE)
+		return -EINVAL; /* B2 */
 	c->user_msghdr = sqe->addr;
 	err = msg_import(req, sqe->addr, false, &c->msg);
 	if (!err && sqe->flags & IOSQE_BUFFER_SELECT)
@@ -388,10 +400,115 @@ static int recv_multishot(struct req *req, struct recv_cmd *c, uint32_t flags)
 	return ISSUE_MORE;
 }
 
+/* ---- bundles (SPEC 7) ---- */
+
+static uint32_t bytes_waiting(const struct req *req)
+{
+	int waiting = 0;
+
+	SYS_3(SYS_ioctl, req_io_fd(req), FIONREAD, &waiting);
+	return waiting > 0 ? (uint32_t)waiting : 0;
+}
+
+/* One call over all claimed buffers; what it took is committed (B4). */
+static int bundle_pass(struct req *req, struct recv_cmd *c, uint32_t want,
+		       long *n, uint32_t *cflags)
+{
+	struct bundle *b = bundle_of(req);
+	int err = bundle_claim(req, want, false);
+	struct msghdr h;
+
+	if (err < 0)
+		return req_file_is_open(req) ? err : -EBADF;
+	h = (struct msghdr){.msg_iov = b->vectors, .msg_iovlen = b->count};
+	*n = SYS_3(SYS_recvmsg, req_io_fd(req), &h,
+		   c->msg_flags | MSG_DONTWAIT);
+	if (*n <= 0)
+		bundle_recycle(req);
+	else
+		*cflags = bundle_commit(req, (uint32_t)*n);
+	if (*n == -EAGAIN && !(c->msg_flags & MSG_DONTWAIT))
+		return ISSUE_AGAIN;
+	return ISSUE_DONE;
+}
+
+/*
+ * B6: a pass that filled all it had asks what is waiting, and if that is more
+ * than a byte tries once more for it. (More than one: as the kernel counts.)
+ */
+static bool worth_another(const struct req *req, struct recv_cmd *c, long n)
+{
+	const struct bundle *b = bundle_of(req);
+
+	c->waiting = 0;
+	if ((uint32_t)n < b->claim.bytes)
+		return false;
+	c->waiting = bytes_waiting(req);
+	return !b->claim.cut && !b->emptied && c->waiting > 1;
+}
+
+/* One completion's worth: ISSUE_DONE with *@total received. */
+static int bundle_receive(struct req *req, struct recv_cmd *c, long *total)
+{
+	uint32_t more = 0;
+	long n = 0;
+	int said;
+
+	req->cflags = 0;
+	said = bundle_pass(req, c, c->waiting ? c->waiting : c->want_bytes,
+			   total, &req->cflags);
+	if (said != ISSUE_DONE || *total <= 0)
+		return said;
+	if (worth_another(req, c, *total) &&
+	    bundle_pass(req, c, c->waiting, &n, &more) == ISSUE_DONE && n > 0) {
+		/* The first buffer's id stands; the last one says if more. */
+		req->cflags &= ~(uint32_t)IORING_CQE_F_BUF_MORE;
+		req->cflags |= more & IORING_CQE_F_BUF_MORE;
+		*total += n;
+		worth_another(req, c, n);
+	}
+	if (c->waiting)
+		req->cflags |= IORING_CQE_F_SOCK_NONEMPTY;
+	return ISSUE_DONE;
+}
+
+static int bundle_conclude(struct req *req, struct recv_cmd *c, long total)
+{
+	if (!total && (bytes_waiting(req) || tcp_ended(req)))
+		req->cflags |= IORING_CQE_F_SOCK_NONEMPTY;
+	req->res = (int32_t)total;
+	if (total < 0 || (waits_for_all(c) && (uint32_t)total < c->want_bytes))
+		req->flags |= REQ_F_FAIL_LINK;
+	return ISSUE_DONE;
+}
+
+static int recv_bundle(struct req *req, struct recv_cmd *c)
+{
+	long total;
+	int said;
+
+	learn_kind(req, c);
+	for (int i = 0; i < MULTISHOT_SHARE; i++) {
+		said = bundle_receive(req, c, &total);
+		if (said != ISSUE_DONE)
+			return said;
+		/* A ring that ran out has nothing for another completion. */
+		if (!(req->flags & REQ_F_MULTISHOT) || total <= 0 ||
+		    bundle_of(req)->emptied ||
+		    !req_post_more(req, (int32_t)total, req->cflags))
+			return bundle_conclude(req, c, total);
+		if (drained(req, c))
+			return ISSUE_AGAIN;
+	}
+	return ISSUE_MORE;
+}
+
 int recv_issue(struct req *req, uint32_t issue_flags)
 {
 	struct recv_cmd *c = req_cmd(req, struct recv_cmd);
 
+	if (c->bundles)
+		return recv_bundle(req, c);
 	if (req->flags & REQ_F_MULTISHOT)
 		return recv_multishot(req, c, issue_flags);
 	return recv_single(req, c, issue_flags);

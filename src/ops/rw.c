@@ -82,8 +82,8 @@ static int single_prep(struct req *req, const struct io_uring_sqe *sqe,
 	int err;
 
 	c->one.iov_base = (void *)(uintptr_t)sqe->addr;
-	c->one.iov_len = sqe->len < IORING_MAX_RW_COUNT ? sqe->len :
-							  IORING_MAX_RW_COUNT;
+	c->one.iov_len =
+		sqe->len < IORING_MAX_RW_COUNT ? sqe->len : IORING_MAX_RW_COUNT;
 	c->vectors = &c->one;
 	c->count = 1;
 	err = common_prep(req, sqe, writes);
@@ -181,7 +181,7 @@ static bool pollable(const struct req *req)
 /* No NOWAIT here: look whether it would block, then just do it. */
 static int without_nowait(struct req *req, struct rw_cmd *c, long *n)
 {
-	struct pollfd look = { .fd = req_io_fd(req) };
+	struct pollfd look = {.fd = req_io_fd(req)};
 
 	if (!pollable(req))
 		return ISSUE_PUNT;

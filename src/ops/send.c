@@ -16,8 +16,12 @@
 
 #include "base/fault.h"
 #include "base/sys.h"
+#include "engine/bundle.h"
 #include "engine/ctx.h"
 #include "engine/iov.h"
+
+/* Completions of one bundling send in one turn (S12). */
+#define BUNDLES_SHARE 32
 
 struct send_cmd {
 	struct iovec one;
@@ -25,9 +29,11 @@ struct send_cmd {
 	uint32_t want_bytes;
 	uint32_t msg_flags;
 	bool to_address; /* SEND with one: kept in msg->name */
+	bool bundles;
+	bool holds; /* a bundle that is not yet sent */
 };
 
-#define IOPRIO_FLAGS IORING_RECVSEND_POLL_FIRST
+#define IOPRIO_FLAGS (IORING_RECVSEND_POLL_FIRST | IORING_RECVSEND_BUNDLE)
 
 static int common_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
@@ -76,6 +82,10 @@ int send_prep(struct req *req, const struct io_uring_sqe *sqe)
 	if (!(sqe->flags & IOSQE_BUFFER_SELECT) &&
 	    !fault_range_ok(sqe->addr, sqe->len))
 		return -EFAULT;
+	c->bundles = sqe->ioprio & IORING_RECVSEND_BUNDLE &&
+		     sqe->flags & IOSQE_BUFFER_SELECT;
+	if (c->bundles)
+		return sqe->addr2 ? -EINVAL : bundle_prepare(req);
 	return sqe->addr2 ? keep_address(req, c, sqe) : 0;
 }
 
@@ -84,16 +94,17 @@ int sendmsg_prep(struct req *req, const struct io_uring_sqe *sqe)
 	struct send_cmd *c = req_cmd(req, struct send_cmd);
 	int err;
 
-	if (sqe->addr2 || sqe->file_index)
+	if (sqe->addr2 || sqe->file_index ||
+	    sqe->ioprio & IORING_RECVSEND_BUNDLE)
 		return -EINVAL;
 	err = common_prep(req, sqe);
 	if (err < 0)
 		return err;
 	err = msg_import(req, sqe->addr, true, &c->msg);
 	if (!err && sqe->flags & IOSQE_BUFFER_SELECT)
-		c->want_bytes = c->msg->header.msg_iovlen ?
-					(uint32_t)c->msg->vectors[0].iov_len :
-					0;
+		c->want_bytes = c->msg->header.msg_iovlen
+					? (uint32_t)c->msg->vectors[0].iov_len
+					: 0;
 	return err;
 }
 
@@ -155,8 +166,8 @@ static void step(struct req *req, struct send_cmd *c, size_t bytes)
 	h->msg_controllen = 0;
 }
 
-static int conclude(struct req *req, struct send_cmd *c, long n, bool short_send,
-		    uint32_t flags)
+static int conclude(struct req *req, struct send_cmd *c, long n,
+		    bool short_send, uint32_t flags)
 {
 	uint32_t total = req->moved + (n > 0 ? (uint32_t)n : 0);
 
@@ -168,9 +179,83 @@ static int conclude(struct req *req, struct send_cmd *c, long n, bool short_send
 	return ISSUE_DONE;
 }
 
-int send_issue(struct req *req, uint32_t issue_flags)
+/* ---- bundles (SPEC 7) ---- */
+
+/*
+ * Send what the bundle holds, all of it: ISSUE_DONE with *@n the error or the
+ * bytes. A bundle waits for its whole (B4 has committed it), in several calls
+ * if the socket fills up.
+ */
+static int bundle_push(struct req *req, struct send_cmd *c, long *n)
 {
-	struct send_cmd *c = req_cmd(req, struct send_cmd);
+	struct bundle *b = bundle_of(req);
+
+	while (b->count) {
+		struct msghdr h = {
+			.msg_iov = b->vectors,
+			.msg_iovlen = b->count,
+		};
+
+		*n = SYS_3(SYS_sendmsg, req_io_fd(req), &h,
+			   c->msg_flags | MSG_DONTWAIT);
+		if (*n == -EAGAIN && !(c->msg_flags & MSG_DONTWAIT))
+			return ISSUE_AGAIN;
+		if (*n < 0)
+			return ISSUE_DONE;
+		req->moved += (uint32_t)*n;
+		iov_advance(&b->vectors, &b->count, (size_t)*n);
+	}
+	*n = (long)req->moved;
+	return ISSUE_DONE;
+}
+
+static int bundle_send(struct req *req, struct send_cmd *c, long *n)
+{
+	int said;
+
+	if (!c->holds) {
+		said = bundle_claim(
+			req, c->want_bytes ? c->want_bytes : INT32_MAX, true);
+		if (said < 0)
+			return req_file_is_open(req) ? said : -EBADF;
+		c->holds = true;
+	}
+	said = bundle_push(req, c, n);
+	if (said != ISSUE_DONE)
+		return said;
+	c->holds = false;
+	c->want_bytes = 0; /* after the first bundle: all there is */
+	req->cflags = bundle_commit(req, req->moved);
+	return ISSUE_DONE;
+}
+
+static int bundle_conclude(struct req *req, long n)
+{
+	req->res = req->moved ? (int32_t)req->moved : (int32_t)n;
+	if (n < 0)
+		req->flags |= REQ_F_FAIL_LINK;
+	return ISSUE_DONE;
+}
+
+static int send_bundle(struct req *req, struct send_cmd *c)
+{
+	long n;
+	int said;
+
+	for (int i = 0; i < BUNDLES_SHARE; i++) {
+		said = bundle_send(req, c, &n);
+		if (said != ISSUE_DONE)
+			return said;
+		if (n < 0 || bundle_of(req)->emptied ||
+		    !req_post_more(req, (int32_t)n, req->cflags))
+			return bundle_conclude(req, n);
+		req->moved = 0;
+	}
+	return ISSUE_MORE;
+}
+
+static int send_plain(struct req *req, struct send_cmd *c, uint32_t issue_flags)
+{
 	int err = take_buffer(req, c, issue_flags);
 	size_t left;
 	long n;
@@ -188,4 +273,12 @@ int send_issue(struct req *req, uint32_t issue_flags)
 					issue_flags);
 		step(req, c, (size_t)n);
 	}
+}
+
+int send_issue(struct req *req, uint32_t issue_flags)
+{
+	struct send_cmd *c = req_cmd(req, struct send_cmd);
+
+	return c->bundles ? send_bundle(req, c)
+			  : send_plain(req, c, issue_flags);
 }

@@ -25,9 +25,10 @@ static void lay_out(struct ring_memory *m, struct io_uring_params *p)
 	m->sqe_shift = p->flags & IORING_SETUP_SQE128 ? 7 : 6;
 	m->cqe_shift = p->flags & IORING_SETUP_CQE32 ? 5 : 4;
 	/* The kernel doubles the header along with the entries for CQE32. */
-	array_at = (uint32_t)(sizeof(struct ring_header) +
-			      (size_t)m->cq_entries * sizeof(struct io_uring_cqe))
-		   << (m->cqe_shift - 4);
+	array_at =
+		(uint32_t)(sizeof(struct ring_header) +
+			   (size_t)m->cq_entries * sizeof(struct io_uring_cqe))
+		<< (m->cqe_shift - 4);
 	m->rings_bytes = array_at;
 	m->sqes_bytes = whole_pages((size_t)m->sq_entries << m->sqe_shift);
 

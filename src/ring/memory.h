@@ -60,7 +60,7 @@ int ring_shared_open(struct ring_memory *memory, struct io_uring_params *p);
 void ring_shared_close(struct ring_memory *memory);
 
 /* mmap(2) of the ring fd: the address, or a negative errno. */
-long ring_shared_map(const struct ring_memory *memory, void *hint,
-		     size_t bytes, int prot, int flags, uint64_t offset);
+long ring_shared_map(const struct ring_memory *memory, void *hint, size_t bytes,
+		     int prot, int flags, uint64_t offset);
 
 #endif

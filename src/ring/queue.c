@@ -115,9 +115,9 @@ bool queue_post(struct queue *q, const struct cqe *cqe)
 bool queue_flush_backlog(struct queue *q)
 {
 	while (q->backlog_count && queue_has_room(q)) {
-		struct backlog_entry *entry = list_entry(
-			list_pop_front(&q->backlog), struct backlog_entry,
-			node);
+		struct backlog_entry *entry =
+			list_entry(list_pop_front(&q->backlog),
+				   struct backlog_entry, node);
 
 		write_entry(q, &entry->cqe);
 		mem_free(entry);

@@ -76,8 +76,7 @@ uint32_t queue_publish(struct queue *queue);
 /* Completions that the application has not taken yet. */
 static inline uint32_t queue_ready(const struct queue *queue)
 {
-	return queue->cq_posted -
-	       load_acquire(&queue->memory.header->cq_head);
+	return queue->cq_posted - load_acquire(&queue->memory.header->cq_head);
 }
 
 /* Set and clear bits of the word that tells the application to enter. */

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+#include "engine/bundle.h"
+
+#include <string.h>
+
+#include "engine/ctx.h"
+
+int bundle_prepare(struct req *req)
+{
+	return req_extra(req, sizeof(struct bundle)) ? 0 : -ENOMEM;
+}
+
+static bool has_null(const struct bundle *b)
+{
+	for (uint32_t i = 0; i < b->claim.count; i++)
+		if (!b->given[i].iov_base)
+			return true;
+	return false;
+}
+
+int bundle_claim(struct req *req, uint32_t want_bytes, bool at_once)
+{
+	struct bundle *b = bundle_of(req);
+	int err = kbuf_claim_many(req->ctx->kbuf, req->buf_group, want_bytes,
+				  want_bytes ? KBUF_MANY_MAX : 1, at_once,
+				  b->given, &b->claim);
+
+	b->emptied = err == -ENOBUFS;
+	if (err < 0)
+		return err;
+	if (has_null(b)) {
+		bundle_recycle(req);
+		return -EFAULT;
+	}
+	b->emptied = want_bytes > b->claim.bytes && !b->claim.cut &&
+		     b->claim.count < KBUF_MANY_MAX;
+	memcpy(b->left, b->given, b->claim.count * sizeof(*b->left));
+	b->vectors = b->left;
+	b->count = b->claim.count;
+	return 0;
+}
+
+uint32_t bundle_commit(struct req *req, uint32_t bytes)
+{
+	return kbuf_commit_many(req->ctx->kbuf, &bundle_of(req)->claim, bytes);
+}
+
+void bundle_recycle(struct req *req)
+{
+	kbuf_recycle_many(req->ctx->kbuf, &bundle_of(req)->claim);
+}
