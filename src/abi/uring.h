@@ -20,9 +20,9 @@
 
 #define ABI_SIZE(type, bytes) \
 	_Static_assert(sizeof(type) == (bytes), #type " has the ABI's size")
-#define ABI_AT(type, field, offset, size)                                  \
-	_Static_assert(offsetof(type, field) == (offset) &&                \
-			       sizeof(((type *)0)->field) == (size),       \
+#define ABI_AT(type, field, offset, size)                            \
+	_Static_assert(offsetof(type, field) == (offset) &&          \
+			       sizeof(((type *)0)->field) == (size), \
 		       #type "." #field " stands where the ABI has it")
 
 /* System call numbers: the same on every architecture we build for. */
