@@ -18,7 +18,7 @@ help:
 	@echo 'make e2e          the examples as unmodified clients'
 	@echo 'make tidy         the style guide, as a test'
 	@echo 'make asan         all tests under ASan + UBSan, checked invariants'
-	@echo 'make tsan         unit tests under ThreadSanitizer'
+	@echo 'make tsan         unit and e2e tests under ThreadSanitizer'
 	@echo 'make install      PREFIX and DESTDIR as usual'
 	@echo 'make clean        remove what was built'
 
@@ -44,7 +44,7 @@ asan: setup
 	@tests/run --variant asan
 
 tsan: setup
-	@tests/run --variant tsan unit
+	@tests/run --variant tsan unit e2e
 
 install: build
 	meson install -C build --no-rebuild
