@@ -11,7 +11,7 @@ all: build
 help:
 	@echo 'make              build build/polyring, the libraries, the examples'
 	@echo 'make run          serve real traffic with io_uring denied'
-	@echo 'make test         everything below, and again under ASan + UBSan'
+	@echo 'make test         the next five, and all again under ASan + UBSan'
 	@echo 'make unit         the tests beside the code'
 	@echo 'make intercept    how calls reach the engine, and the command'
 	@echo 'make conformance  the same programs on the kernel and on polyring'
