@@ -25,6 +25,7 @@
 #include "engine/submit.h"
 #include "engine/turn.h"
 #include "engine/wait.h"
+#include "ops/conn.h"
 #include "polyring/polyring.h"
 
 /* What this engine does today; the rest of the bits are honestly absent. */
@@ -520,6 +521,7 @@ static void in_child(void)
 {
 	standby_forget();
 	worker_forget_threads();
+	conn_forget_lock();
 	registry_for_each(abandon, NULL);
 }
 

@@ -96,29 +96,53 @@ static bool matches(struct req *req, const void *argument)
 	return true;
 }
 
-static const uint64_t *hash_key(const struct cancel_match *match)
+/* Nothing but user_data says whom. */
+static bool by_user_data(const struct cancel_match *match)
 {
 	const uint32_t others = IORING_ASYNC_CANCEL_FD |
 				IORING_ASYNC_CANCEL_OP |
 				IORING_ASYNC_CANCEL_ANY;
 
-	return match->flags & others ? NULL : &match->user_data;
+	return !(match->flags & others);
+}
+
+/* The oldest first. Cancelling takes out that one request and no other. */
+static int cancel_pending(struct ctx *ctx,
+			  bool (*match)(struct req *, const void *),
+			  const void *argument, bool every)
+{
+	struct list *node, *after;
+	int count = 0, err = -ENOENT;
+
+	list_for_each_safe (node, after, &ctx->pending) {
+		struct req *req = list_entry(node, struct req, pending);
+
+		if (!match(req, argument))
+			continue;
+		err = cancel_request(req);
+		if (!every)
+			return err;
+		count++;
+	}
+	return every ? count : err;
 }
 
 int cancel_matching(struct ctx *ctx, const struct cancel_match *match)
 {
-	bool all = match->flags & EVERY;
-	const uint64_t *key = hash_key(match);
-	int count = 0, err = -ENOENT;
+	bool every = match->flags & EVERY;
 	struct req *req;
+	int count = 0;
 
-	while ((req = index_find(ctx, key, matches, match))) {
-		err = cancel_request(req);
-		if (!all)
+	if (!by_user_data(match))
+		return cancel_pending(ctx, matches, match, every);
+	while ((req = index_find(ctx, match->user_data, matches, match))) {
+		int err = cancel_request(req);
+
+		if (!every)
 			return err;
 		count++;
 	}
-	return all ? count : err;
+	return every ? count : -ENOENT;
 }
 
 static int64_t sync_deadline(const struct io_timespec *timeout)
@@ -191,8 +215,7 @@ uint32_t cancel_all(struct ctx *ctx)
 	struct req *req;
 
 	link_cancel_deferred(ctx, anyone, NULL, true);
-	while ((req = index_find(ctx, NULL, anyone, NULL)))
-		cancel_request(req);
+	cancel_pending(ctx, anyone, NULL, true);
 	while ((node = list_pop_front(&ctx->ready))) {
 		req = list_entry(node, struct req, node);
 		req->flags &= ~REQ_F_AGAIN;

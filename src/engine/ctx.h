@@ -73,6 +73,7 @@ struct ctx {
 	struct list free_reqs;
 	void *slabs; /* chain of blocks */
 	struct list *index; /* pending requests by user_data */
+	struct list pending; /* the same, the oldest first */
 	uint32_t index_bits;
 	uint32_t indexed;
 	uint32_t live; /* accepted and not finished */

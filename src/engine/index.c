@@ -25,6 +25,7 @@ int index_open(struct ctx *ctx)
 {
 	ctx->index_bits = CTX_INDEX_BITS_MIN;
 	ctx->indexed = 0;
+	list_init(&ctx->pending);
 	ctx->index = new_chains(ctx->index_bits);
 	return ctx->index ? 0 : -ENOMEM;
 }
@@ -66,43 +67,30 @@ void index_add(struct req *req)
 	if (ctx->indexed++ >> ctx->index_bits)
 		grow(ctx);
 	list_push_back(chain_of(ctx, req->user_data), &req->index);
+	list_push_back(&ctx->pending, &req->pending);
 	req->flags |= REQ_F_INDEXED;
 }
 
 void index_remove(struct req *req)
 {
 	list_remove(&req->index);
+	list_remove(&req->pending);
 	req->ctx->indexed--;
 	req->flags &= ~REQ_F_INDEXED;
 }
 
-static struct req *chain_find(struct list *chain, const uint64_t *user_data,
-			      bool (*match)(struct req *, const void *),
-			      const void *argument)
+struct req *index_find(struct ctx *ctx, uint64_t user_data,
+		       bool (*match)(struct req *req, const void *argument),
+		       const void *argument)
 {
+	struct list *chain = chain_of(ctx, user_data);
 	struct list *node;
 
 	list_for_each (node, chain) {
 		struct req *req = list_entry(node, struct req, index);
 
-		if (user_data && req->user_data != *user_data)
-			continue;
-		if (match(req, argument))
+		if (req->user_data == user_data && match(req, argument))
 			return req;
 	}
 	return NULL;
-}
-
-struct req *index_find(struct ctx *ctx, const uint64_t *user_data,
-		       bool (*match)(struct req *req, const void *argument),
-		       const void *argument)
-{
-	struct req *found = NULL;
-
-	if (user_data)
-		return chain_find(chain_of(ctx, *user_data), user_data, match,
-				  argument);
-	for (size_t i = 0; !found && i < (size_t)1 << ctx->index_bits; i++)
-		found = chain_find(&ctx->index[i], NULL, match, argument);
-	return found;
 }

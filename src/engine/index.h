@@ -2,7 +2,7 @@
 /*
  * The index of pending requests: those that wait in the reactor, with a timer,
  * on a worker. Cancellation and updates find them here by user_data in O(1),
- * by anything else by walking.
+ * by anything else by walking ctx->pending, the oldest first.
  *
  * Theory: a hash table of chains in the order of arrival, so that of several
  * with the same user_data the oldest is found first. It doubles as it fills;
@@ -22,10 +22,10 @@ void index_add(struct req *req);
 void index_remove(struct req *req);
 
 /*
- * Call @match for pending requests, only those with *@user_data when it is not
- * NULL; returns the first for which it says true, or NULL.
+ * Call @match for pending requests with @user_data; returns the first for which
+ * it says true, or NULL.
  */
-struct req *index_find(struct ctx *ctx, const uint64_t *user_data,
+struct req *index_find(struct ctx *ctx, uint64_t user_data,
 		       bool (*match)(struct req *req, const void *argument),
 		       const void *argument);
 

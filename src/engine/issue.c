@@ -188,6 +188,9 @@ void issue_arrivals(struct ctx *ctx)
 		req->state = REQ_ISSUING;
 		if (req->said == ISSUE_DONE && req->def->finish)
 			req->said = req->def->finish(req);
+		/* Asked to stop meanwhile: it doesn't begin to wait again. */
+		if (req->said > ISSUE_DONE && req->flags & REQ_F_CANCELED)
+			req->said = -ECANCELED;
 		issue_settle(req, req->said);
 	}
 }

@@ -92,6 +92,7 @@ struct req {
 	uint32_t events; /* what the reactor last said of its file */
 	struct list node; /* deferred, again, done, or free */
 	struct list index; /* chain of the pending index */
+	struct list pending; /* all of the index, the oldest first */
 	struct reactor_wait wait;
 	struct timer timer;
 	struct work work;

@@ -2,31 +2,33 @@
 /*
  * Making connections: ACCEPT, CONNECT, SOCKET, SHUTDOWN, BIND, LISTEN.
  *
- * ACCEPT. accept4(2) has no DONTWAIT and a listener is usually blocking, so
- * poll(2) is asked before each try; its answer after one is SOCK_NONEMPTY.
- * Between the two another thread or process may take the connection. On a
- * non-blocking listener that is an EAGAIN; on a blocking one accept4 then
- * waits for the next connection with the ring locked. Nothing in user space
- * closes that gap without changing the listener for everybody who has it, so
- * who shares a listener should make it non-blocking, as they must for epoll.
- * A listener that has nothing is armed; what is no listener is left to accept4,
- * which then cannot wait, for the right errno. A multishot accepts a bounded
- * number in a turn.
+ * Blocking sockets. Neither accept4(2) nor connect(2) has a DONTWAIT, and the
+ * ring must not wait. O_NONBLOCK belongs to the open file, so a blocking socket
+ * gets it for the duration of the call, a few microseconds, under a lock of the
+ * process: rings in other threads that serve the same listener, and are woken
+ * by the same connection, see either the socket as it was made or wait their
+ * turn. What is left: a program that calls accept(2) by itself on a listener
+ * that it also gave to a ring may get EAGAIN in that moment; and of two
+ * processes with engines on one listener, one may take away the flag between
+ * the other's setting it and its accept4, which then waits if the connection
+ * is gone as well.
  *
- * CONNECT. It has to begin without waiting on a blocking socket too, and must
- * be cancellable, which a worker stuck in connect(2) is not. O_NONBLOCK
- * belongs to the open file, so it is set for the duration of the call, a few
- * microseconds, and removed again (two calls, 0.2 us). Others see it only if
- * they use a socket that is not connected yet at that very moment. EINPROGRESS
- * arms; when the socket is ready connect(2) is asked again, which can't wait
- * any more, reports the error and leaves the socket connected for good. A
- * blocking UNIX socket whose listener's backlog is full has nothing to be
- * armed on: it is PARKED with a timer and tried again.
+ * ACCEPT. poll(2) is asked before each try; its answer after one is
+ * SOCK_NONEMPTY. A listener that has nothing is armed; what is no listener is
+ * left to accept4, for the right errno. A multishot accepts a bounded number
+ * in a turn.
+ *
+ * CONNECT. It must be cancellable, which a worker stuck in connect(2) is not.
+ * EINPROGRESS arms; when the socket is ready connect(2) is asked again, which
+ * reports the error or leaves the socket connected for good. A blocking UNIX
+ * socket whose listener's backlog is full has nothing to be armed on: it is
+ * PARKED with a timer and tried again.
  *
  * The others are over at once. Sockets for a slot of registered files never
  * get a number that the application can see.
  *
- * Locks: the ring lock.
+ * Locks: the ring lock, then the lock of flags. Cost: of a blocking socket
+ * three calls more, 0.2 us.
  */
 #include "ops/conn.h"
 
@@ -35,6 +37,7 @@
 #include <sys/socket.h>
 
 #include "base/fault.h"
+#include "base/lock.h"
 #include "base/sys.h"
 #include "engine/ctx.h"
 #include "engine/files.h"
@@ -54,6 +57,35 @@ static bool ready_now(int fd, short events)
 	const struct timespec now = {0};
 
 	return SYS_5(SYS_ppoll, &p, 1, &now, NULL, 0) != 0;
+}
+
+static struct lock flags_lock;
+
+void conn_forget_lock(void)
+{
+	flags_lock.word = 0;
+}
+
+/*
+ * Make a call that may wait on a socket of either kind, without waiting.
+ * @blocking, unless NULL, is told which kind it is.
+ */
+static long call_at_once(int fd, long number, const void *address, long length,
+			 long flags, bool *blocking)
+{
+	long was, result;
+
+	lock_take(&flags_lock);
+	was = SYS_2(SYS_fcntl, fd, F_GETFL);
+	if (was >= 0 && !(was & O_NONBLOCK))
+		SYS_3(SYS_fcntl, fd, F_SETFL, was | O_NONBLOCK);
+	result = SYS_4(number, fd, address, length, flags);
+	if (was >= 0 && !(was & O_NONBLOCK))
+		SYS_3(SYS_fcntl, fd, F_SETFL, was);
+	lock_drop(&flags_lock);
+	if (blocking)
+		*blocking = !(was & O_NONBLOCK);
+	return result;
 }
 
 /* ---- ACCEPT ---- */
@@ -124,7 +156,8 @@ static int accept_one(struct req *req, struct accept_cmd *c)
 	/* Others have to wait for a number that they could see by accident. */
 	if (c->slot_plus_1)
 		flags |= SOCK_CLOEXEC;
-	sock = SYS_4(SYS_accept4, fd, c->address, c->address_bytes, flags);
+	sock = call_at_once(fd, SYS_accept4, c->address, (long)c->address_bytes,
+			    flags, NULL);
 	c->waiting = false;
 	if (sock == -EAGAIN)
 		return ISSUE_AGAIN;
@@ -205,24 +238,6 @@ int connect_prep(struct req *req, const struct io_uring_sqe *sqe)
 	return take_address(req, sqe);
 }
 
-/* Without waiting, on a socket of either kind. */
-static int connect_once(struct req *req, int fd, bool *blocking)
-{
-	const struct address_cmd *c = req_cmd(req, struct address_cmd);
-	long flags = SYS_2(SYS_fcntl, fd, F_GETFL);
-	long err;
-
-	if (flags < 0)
-		return (int)flags;
-	*blocking = !(flags & O_NONBLOCK);
-	if (*blocking)
-		SYS_3(SYS_fcntl, fd, F_SETFL, flags | O_NONBLOCK);
-	err = SYS_3(SYS_connect, fd, req->extra, c->bytes);
-	if (*blocking)
-		SYS_3(SYS_fcntl, fd, F_SETFL, flags);
-	return (int)err;
-}
-
 static void retry(struct timer *timer)
 {
 	struct req *req = container_of(timer, struct req, timer);
@@ -259,7 +274,8 @@ int connect_issue(struct req *req, uint32_t issue_flags)
 	(void)issue_flags;
 	if (c->started && !ready_now(fd, POLLOUT))
 		return ISSUE_AGAIN;
-	err = connect_once(req, fd, &blocking);
+	err = (int)call_at_once(fd, SYS_connect, req->extra, c->bytes, 0,
+				&blocking);
 	if (c->started && err == -EISCONN)
 		return ISSUE_DONE;
 	if (err == -EINPROGRESS || (c->started && err == -EALREADY)) {

@@ -128,6 +128,7 @@ static void watch_ring(const struct req *req)
 	if (req->file || !other || other->watched)
 		return;
 	if (other == req->ctx) {
+		lock_assume(&other->lock);
 		other->watched = true;
 		notify_taken(other);
 	} else if (lock_try(&other->lock)) {
@@ -307,7 +308,7 @@ int poll_remove_issue(struct req *req, uint32_t issue_flags)
 {
 	const struct poll_remove_cmd *c = req_cmd(req, struct poll_remove_cmd);
 	struct req *poll =
-		index_find(req->ctx, &c->old_user_data, is_poll, NULL);
+		index_find(req->ctx, c->old_user_data, is_poll, NULL);
 
 	(void)issue_flags;
 	if (!poll)

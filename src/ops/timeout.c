@@ -174,7 +174,7 @@ static bool is_timeout(struct req *req, const void *opcode)
 
 static struct req *find(struct ctx *ctx, uint64_t user_data, uint8_t opcode)
 {
-	return index_find(ctx, &user_data, is_timeout, &opcode);
+	return index_find(ctx, user_data, is_timeout, &opcode);
 }
 
 /* The clock stays the one that the timeout was made with. */
