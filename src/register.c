@@ -141,6 +141,7 @@ static int sync_cancel(struct ctx *ctx, void *arg, uint32_t nr_args)
 		return -EINVAL;
 	if (fault_copy(&reg, arg, sizeof(reg)) < 0)
 		return -EFAULT;
+	lock_assume(&ctx->lock);
 	return cancel_sync(ctx, &reg);
 }
 
@@ -188,35 +189,45 @@ static int unreg_eventfd(struct ctx *ctx, void *arg, uint32_t nr_args)
 
 /* ---- probe and state ---- */
 
+static bool all_zero(const void *memory, size_t bytes)
+{
+	const uint8_t *raw = memory;
+
+	while (bytes && !*raw) {
+		raw++;
+		bytes--;
+	}
+	return !bytes;
+}
+
 /* Answers as many opcodes as were asked for; the struct must come zeroed. */
 static int probe(struct ctx *ctx, void *arg, uint32_t nr_args)
 {
-	struct {
-		struct io_uring_probe head;
-		struct io_uring_probe_op ops[256];
-	} answer;
-	size_t bytes = sizeof(answer.head) +
-		       nr_args * sizeof(struct io_uring_probe_op);
-	const uint8_t *raw = (const uint8_t *)&answer;
+	struct io_uring_probe head;
+	struct io_uring_probe_op ops[256];
+	struct io_uring_probe *user = arg;
+	size_t bytes = nr_args * sizeof(*ops);
 
 	(void)ctx;
 	if (!arg || nr_args > 256)
 		return -EINVAL;
-	if (fault_copy(&answer, arg, bytes) < 0)
+	if (fault_copy(&head, arg, sizeof(head)) < 0 ||
+	    fault_copy(ops, (char *)arg + sizeof(head), bytes) < 0)
 		return -EFAULT;
-	for (size_t i = 0; i < bytes; i++)
-		if (raw[i])
-			return -EINVAL;
+	if (!all_zero(&head, sizeof(head)) || !all_zero(ops, bytes))
+		return -EINVAL;
 	if (nr_args > opdefs_count)
 		nr_args = opdefs_count;
-	answer.head.last_op = (uint8_t)(opdefs_count - 1);
-	answer.head.ops_len = (uint8_t)nr_args;
+	head.last_op = (uint8_t)(opdefs_count - 1);
+	head.ops_len = (uint8_t)nr_args;
 	for (uint32_t i = 0; i < nr_args; i++) {
-		answer.ops[i].op = (uint8_t)i;
+		ops[i].op = (uint8_t)i;
 		if (opdefs[i].prep)
-			answer.ops[i].flags = IO_URING_OP_SUPPORTED;
+			ops[i].flags = IO_URING_OP_SUPPORTED;
 	}
-	return fault_copy(arg, &answer, bytes);
+	if (fault_copy(user, &head, sizeof(head)) < 0)
+		return -EFAULT;
+	return fault_copy((char *)arg + sizeof(head), ops, bytes);
 }
 
 static int enable_rings(struct ctx *ctx, void *arg, uint32_t nr_args)

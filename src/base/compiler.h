@@ -32,6 +32,7 @@
 #define DROPS(...) __attribute__((release_capability(__VA_ARGS__)))
 #define TRIES(...) __attribute__((try_acquire_capability(__VA_ARGS__)))
 #define GUARDED(lock) __attribute__((guarded_by(lock)))
+#define ASSUMES(...) __attribute__((assert_capability(__VA_ARGS__)))
 #define UNCHECKED_LOCKS __attribute__((no_thread_safety_analysis))
 #else
 #define LOCK_TYPE(name)
@@ -40,6 +41,7 @@
 #define DROPS(...)
 #define TRIES(...)
 #define GUARDED(lock)
+#define ASSUMES(...)
 #define UNCHECKED_LOCKS
 #endif
 

@@ -43,6 +43,7 @@ void file_put(struct file_node *node)
 
 	if (--node->refs)
 		return;
+	lock_assume(&ctx->lock);
 	reactor_forget(&ctx->reactor, node->fd);
 	fd_close(node->fd);
 	if (node->tag && ctx->state == CTX_OPEN) {

@@ -104,6 +104,7 @@ void req_detach(struct req *req)
 
 static void req_post_last(struct req *req)
 {
+	lock_assume(&req->ctx->lock);
 	if (req->flags & REQ_F_SILENT)
 		return;
 	if ((req->sqe_flags & IOSQE_CQE_SKIP_SUCCESS) &&
@@ -141,6 +142,7 @@ void req_finish_with(struct req *req, int32_t res)
 
 bool req_post_more(struct req *req, int32_t res, uint32_t cflags)
 {
+	lock_assume(&req->ctx->lock);
 	if (!queue_has_room(&req->ctx->queue) || req->ctx->queue.backlog_count)
 		return false;
 	cq_post(req->ctx, req->user_data, res, cflags | IORING_CQE_F_MORE,

@@ -121,7 +121,7 @@ struct look {
 	int64_t next_timer_ns;
 };
 
-static void look_at_open(struct ctx *ctx, struct look *look)
+static void look_at_open(struct ctx *ctx, struct look *look) HOLDS(&ctx->lock)
 {
 	bool moved = ctx->standby_seen != ctx->entered;
 	bool alone = !ctx->inside && turn_has_cause(ctx);

@@ -48,6 +48,7 @@ void turn_settle(struct ctx *ctx)
 }
 
 static void turn_take(struct ctx *ctx, const struct reactor_events *events)
+	HOLDS(&ctx->lock)
 {
 	bool woken;
 

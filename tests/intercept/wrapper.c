@@ -25,7 +25,7 @@ static void check(const char *name, int good)
 	failed += !good;
 }
 
-__attribute__((noinline, noclone)) static long
+__attribute__((noinline)) static long
 own_syscall(long number, long a, long b, long c, long d)
 {
 	register long r10 __asm__("r10") = d;
