@@ -30,6 +30,7 @@ int ring_tests_run(void);
 int claim_tests_run(void);
 int level_tests_run(void);
 int many_tests_run(void);
+int model_tests_run(void);
 int race_tests_run(void);
 
 #define MB (1u << 20)

@@ -1,0 +1,482 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Random programs against a model.
+ *
+ * Theory: the model of a group is a double-ended queue of buffers and nothing
+ * else; every rule of SPEC 2 to 7 that libkbuf keeps is a few lines over it.
+ * Each step does one thing to the table and to the model and compares answers;
+ * the table's own checks (S11) run at each step besides. The seed is fixed, so
+ * a failure names a step that happens again. KBUF_STEPS=n walks further (the
+ * soak of 10^8 buffers is this test).
+ */
+#include "kbuf/kbuf_test.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/uio.h>
+
+#define GROUPS 4u
+#define QUEUE 4096u /* a power of two, and more than a group is let hold */
+#define HELD 8u
+#define RING_ENTRIES 64u
+#define STEPS 300000ull
+
+enum model_kind { NONE, CLASSIC, RING };
+
+struct buffer {
+	uint64_t addr;
+	uint32_t len;
+	uint16_t bid;
+};
+
+struct model {
+	enum model_kind kind;
+	bool inc;
+	uint32_t min_left;
+	uint16_t head;
+	struct io_uring_buf_ring *ring;
+	uint32_t first, count;
+	struct buffer queue[QUEUE];
+};
+
+struct held {
+	struct kbuf_claim claim;
+	struct buffer buffer;
+};
+
+static struct walk {
+	struct kbuf_table *table;
+	struct model groups[GROUPS];
+	struct held held[HELD];
+	uint64_t random;
+	uint64_t circulated;
+} * walk;
+
+/* xorshift: any will do, as long as it is the same everywhere. */
+static uint32_t dice(uint32_t sides)
+{
+	walk->random ^= walk->random << 13;
+	walk->random ^= walk->random >> 7;
+	walk->random ^= walk->random << 17;
+	return (uint32_t)(walk->random >> 33) % sides;
+}
+
+/* ---- the model --------------------------------------------------------- */
+
+static struct buffer *queue_at(struct model *model, uint32_t index)
+{
+	return &model->queue[(model->first + index) % QUEUE];
+}
+
+static void push_back(struct model *model, struct buffer buffer)
+{
+	assert_true(model->count < QUEUE);
+	*queue_at(model, model->count++) = buffer;
+}
+
+static void push_front(struct model *model, struct buffer buffer)
+{
+	assert_true(model->count < QUEUE);
+	model->first--;
+	model->count++;
+	*queue_at(model, 0) = buffer;
+}
+
+static struct buffer pop_front(struct model *model)
+{
+	struct buffer buffer = *queue_at(model, 0);
+
+	model->first++;
+	model->count--;
+	return buffer;
+}
+
+static void model_reset(struct model *model, enum model_kind kind)
+{
+	model->kind = kind;
+	model->first = 0;
+	model->count = 0;
+	model->head = 0;
+}
+
+/* @bytes of the front are used; whether some of it is left (I1 to I3). */
+static bool model_use(struct model *model, uint32_t bytes)
+{
+	struct buffer *front = queue_at(model, 0);
+	uint32_t least_left = model->min_left ? model->min_left : 1;
+
+	if (model->inc && !bytes)
+		return true;
+	if (model->inc && front->len - bytes >= least_left) {
+		front->addr += bytes;
+		front->len -= bytes;
+		return true;
+	}
+	pop_front(model);
+	model->head++;
+	walk->circulated++;
+	return false;
+}
+
+/* ---- the steps --------------------------------------------------------- */
+
+static struct buffer random_buffer(void)
+{
+	return (struct buffer){
+		.addr = 0x10000 + dice(1000),
+		.len = dice(100) ? 1 + dice(40) : 0,
+		.bid = (uint16_t)dice(65536),
+	};
+}
+
+static void step_provide(uint16_t bgid, struct model *model)
+{
+	struct buffer buffer = random_buffer();
+	uint32_t count = 1 + dice(20), i;
+	int expected = model->kind == RING ? -EINVAL : 0;
+
+	/* Half of the groups are rings most of the time. */
+	if (model->count + count + HELD > QUEUE / 2 ||
+	    (bgid % 2 && model->kind == NONE && dice(50)))
+		return;
+	buffer.bid = (uint16_t)dice(65000);
+	assert_int_equal(kbuf_provide(walk->table, bgid, buffer.addr,
+				      buffer.len, count, buffer.bid),
+			 expected);
+	if (expected)
+		return;
+	if (model->kind == NONE)
+		model_reset(model, CLASSIC);
+	for (i = 0; i < count; i++) {
+		push_back(model, buffer);
+		buffer.addr += buffer.len;
+		buffer.bid++;
+	}
+}
+
+static void step_remove(uint16_t bgid, struct model *model)
+{
+	uint32_t count = 1 + dice(model->count > 100 ? QUEUE : 5), left;
+	int expected;
+
+	left = count < model->count ? count : model->count;
+	expected = model->kind == NONE	 ? -ENOENT
+		   : model->kind == RING ? -EINVAL
+					 : (int)left;
+	assert_int_equal(kbuf_remove(walk->table, bgid, count), expected);
+	for (; expected > 0; expected--)
+		pop_front(model);
+}
+
+static void step_register(uint16_t bgid, struct model *model)
+{
+	struct io_uring_buf_reg reg = {
+		.ring_addr = (uintptr_t)model->ring,
+		.ring_entries = RING_ENTRIES,
+		.bgid = bgid,
+	};
+	bool taken = model->kind == RING || model->count;
+
+	if (dice(2)) {
+		reg.flags = IOU_PBUF_RING_INC;
+		reg.min_left = dice(2) ? dice(12) : 0;
+	}
+	assert_int_equal(kbuf_ring_register(walk->table, &reg),
+			 taken ? -EEXIST : 0);
+	if (taken)
+		return;
+	model_reset(model, RING);
+	model->inc = reg.flags;
+	model->min_left = reg.min_left;
+	store_release(&model->ring->tail, 0);
+}
+
+static void step_unregister(uint16_t bgid, struct model *model)
+{
+	int expected = model->kind == NONE	? -ENOENT
+		       : model->kind == CLASSIC ? -EINVAL
+						: 0;
+
+	assert_int_equal(ring_drop(walk->table, bgid), expected);
+	if (!expected)
+		model_reset(model, NONE);
+}
+
+static void step_publish(struct model *model)
+{
+	uint32_t count = 1 + dice(20);
+
+	for (; count && model->kind == RING && model->count < RING_ENTRIES;
+	     count--) {
+		struct buffer buffer = random_buffer();
+
+		ring_add(model->ring, RING_ENTRIES, buffer.addr, buffer.len,
+			 buffer.bid);
+		push_back(model, buffer);
+	}
+}
+
+static void flags_check(uint32_t flags, uint16_t bid, bool more)
+{
+	assert_int_equal(flags, (uint32_t)bid << IORING_CQE_BUFFER_SHIFT |
+					IORING_CQE_F_BUFFER |
+					(more ? IORING_CQE_F_BUF_MORE : 0));
+}
+
+static void end_classic(struct model *model, struct kbuf_claim *claim,
+			struct buffer buffer)
+{
+	if (dice(2)) {
+		flags_check(kbuf_commit(walk->table, claim, dice(9)),
+			    buffer.bid, false);
+		walk->circulated++;
+		return;
+	}
+	kbuf_recycle(walk->table, claim);
+	if (model->kind == CLASSIC)
+		push_front(model, buffer);
+}
+
+static void claimed_classic(struct model *model, struct kbuf_claim *claim)
+{
+	struct buffer buffer = pop_front(model);
+	struct held *held = &walk->held[dice(HELD)];
+
+	if (held->claim.kind != KBUF_NONE) {
+		end_classic(model, claim, buffer);
+		return;
+	}
+	held->claim = *claim;
+	held->buffer = buffer;
+}
+
+static void claimed_ring(struct model *model, struct kbuf_claim *claim,
+			 bool at_once)
+{
+	uint32_t bytes = claim->len ? dice(claim->len + 1) : 0;
+	bool more;
+
+	if (!at_once && !dice(4)) {
+		kbuf_recycle(walk->table, claim);
+		return;
+	}
+	more = model_use(model, at_once ? claim->len : bytes);
+	flags_check(kbuf_commit(walk->table, claim, bytes), claim->bid, more);
+}
+
+static void step_claim(uint16_t bgid, struct model *model)
+{
+	uint32_t want = dice(2) ? dice(50) : 0;
+	bool at_once = !dice(4);
+	struct kbuf_claim claim;
+	struct buffer front;
+	int expected = model->count ? 0 : -ENOBUFS;
+
+	assert_int_equal(kbuf_claim(walk->table, bgid, want, at_once, &claim),
+			 expected);
+	if (expected)
+		return;
+	front = *queue_at(model, 0);
+	assert_int_equal(claim.addr, front.addr);
+	assert_int_equal(claim.bid, front.bid);
+	assert_int_equal(claim.len,
+			 want && want < front.len ? want : front.len);
+	if (model->kind == CLASSIC)
+		claimed_classic(model, &claim);
+	else
+		claimed_ring(model, &claim, at_once);
+}
+
+static void step_end_held(void)
+{
+	struct held *held = &walk->held[dice(HELD)];
+
+	if (held->claim.kind == KBUF_NONE)
+		return;
+	end_classic(&walk->groups[held->claim.bgid], &held->claim,
+		    held->buffer);
+}
+
+/* How many of a ring's buffers a bundle takes, by the words of kbuf.h. */
+static uint32_t bundle_size(struct model *model, uint32_t want, uint32_t max)
+{
+	uint32_t count, bytes = 0, first_len = queue_at(model, 0)->len;
+
+	if (want && max > (want + first_len - 1) / first_len)
+		max = (want + first_len - 1) / first_len;
+	for (count = 0; count < max && count < model->count; count++) {
+		uint32_t len = queue_at(model, count)->len;
+
+		if (want && bytes == want)
+			break;
+		if (want && bytes + len > want)
+			return model->inc || !count ? count + 1 : count;
+		bytes += len;
+	}
+	return count;
+}
+
+/* The model's side of a commit: what bytes reached. */
+static bool bundle_use(struct model *model, const struct kbuf_claim_vec *claim,
+		       uint32_t bytes, bool all)
+{
+	uint32_t i = 0, part;
+	bool more = false;
+
+	do {
+		part = (uint32_t)claim->iov[i].iov_len;
+		part = part < bytes ? part : bytes;
+		more = model_use(model, part);
+		bytes -= part;
+		i++;
+	} while ((bytes || (all && !model->inc)) && i < claim->count && !more);
+	return more;
+}
+
+static void bundle_check(struct model *model,
+			 const struct kbuf_claim_vec *claim, uint32_t want,
+			 uint32_t size)
+{
+	uint32_t i, bytes = 0;
+
+	assert_int_equal(claim->count, size);
+	assert_int_equal(claim->bid, queue_at(model, 0)->bid);
+	for (i = 0; i < size; i++) {
+		const struct buffer *buffer = queue_at(model, i);
+		uint32_t len = buffer->len;
+
+		if (want && bytes + len > want)
+			len = want - bytes;
+		assert_int_equal((uintptr_t)claim->iov[i].iov_base,
+				 buffer->addr);
+		assert_int_equal(claim->iov[i].iov_len, len);
+		bytes += len;
+	}
+	assert_int_equal(claim->bytes, bytes);
+}
+
+static void step_bundle(uint16_t bgid, struct model *model)
+{
+	uint32_t want = dice(2) ? dice(200) : 0, max = 1 + dice(30);
+	struct kbuf_claim_vec claim;
+	struct iovec iov[30];
+	bool at_once = !dice(4), more;
+	uint32_t bytes;
+	int expected = 0;
+
+	if (model->kind == CLASSIC)
+		return;
+	if (model->kind == NONE)
+		expected = -ENOENT;
+	else if (!model->count || (want && !queue_at(model, 0)->len))
+		expected = -ENOBUFS;
+	assert_int_equal(kbuf_claim_many(walk->table, bgid, want, max, at_once,
+					 iov, &claim),
+			 expected);
+	if (expected)
+		return;
+	bundle_check(model, &claim, want, bundle_size(model, want, max));
+	if (!at_once && !dice(4)) {
+		kbuf_recycle_many(walk->table, &claim);
+		return;
+	}
+	bytes = dice(claim.bytes + 1);
+	more = bundle_use(model, &claim, at_once ? claim.bytes : bytes,
+			  at_once);
+	flags_check(kbuf_commit_many(walk->table, &claim, bytes), claim.bid,
+		    more);
+}
+
+/* ---- the walk ---------------------------------------------------------- */
+
+static void group_check(uint16_t bgid, struct model *model)
+{
+	struct kbuf_counters now;
+	uint32_t i;
+
+	if (model->kind == NONE) {
+		assert_false(kbuf_group_exists(walk->table, bgid));
+		return;
+	}
+	assert_int_equal(kbuf_counters(walk->table, bgid, &now), 0);
+	assert_int_equal(now.queued, model->count);
+	if (model->kind != RING)
+		return;
+	assert_int_equal(ring_status(walk->table, bgid), model->head);
+	for (i = 0; i < 2 && i < model->count; i++) {
+		uint16_t slot = (uint16_t)(model->head + i) % RING_ENTRIES;
+
+		assert_int_equal(model->ring->first[slot].addr,
+				 queue_at(model, i)->addr);
+		assert_int_equal(model->ring->first[slot].len,
+				 queue_at(model, i)->len);
+	}
+}
+
+static void walk_step(void)
+{
+	uint16_t bgid = (uint16_t)dice(GROUPS);
+	struct model *model = &walk->groups[bgid];
+	uint32_t which = dice(100);
+
+	if (which < 2)
+		step_unregister(bgid, model);
+	else if (which < 5)
+		step_register(bgid, model);
+	else if (which < 10)
+		step_remove(bgid, model);
+	else if (which < 18)
+		step_provide(bgid, model);
+	else if (which < 35)
+		step_publish(model);
+	else if (which < 45)
+		step_end_held();
+	else if (which < 80)
+		step_claim(bgid, model);
+	else
+		step_bundle(bgid, model);
+	group_check(bgid, model);
+}
+
+static void walk_end(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < HELD; i++)
+		kbuf_recycle(walk->table, &walk->held[i].claim);
+	kbuf_table_close(walk->table);
+	for (i = 0; i < GROUPS; i++)
+		pages_free(walk->groups[i].ring, 4096);
+	free(walk);
+}
+
+static void S11_random_programs_agree_with_the_model(void **state)
+{
+	const char *asked = getenv("KBUF_STEPS");
+	uint64_t steps = asked ? strtoull(asked, NULL, 0) : STEPS, step;
+	unsigned int i;
+
+	(void)state;
+	walk = calloc(1, sizeof(*walk));
+	assert_non_null(walk);
+	walk->random = 88172645463325252ull;
+	walk->table = table_of(0);
+	for (i = 0; i < GROUPS; i++)
+		walk->groups[i].ring = pages_new(4096);
+	for (step = 0; step < steps; step++)
+		walk_step();
+	if (asked)
+		print_message("%llu steps, %llu buffers circulated\n",
+			      (unsigned long long)steps,
+			      (unsigned long long)walk->circulated);
+	walk_end();
+}
+
+int model_tests_run(void)
+{
+	const struct CMUnitTest model_tests[] = {
+		cmocka_unit_test(S11_random_programs_agree_with_the_model),
+	};
+
+	return cmocka_run_group_tests(model_tests, NULL, NULL);
+}
