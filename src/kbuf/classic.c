@@ -200,7 +200,7 @@ static COLD struct kbuf_group *classic_new(struct kbuf_table *table,
 	if (!group)
 		return NULL;
 	if (group_publish(table, group) < 0) {
-		group_free(group);
+		group_free(table, group);
 		return NULL;
 	}
 	return group;

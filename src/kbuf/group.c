@@ -32,7 +32,7 @@ void kbuf_table_close(struct kbuf_table *table)
 	for (i = 0; i < TABLE_PAGES; i++) {
 		for (j = 0; table->pages[i] && j < PAGE_GROUPS; j++)
 			if (table->pages[i]->groups[j])
-				group_free(table->pages[i]->groups[j]);
+				group_free(table, table->pages[i]->groups[j]);
 		mem_free(table->pages[i]);
 	}
 	record_pool_close(&table->pool);
@@ -67,13 +67,13 @@ struct kbuf_group *group_new(struct kbuf_table *table, uint16_t bgid,
 }
 
 /* A classic group's records must be back in the pool, or close with it. */
-void group_free(struct kbuf_group *group)
+void group_free(struct kbuf_table *table, struct kbuf_group *group)
 {
 	/* A claim of a ring's buffer would point here (kbuf.h). */
 	if (POLYRING_CHECKED && group->kind == GROUP_RING)
 		assert(!group->claimed);
 	if (group->engine_memory)
-		ring_memory_close(group);
+		ring_memory_close(table, group);
 	mem_free(group);
 }
 
@@ -101,5 +101,5 @@ void group_retire(struct kbuf_table *table, struct kbuf_group *group)
 
 	rcu_publish(&page->groups[group->bgid % PAGE_GROUPS], nobody);
 	rcu_wait_for_readers();
-	group_free(group);
+	group_free(table, group);
 }

@@ -118,9 +118,9 @@ struct kbuf_group {
 	uint64_t low_signals;
 	int low_eventfd;
 
-	/* engine_memory: the memfd, and how to know it again. */
+	/* engine_memory: the memfd, or -1, and how to know it again. */
 	int memory_fd;
-	uint64_t memory_inode;
+	uint64_t memory_identity;
 };
 
 struct group_page {
@@ -132,6 +132,7 @@ struct kbuf_table {
 	uint64_t profile; /* of abi_profile() */
 	struct record_pool pool;
 	uint64_t serials; /* how many were given out */
+	uint32_t ring_files; /* memfds of its rings */
 	bool low_groups; /* R4: one of the first 64 has existed */
 };
 
@@ -152,7 +153,7 @@ bool group_is_phantom(const struct kbuf_table *table, uint16_t bgid);
 /* A private group, to be published or freed. NULL without memory. */
 struct kbuf_group *group_new(struct kbuf_table *table, uint16_t bgid,
 			     enum group_kind kind);
-void group_free(struct kbuf_group *group);
+void group_free(struct kbuf_table *table, struct kbuf_group *group);
 
 /* Make @group visible, in the place of nothing. 0 or -ENOMEM. */
 int group_publish(struct kbuf_table *table, struct kbuf_group *group);

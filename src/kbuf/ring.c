@@ -17,10 +17,13 @@
  * the kernel refuses (unmapped, read-only) is refused; a ring unmapped later
  * answers ENOBUFS, and one mapped elsewhere is the application's mistake.
  *
- * Engine-allocated rings are a memfd, mapped once by us and as often as the
- * application likes by it: shared memory lives until its last mapping is gone,
- * which is all of G10. The memfd's number is the program's to destroy
- * (closefrom()), so its inode is compared before it is used.
+ * Engine-allocated rings are shared memory, mapped once by us and as often as
+ * the application likes by it: it lives until its last mapping is gone, which
+ * is all of G10. The first rings of a table have a memfd to map it from, which
+ * tools see by name. It costs the program a descriptor and is the program's to
+ * destroy (closefrom()), so its identity is compared before it is used, and
+ * where there is none the mapping itself is duplicated: mremap(2) of 0 bytes,
+ * which valgrind does not do.
  *
  * Locks: the caller's for all but kbuf_ring_map(), see group.h. Every call is
  * O(1) but register, which is O(bytes).
@@ -37,6 +40,7 @@
 #include "base/sys.h"
 
 #define PAGE_BYTES 4096u
+#define RING_FILES_MAX 64u /* descriptors a table may cost */
 
 static size_t ring_bytes(const struct kbuf_group *group)
 {
@@ -47,45 +51,67 @@ static size_t ring_bytes(const struct kbuf_group *group)
 
 /* ---- engine-allocated memory ------------------------------------------- */
 
-/* The file @fd is: a number that is never 0, or 0 when it is no open file. */
-static uint64_t fd_inode(int fd)
+/* Which file @fd is, as one number; 0 when it is no open file. */
+static uint64_t fd_identity(int fd)
 {
 	struct stat st;
 
-	return SYS_2(SYS_fstat, fd, &st) < 0 ? 0 : st.st_ino;
+	if (SYS_2(SYS_fstat, fd, &st) < 0)
+		return 0;
+	return st.st_ino ^ (uint64_t)st.st_dev << 40;
 }
 
-static int ring_memory_open(struct kbuf_group *group)
+/* A file of @bytes for the ring, or -1: it can do without. */
+static int ring_file_open(struct kbuf_table *table, size_t bytes)
 {
-	size_t bytes = ring_bytes(group);
-	long fd, memory;
+	int fd;
 
+	if (table->ring_files >= RING_FILES_MAX)
+		return -1;
 	fd = fd_move_high(
 		(int)SYS_2(SYS_memfd_create, "polyring-buffers", MFD_CLOEXEC));
 	if (fd < 0)
-		return (int)fd;
-	memory = SYS_2(SYS_ftruncate, fd, bytes);
-	if (memory < 0)
-		goto close;
-	memory = SYS_6(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
-		       fd, 0);
-	if (memory < 0)
-		goto close;
-	group->memory_fd = (int)fd;
-	group->memory_inode = fd_inode((int)fd);
+		return -1;
+	if (SYS_2(SYS_ftruncate, fd, bytes) < 0) {
+		fd_close(fd);
+		return -1;
+	}
+	table->ring_files++;
+	return fd;
+}
+
+static void ring_file_close(struct kbuf_table *table, struct kbuf_group *group)
+{
+	if (group->memory_fd < 0)
+		return;
+	table->ring_files--;
+	if (fd_identity(group->memory_fd) == group->memory_identity)
+		fd_close(group->memory_fd);
+}
+
+static int ring_memory_open(struct kbuf_table *table, struct kbuf_group *group)
+{
+	size_t bytes = ring_bytes(group);
+	int fd = ring_file_open(table, bytes);
+	long memory;
+
+	group->memory_fd = fd;
+	group->memory_identity = fd < 0 ? 0 : fd_identity(fd);
+	memory = SYS_6(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | (fd < 0 ? MAP_ANONYMOUS : 0), fd, 0);
+	if (memory < 0) {
+		ring_file_close(table, group);
+		return (int)memory;
+	}
 	group->ring = (void *)memory;
 	group->engine_memory = true;
 	return 0;
-close:
-	fd_close((int)fd);
-	return (int)memory;
 }
 
-void ring_memory_close(struct kbuf_group *group)
+void ring_memory_close(struct kbuf_table *table, struct kbuf_group *group)
 {
 	SYS_2(SYS_munmap, group->ring, ring_bytes(group));
-	if (fd_inode(group->memory_fd) == group->memory_inode)
-		fd_close(group->memory_fd);
+	ring_file_close(table, group);
 }
 
 /* ---- the application's memory ------------------------------------------ */
@@ -178,11 +204,11 @@ static int ring_room_check(const struct kbuf_group *group)
 	return 0;
 }
 
-static int ring_memory_get(struct kbuf_group *group,
+static int ring_memory_get(struct kbuf_table *table, struct kbuf_group *group,
 			   const struct io_uring_buf_reg *reg)
 {
 	if (reg->flags & IOU_PBUF_RING_MMAP)
-		return ring_memory_open(group);
+		return ring_memory_open(table, group);
 	return ring_memory_adopt(group, reg->ring_addr);
 }
 
@@ -202,9 +228,9 @@ static int ring_group_new(struct kbuf_table *table,
 	group->mask = reg->ring_entries - 1;
 	group->inc = reg->flags & IOU_PBUF_RING_INC;
 	group->min_left = reg->min_left ? reg->min_left : 1;
-	err = ring_memory_get(group, reg);
+	err = ring_memory_get(table, group, reg);
 	if (err < 0) {
-		group_free(group);
+		group_free(table, group);
 		return err;
 	}
 	*made = group;
@@ -234,7 +260,7 @@ int kbuf_ring_register(struct kbuf_table *table,
 		group_retire(table, before);
 	err = group_publish(table, group);
 	if (err < 0)
-		group_free(group);
+		group_free(table, group);
 	return err;
 }
 
@@ -282,6 +308,26 @@ int kbuf_ring_status(struct kbuf_table *table,
 
 /* ---- mmap -------------------------------------------------------------- */
 
+/* A second mapping of what is mapped: no file is needed. */
+static long ring_map_again(struct kbuf_group *group, size_t bytes, int prot,
+			   int flags)
+{
+	long address, err;
+
+	if ((flags & MAP_TYPE) != MAP_SHARED &&
+	    (flags & MAP_TYPE) != MAP_SHARED_VALIDATE)
+		return -EINVAL;
+	address = SYS_4(SYS_mremap, group->ring, 0, bytes, MREMAP_MAYMOVE);
+	if (address < 0 || prot == (PROT_READ | PROT_WRITE))
+		return address;
+	err = SYS_3(SYS_mprotect, address, bytes, prot);
+	if (err < 0) {
+		SYS_2(SYS_munmap, address, bytes);
+		return err;
+	}
+	return address;
+}
+
 /* In a read section. A live 6.18 answers exactly so, in this order. */
 static long ring_map(struct kbuf_group *group, size_t bytes, int prot,
 		     int flags)
@@ -292,8 +338,9 @@ static long ring_map(struct kbuf_group *group, size_t bytes, int prot,
 		return -EPERM;
 	if (bytes + PAGE_BYTES - 1 < ring_bytes(group))
 		return -EFAULT;
-	if (fd_inode(group->memory_fd) != group->memory_inode)
-		return -ENOMEM;
+	if (group->memory_fd < 0 ||
+	    fd_identity(group->memory_fd) != group->memory_identity)
+		return ring_map_again(group, bytes, prot, flags);
 	return SYS_6(SYS_mmap, 0, bytes, prot, flags, group->memory_fd, 0);
 }
 

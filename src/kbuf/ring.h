@@ -7,7 +7,7 @@
 #include "kbuf/group.h"
 
 /* Undo what an engine-allocated group holds besides its own bytes. */
-void ring_memory_close(struct kbuf_group *group);
+void ring_memory_close(struct kbuf_table *table, struct kbuf_group *group);
 
 static inline uint16_t ring_head(const struct kbuf_group *group)
 {
