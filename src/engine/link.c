@@ -119,14 +119,21 @@ static void cancel_rest(struct req *next)
 	}
 }
 
-/* The watched request is over: its timeout has nothing left to end. */
+/* The watched request is over, and may be gone: nobody may find it here. */
+static void stop_timeout(struct req *timeout)
+{
+	req_detach(timeout);
+	timeout->link_head = NULL;
+}
+
+/* A timeout that has nothing left to end completes before what follows it. */
 static struct req *end_timeout(struct req *timeout)
 {
 	struct req *next = timeout->link;
 
 	timeout->link = NULL;
-	timeout->link_head = NULL;
-	req_finish_with(timeout, -ECANCELED);
+	timeout->flags |= REQ_F_CANCELED;
+	make_ready(timeout);
 	return next;
 }
 
@@ -156,6 +163,8 @@ void link_after(struct req *req)
 
 	req->link = NULL;
 	uncount(req);
+	if (next && is_link_timeout(next))
+		stop_timeout(next);
 	if (next && broken)
 		doom(req, next);
 	else if (next && is_link_timeout(next))
@@ -189,8 +198,10 @@ void link_waits(struct req *req)
 	timeout->timer.fire = timeout_fires;
 	index_add(timeout);
 	if (timer_arm(&req->ctx->timers, &timeout->timer,
-		      when_due_ns(req_cmd(timeout, struct when))) < 0)
+		      when_due_ns(req_cmd(timeout, struct when))) < 0) {
+		stop_timeout(timeout);
 		req->link = end_timeout(timeout);
+	}
 }
 
 static bool may_leave(const struct ctx *ctx, const struct req *head)
