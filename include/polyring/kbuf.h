@@ -12,8 +12,25 @@
  * Locks: the caller serialises all calls on one table, except kbuf_ring_map()
  * and kbuf_counters(), which may run beside any other call but
  * kbuf_table_close() on any thread (they read under RCU).
- * Errors are negative errno values; a call that failed has changed nothing.
+ * Errors are negative errno values; a call that failed has changed nothing,
+ * but for kbuf_ring_register() over an empty classic group (G13).
  * No claim, commit or recycle allocates.
+ *
+ * A runtime's receive, under its lock, once the socket may have data:
+ *
+ *	struct kbuf_claim claim;
+ *	ssize_t n;
+ *
+ *	err = kbuf_claim(table, bgid, want, false, &claim);
+ *	if (err < 0)
+ *		return complete(request, err, 0);	// ENOBUFS, at once
+ *	n = recv(fd, (void *)claim.addr, claim.len, MSG_DONTWAIT);
+ *	if (n > 0)
+ *		return complete(request, n, kbuf_commit(table, &claim, n));
+ *	kbuf_recycle(table, &claim);		// the next one gets it
+ *	if (n < 0 && errno == EAGAIN)
+ *		return wait_for(request, fd, EPOLLIN);	// holding nothing
+ *	return complete(request, n < 0 ? -errno : 0, 0);
  */
 #ifndef POLYRING_KBUF_H
 #define POLYRING_KBUF_H
@@ -63,9 +80,15 @@ struct kbuf_claim {
  *
  * Buffer rings are memory that may vanish, so this installs handlers for
  * SIGSEGV and SIGBUS that pass every fault on that is not the library's own. A
- * program that replaces them calls fault_recover() (base/fault.h) from its own.
+ * program that replaces them calls kbuf_fault_recover() from its own.
  */
 int kbuf_table_open(struct kbuf_table **table, unsigned int kernel_version);
+
+/*
+ * From a handler of SIGSEGV or SIGBUS with its third argument: true when the
+ * fault was the library's own, which then goes on; the handler just returns.
+ */
+bool kbuf_fault_recover(void *ucontext);
 
 /*
  * Free all. Mapped ring memory stays valid until it is unmapped (G10). Every

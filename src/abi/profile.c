@@ -6,6 +6,9 @@
  */
 #include "abi/profile.h"
 
+#include <errno.h>
+#include <string.h>
+
 _Static_assert(ABI_ANSWERS <= 64, "a profile is one word of bits");
 
 const struct abi_row abi_rows[ABI_ANSWERS] = {
@@ -34,4 +37,42 @@ uint64_t abi_profile(unsigned int version)
 		if (version >= abi_rows[i].since && version < abi_rows[i].until)
 			profile |= UINT64_C(1) << i;
 	return profile;
+}
+
+/* A decimal number up to @most; moves *@text behind it. -1 if there is none. */
+static int parse_number(const char **text, int most)
+{
+	int number = -1;
+
+	for (; **text >= '0' && **text <= '9'; ++*text) {
+		number = (number < 0 ? 0 : number * 10) + (**text - '0');
+		if (number > most)
+			return -1;
+	}
+	return number;
+}
+
+int abi_version_parse(const char *text, unsigned int *version)
+{
+	int major, minor;
+
+	if (!strcmp(text, "latest")) {
+		*version = ABI_LATEST;
+		return 0;
+	}
+	major = parse_number(&text, 255);
+	if (major < 0 || *text++ != '.')
+		return -EINVAL;
+	minor = parse_number(&text, 255);
+	if (minor < 0)
+		return -EINVAL;
+	if (*text == '.') {
+		text++;
+		if (parse_number(&text, 65535) < 0)
+			return -EINVAL;
+	}
+	if (*text)
+		return -EINVAL;
+	*version = KVER(major, minor);
+	return 0;
 }

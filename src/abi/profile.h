@@ -49,6 +49,12 @@ extern const struct abi_row abi_rows[ABI_ANSWERS];
 /* @version is KVER(major, minor), 0 for ABI_LATEST. Bit n is answer n. */
 uint64_t abi_profile(unsigned int version);
 
+/*
+ * "6.6", "6.18.44" or "latest", as a command line or an environment variable
+ * has it: 0 and the version, or -EINVAL. The third number is not looked at.
+ */
+int abi_version_parse(const char *text, unsigned int *version);
+
 static inline bool abi_has(uint64_t profile, enum abi_answer answer)
 {
 	return profile >> answer & 1;

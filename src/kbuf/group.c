@@ -24,6 +24,11 @@ int kbuf_table_open(struct kbuf_table **opened, unsigned int kernel_version)
 	return 0;
 }
 
+bool kbuf_fault_recover(void *ucontext)
+{
+	return fault_recover(ucontext);
+}
+
 /* Nobody may be inside kbuf_ring_map() any more, as with any closing. */
 void kbuf_table_close(struct kbuf_table *table)
 {

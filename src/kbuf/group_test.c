@@ -128,6 +128,34 @@ static void X5_every_answer_has_a_row(void **state)
 	assert_true(abi_profile(0) == abi_profile(ABI_LATEST));
 }
 
+static void X5_versions_are_read_as_they_are_written(void **state)
+{
+	static const struct {
+		const char *text;
+		int err;
+		unsigned int version;
+	} rows[] = {
+		{"latest", 0, ABI_LATEST},  {"6.6", 0, KVER(6, 6)},
+		{"5.15", 0, KVER(5, 15)},   {"6.18.44", 0, KVER(6, 18)},
+		{"4.9.337", 0, KVER(4, 9)}, {"", -EINVAL, 9},
+		{"6", -EINVAL, 9},	    {"6.", -EINVAL, 9},
+		{".6", -EINVAL, 9},	    {"6.6.", -EINVAL, 9},
+		{"6.6-rc1", -EINVAL, 9},    {"6.6.1.1", -EINVAL, 9},
+		{"6.256", -EINVAL, 9},	    {"99999999999.1", -EINVAL, 9},
+		{" 6.6", -EINVAL, 9},
+	};
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < array_size(rows); i++) {
+		unsigned int version = 9;
+
+		assert_int_equal(abi_version_parse(rows[i].text, &version),
+				 rows[i].err);
+		assert_int_equal(version, rows[i].version);
+	}
+}
+
 /* Everything a table does, once; each step may fail for want of something. */
 static void everything_once(struct kbuf_table *table, uint64_t ring_addr)
 {
@@ -222,6 +250,7 @@ int group_tests_run(void)
 		cmocka_unit_test(R4_the_low_groups_of_6_6_exist_together),
 		cmocka_unit_test(R4_latest_has_no_such_quirk),
 		cmocka_unit_test(X5_every_answer_has_a_row),
+		cmocka_unit_test(X5_versions_are_read_as_they_are_written),
 		cmocka_unit_test(D14_each_allocation_may_fail),
 		cmocka_unit_test(D14_each_system_call_may_fail),
 	};

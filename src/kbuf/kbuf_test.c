@@ -7,12 +7,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/fault.h"
-
 static void on_fault(int signo, siginfo_t *info, void *ucontext)
 {
 	(void)info;
-	if (!fault_recover(ucontext))
+	if (!kbuf_fault_recover(ucontext))
 		signal(signo, SIG_DFL);
 }
 
