@@ -55,7 +55,6 @@ static void reset(struct ctx *ctx) HOLDS(&ctx->lock)
 	ctx->ring_fd = -1;
 	ctx->peer_fd = -1;
 	ctx->event_fd = -1;
-	list_init(&ctx->free_reqs);
 	list_init(&ctx->deferred);
 	list_init(&ctx->ready);
 	list_init(&ctx->again);

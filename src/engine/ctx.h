@@ -70,14 +70,13 @@ struct ctx {
 	struct file_table files;
 
 	/* requests */
-	struct list free_reqs;
+	struct req *free_reqs; /* through req->link */
 	void *slabs; /* chain of blocks */
 	struct list *index; /* pending requests by user_data */
 	struct list pending; /* the same, the oldest first */
 	uint32_t index_bits;
 	uint32_t indexed;
-	uint32_t live; /* accepted and not finished */
-	uint32_t live_counted; /* of those, what a drain waits for */
+	uint32_t live_counted; /* what a drain waits for */
 	struct list deferred; /* drain: in order of submission */
 	struct list ready; /* may run now: the next of a link chain */
 	struct list again; /* had their share: tried once more next turn */

@@ -68,7 +68,7 @@ void index_add(struct req *req)
 		grow(ctx);
 	list_push_back(chain_of(ctx, req->user_data), &req->index);
 	list_push_back(&ctx->pending, &req->pending);
-	req->flags |= REQ_F_INDEXED;
+	req->flags |= REQ_F_INDEXED | REQ_F_OWES;
 }
 
 void index_remove(struct req *req)

@@ -26,6 +26,7 @@ static void wait_for(struct req *req, enum req_state state)
 {
 	req->state = (uint8_t)state;
 	index_add(req);
+	link_count(req);
 	link_waits(req);
 }
 
@@ -131,6 +132,7 @@ static int take_file(struct req *req)
 	if (!(req->sqe_flags & IOSQE_FIXED_FILE))
 		return req->fd == req->ctx->ring_fd ? req->def->on_ring : 0;
 	req->file = file_get(req->ctx, (uint32_t)req->fd);
+	req->flags |= REQ_F_OWES;
 	return req->file ? 0 : -EBADF;
 }
 

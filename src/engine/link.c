@@ -21,13 +21,19 @@ static void make_ready(struct req *req)
 	list_push_back(&req->ctx->ready, &req->node);
 }
 
-/* Every member of the chain at @req counts for later drains. */
+void link_count(struct req *req)
+{
+	if (req->flags & REQ_F_COUNTED)
+		return;
+	req->flags |= REQ_F_COUNTED | REQ_F_OWES;
+	req->ctx->live_counted++;
+}
+
+/* Every member of a chain counts for later drains, from the first on. */
 static void count_chain(struct req *req)
 {
-	for (; req; req = req->link) {
-		req->flags |= REQ_F_COUNTED;
-		req->ctx->live_counted++;
-	}
+	for (; req; req = req->link)
+		link_count(req);
 }
 
 static void defer(struct req *req)
@@ -42,11 +48,13 @@ static void queue_chain(struct req *head)
 	struct ctx *ctx = head->ctx;
 	bool drains = head->sqe_flags & IOSQE_IO_DRAIN;
 
-	if (!list_empty(&ctx->deferred) || (drains && ctx->live_counted)) {
+	if (unlikely(!list_empty(&ctx->deferred) ||
+		     (drains && ctx->live_counted))) {
 		defer(head);
 		return;
 	}
-	count_chain(head);
+	if (unlikely(head->link))
+		count_chain(head);
 	req_issue(head);
 }
 

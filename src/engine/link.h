@@ -37,6 +37,9 @@ void link_submit_end(struct ctx *ctx);
 /* @req has completed: its successors and its timeout have their turn. */
 void link_after(struct req *req);
 
+/* @req waits or stands in a chain: a drain counts it from now on. */
+void link_count(struct req *req);
+
 /* @req has to wait: a LINK_TIMEOUT behind it starts. */
 void link_waits(struct req *req);
 

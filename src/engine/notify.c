@@ -51,6 +51,7 @@ void notify_posted(struct ctx *ctx)
 
 	if (!fresh && !ctx->backlog_fresh)
 		return;
+	counter_add(&ctx->counters, COUNTER_COMPLETIONS, fresh);
 	if (ctx->sleepers)
 		reactor_wake(&ctx->reactor);
 	if (ctx->event_fd >= 0)

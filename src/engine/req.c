@@ -17,6 +17,12 @@ struct slab {
 	struct req reqs[SLAB_REQS];
 };
 
+static void push_free(struct ctx *ctx, struct req *req)
+{
+	req->link = ctx->free_reqs;
+	ctx->free_reqs = req;
+}
+
 static bool slab_add(struct ctx *ctx)
 {
 	struct slab *slab = mem_new(1, sizeof(*slab));
@@ -25,8 +31,11 @@ static bool slab_add(struct ctx *ctx)
 		return false;
 	slab->next = ctx->slabs;
 	ctx->slabs = slab;
-	for (int i = 0; i < SLAB_REQS; i++)
-		list_push_back(&ctx->free_reqs, &slab->reqs[i].node);
+	for (int i = SLAB_REQS; i-- > 0;) {
+		slab->reqs[i].ctx = ctx;
+		slab->reqs[i].held = -1;
+		push_free(ctx, &slab->reqs[i]);
+	}
 	return true;
 }
 
@@ -40,48 +49,29 @@ void req_slabs_free(struct ctx *ctx)
 	}
 }
 
-/* Only what must start from zero: the rest is set by prep or when armed. */
 struct req *req_new(struct ctx *ctx)
 {
 	struct req *req;
 
-	if (unlikely(list_empty(&ctx->free_reqs)) && !slab_add(ctx))
+	if (unlikely(!ctx->free_reqs) && !slab_add(ctx))
 		return NULL;
-	req = list_entry(list_pop_front(&ctx->free_reqs), struct req, node);
-	req->ctx = ctx;
-	req->res = 0;
+	req = ctx->free_reqs;
+	ctx->free_reqs = req->link;
+	req->link = NULL;
 	req->cflags = 0;
 	req->flags = 0;
-	req->state = REQ_ISSUING;
-	req->file = NULL;
-	req->held = -1;
-	req->link = NULL;
-	req->link_head = NULL;
-	req->claim.kind = KBUF_NONE;
-	req->extra = NULL;
-	req->events = 0;
-	req->moved = 0;
-	req->wait.watch = NULL;
-	req->timer.slot = 0;
 	return req;
 }
 
-static void req_free(struct req *req)
+void req_give_back(struct req *req)
 {
-	struct ctx *ctx = req->ctx;
-
-	if (req->flags & REQ_F_HOLDS)
-		req->def->cleanup(req);
-	mem_free(req->extra);
-	if (req->file)
-		file_put(req->file);
-	fd_close(req->held);
-	list_push_front(&ctx->free_reqs, &req->node);
+	push_free(req->ctx, req);
 }
 
 void *req_extra(struct req *req, size_t bytes)
 {
 	mem_free(req->extra);
+	req->flags |= REQ_F_OWES;
 	req->extra = mem_new(1, bytes);
 	return req->extra;
 }
@@ -114,7 +104,9 @@ static void req_post_last(struct req *req)
 	cq_post(req->ctx, req->user_data, req->res, req->cflags, req->big_cqe);
 }
 
-void req_finish(struct req *req)
+/* What a request that waited or holds something gives up before it completes.
+ */
+static void req_settle_debts(struct req *req)
 {
 	struct ctx *ctx = req->ctx;
 	bool ended = req->res <= 0 && req->wait.watch && !req->file;
@@ -125,13 +117,47 @@ void req_finish(struct req *req)
 		reactor_release(&ctx->reactor, req->fd);
 	if (req->claim.kind != KBUF_NONE)
 		req_recycle(req, ISSUE_NONBLOCK);
-	req->state = REQ_DONE;
 	if (req->sqe_flags & IOSQE_ASYNC)
 		ctx->posted_async = true;
+}
+
+/* The rest of it, and the request is as clean as a new one. */
+static void req_clean(struct req *req)
+{
+	if (req->flags & REQ_F_HOLDS)
+		req->def->cleanup(req);
+	mem_free(req->extra);
+	req->extra = NULL;
+	if (req->file)
+		file_put(req->file);
+	req->file = NULL;
+	fd_close(req->held);
+	req->held = -1;
+	req->link_head = NULL;
+	req->events = 0;
+}
+
+static bool owes(const struct req *req)
+{
+	return req->flags & REQ_F_OWES || req->link || req->wait.watch ||
+	       req->timer.slot || req->claim.kind != KBUF_NONE ||
+	       req->sqe_flags & IOSQE_ASYNC;
+}
+
+void req_finish(struct req *req)
+{
+	bool slow = owes(req);
+
+	if (unlikely(slow))
+		req_settle_debts(req);
+	req->state = REQ_DONE;
+	req->moved = 0;
 	req_post_last(req);
-	ctx->live--;
-	link_after(req);
-	req_free(req);
+	if (unlikely(slow)) {
+		link_after(req);
+		req_clean(req);
+	}
+	push_free(req->ctx, req);
 }
 
 void req_finish_with(struct req *req, int32_t res)

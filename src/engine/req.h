@@ -16,6 +16,12 @@
  * way through ARMED, PARKED or PUNTED stands in the ring's index of pending
  * requests, where cancellation finds it by user_data, file or opcode.
  *
+ * Most requests never wait and hold nothing: their whole life is one try. They
+ * are kept cheap by two rules. A free request is clean: whoever made one dirty
+ * (REQ_F_OWES) is followed by the slow half of req_finish(), which cleans it,
+ * so that a new one needs no clearing. And a drain counts a request only from
+ * the moment that it waits or stands in a chain.
+ *
  * Memory: slabs that belong to the ring and go with it. The operation's own
  * words live in the union-like `cmd` area; anything longer in `extra`, freed
  * with the request.
@@ -62,6 +68,7 @@ enum {
 	REQ_F_DOOMED = 1u << 10, /* its chain broke: it and the rest end */
 	REQ_F_SUCCESS = 1u << 11, /* a negative result that breaks no chain */
 	REQ_F_HOLDS = 1u << 12, /* def->cleanup has something to free */
+	REQ_F_OWES = 1u << 13, /* waited, or holds something: see req_finish */
 };
 
 #define REQ_CMD_BYTES 96
@@ -159,8 +166,13 @@ extern const uint32_t opdefs_count;
 /* Free the memory of all requests; the ring closes and none is live. */
 void req_slabs_free(struct ctx *ctx);
 
-/* A zeroed request, or NULL when out of memory. */
+/*
+ * A clean request, or NULL when out of memory. What submission doesn't set is
+ * zero (held: -1).
+ */
 struct req *req_new(struct ctx *ctx);
+/* One that never began. */
+void req_give_back(struct req *req);
 
 /* Try the operation and act on what it says. */
 void req_issue(struct req *req);

@@ -42,8 +42,10 @@ static void take_words(struct req *req, const struct io_uring_sqe *sqe)
 	req->fd = sqe->fd;
 	req->buf_group = sqe->buf_group;
 	req->buf_index = sqe->buf_index;
-	req->big_cqe[0] = 0;
-	req->big_cqe[1] = 0;
+	if (unlikely(req->ctx->flags & IORING_SETUP_CQE32)) {
+		req->big_cqe[0] = 0;
+		req->big_cqe[1] = 0;
+	}
 }
 
 /* Returns false when the batch ends here. */
@@ -54,8 +56,6 @@ static bool submit_one(struct ctx *ctx, struct req *req,
 	int err;
 
 	take_words(req, sqe);
-	ctx->live++;
-	counter_add(&ctx->counters, COUNTER_REQUESTS, 1);
 	err = check(req, sqe);
 	req->res = err < 0 ? err : 0;
 	link_submit(req, err < 0);
@@ -80,15 +80,16 @@ int submit(struct ctx *ctx, uint32_t count)
 		if (unlikely(!req))
 			break;
 		if (unlikely(!queue_fetch(&ctx->queue, &entry.sqe))) {
-			list_push_front(&ctx->free_reqs, &req->node);
+			req_give_back(req);
 			break;
 		}
 		done++;
 		go_on = submit_one(ctx, req, &entry.sqe);
 	}
+	counter_add(&ctx->counters, COUNTER_REQUESTS, done);
 	link_submit_end(ctx);
 	queue_consume(&ctx->queue);
 	turn_settle(ctx);
-	return !done && left && list_empty(&ctx->free_reqs) ? -EAGAIN
+	return !done && left && !ctx->free_reqs ? -EAGAIN
 							    : (int)done;
 }

@@ -41,6 +41,7 @@ int nop_issue(struct req *req, uint32_t issue_flags)
 		return ISSUE_DONE;
 	if (c->flags & IORING_NOP_FIXED_FILE) {
 		req->file = file_get(req->ctx, (uint32_t)req->fd);
+		req->flags |= REQ_F_OWES;
 		return req->file ? ISSUE_DONE : -EBADF;
 	}
 	return SYS_3(SYS_fcntl, req->fd, 1 /* F_GETFD */, 0) < 0 ? -EBADF

@@ -42,6 +42,7 @@ bool queue_fetch(struct queue *q, struct io_uring_sqe *sqe)
 {
 	const struct ring_memory *m = &q->memory;
 	uint32_t slot = q->sq_head++ & (m->sq_entries - 1);
+	const uint8_t *from;
 
 	if (m->sq_array) {
 		slot = load_relaxed(&m->sq_array[slot]);
@@ -51,8 +52,10 @@ bool queue_fetch(struct queue *q, struct io_uring_sqe *sqe)
 			return false;
 		}
 	}
-	memcpy(sqe, m->sqes + ((size_t)slot << m->sqe_shift),
-	       (size_t)1 << m->sqe_shift);
+	from = m->sqes + ((size_t)slot << m->sqe_shift);
+	memcpy(sqe, from, 64);
+	if (unlikely(m->sqe_shift == 7))
+		memcpy((uint8_t *)sqe + 64, from + 64, 64);
 	return true;
 }
 
