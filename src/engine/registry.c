@@ -130,7 +130,7 @@ bool registry_verify(const struct ctx *ctx, int fd)
 }
 
 struct search {
-	int fd;
+	uint64_t inode;
 	struct ctx *found;
 };
 
@@ -138,21 +138,40 @@ static void match_inode(struct ctx *ctx, void *argument)
 {
 	struct search *search = argument;
 
-	if (ctx->state == CTX_OPEN && registry_verify(ctx, search->fd))
+	if (load_relaxed(&ctx->state) == CTX_OPEN &&
+	    load_relaxed(&ctx->ring_inode) == search->inode)
 		search->found = ctx;
+}
+
+/* A duplicate of a ring's socket has its inode. */
+static struct ctx *find_duplicate(int fd)
+{
+	struct search search = {.found = NULL};
+	struct stat st;
+
+	if (SYS_2(SYS_fstat, fd, &st) < 0 || !S_ISSOCK(st.st_mode))
+		return NULL;
+	search.inode = st.st_ino;
+	registry_for_each(match_inode, &search);
+	return search.found;
 }
 
 struct ctx *ctx_of_fd(int fd)
 {
 	struct ctx **slot = slot_of(fd);
 	struct ctx *ctx = slot ? load_acquire(slot) : NULL;
-	struct search search = {.fd = fd};
 
 	if (likely(ctx))
 		return ctx;
-	if (load_acquire(&all))
-		registry_for_each(match_inode, &search);
-	return search.found;
+	return load_acquire(&all) ? find_duplicate(fd) : NULL;
+}
+
+struct ctx *registry_at(int fd)
+{
+	struct ctx **slot = slot_of(fd);
+	struct ctx *ctx = slot ? load_acquire(slot) : NULL;
+
+	return unlikely(ctx) && registry_verify(ctx, fd) ? ctx : NULL;
 }
 
 struct ctx *ctx_lock_fd(int fd) UNCHECKED_LOCKS

@@ -32,6 +32,12 @@ void registry_for_each(void (*visit)(struct ctx *ctx, void *argument),
 /* The sums over all rings the process ever had. */
 void registry_counters(struct counters *sum);
 
+/*
+ * The ring that was made under the number @fd and still has it, or NULL. For
+ * operations on files that hardly ever are rings: one load, no duplicates.
+ */
+struct ctx *registry_at(int fd);
+
 /* Does @fd still refer to the socket of @ctx? Costs a system call. */
 bool registry_verify(const struct ctx *ctx, int fd);
 

@@ -29,6 +29,7 @@
 #include "engine/ctx.h"
 #include "engine/files.h"
 #include "engine/path.h"
+#include "engine/registry.h"
 
 /* How much of an open_how from the future is looked at; the rest must be 0. */
 #define HOW_BYTES_MAX 65536u
@@ -242,7 +243,7 @@ int close_issue(struct req *req, uint32_t issue_flags)
 	(void)issue_flags;
 	if (c->slot_plus_1)
 		return files_remove(req->ctx, c->slot_plus_1 - 1);
-	if (ctx_of_fd(req->fd))
+	if (registry_at(req->fd))
 		return -EBADF; /* a ring can't close rings */
 	reactor_release(&req->ctx->reactor, req->fd);
 	req->res = (int32_t)SYS_1(SYS_close, req->fd);

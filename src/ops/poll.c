@@ -38,6 +38,7 @@
 #include "engine/cancel.h"
 #include "engine/index.h"
 #include "engine/notify.h"
+#include "engine/registry.h"
 
 /* Reported by the kernel always; poll(2) and epoll leave out RDHUP. */
 #define UNASKED (EPOLLERR | EPOLLHUP | EPOLLRDHUP)
@@ -120,12 +121,10 @@ static int look(const struct req *req)
 	return (uint16_t)p.revents;
 }
 
-/* Another ring of ours is read as a file: its readability must be exact. */
-static void watch_ring(const struct req *req)
+/* A ring of ours is waited for as a file: its readability must be exact. */
+static void watch_ring(const struct req *req, struct ctx *other)
 {
-	struct ctx *other = ctx_of_fd(req->fd);
-
-	if (req->file || !other || other->watched)
+	if (other->watched)
 		return;
 	if (other == req->ctx) {
 		lock_assume(&other->lock);
@@ -231,11 +230,12 @@ static int look_or_arm(struct req *req)
 int poll_add_issue(struct req *req, uint32_t issue_flags)
 {
 	const struct poll_cmd *c = req_cmd(req, struct poll_cmd);
+	struct ctx *ring = req->file ? NULL : registry_at(req->fd);
 	int said;
 
 	(void)issue_flags;
-	if (unlikely(ctx_of_fd(req->fd)))
-		watch_ring(req);
+	if (unlikely(ring))
+		watch_ring(req, ring);
 	if (!c->multishot)
 		said = look_or_arm(req);
 	else
