@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "engine/ctx.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "abi/profile.h"
 #include "base/fd.h"
 #include "base/sys.h"
 #include "engine/cancel.h"
@@ -63,6 +65,18 @@ static void reset(struct ctx *ctx) HOLDS(&ctx->lock)
 	queue_init(&ctx->queue);
 }
 
+/* POLYRING_KERNEL names the kernel whose answers a program sees (X5). */
+static unsigned int chosen_version(void)
+{
+	const char *text = getenv("POLYRING_KERNEL");
+	unsigned int version = 0;
+
+	/* The command has checked it; elsewhere a bad name means the latest. */
+	if (text)
+		abi_version_parse(text, &version);
+	return version;
+}
+
 static void set_modes(struct ctx *ctx, const struct io_uring_params *p)
 {
 	const uint32_t asks = IORING_SETUP_TASKRUN_FLAG;
@@ -70,6 +84,7 @@ static void set_modes(struct ctx *ctx, const struct io_uring_params *p)
 		IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SQPOLL;
 
 	ctx->flags = p->flags;
+	ctx->kernel_version = chosen_version();
 	ctx->disabled = p->flags & IORING_SETUP_R_DISABLED;
 	ctx->shows_taskrun = p->flags & asks || !(p->flags & by_itself);
 	ctx->watched = true;
@@ -91,7 +106,7 @@ static int open_parts(struct ctx *ctx, struct io_uring_params *p)
 	err = reactor_open(&ctx->reactor);
 	if (err < 0)
 		goto close_memory;
-	err = kbuf_table_open(&ctx->kbuf, 0);
+	err = kbuf_table_open(&ctx->kbuf, ctx->kernel_version);
 	if (err < 0)
 		goto close_reactor;
 	err = index_open(ctx);

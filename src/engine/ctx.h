@@ -57,6 +57,7 @@ struct ctx {
 	struct lock lock;
 	uint8_t state;
 	uint32_t flags; /* IORING_SETUP_ */
+	unsigned int kernel_version; /* whose answers it gives */
 	int ring_fd; /* the application's end */
 	uint64_t ring_inode; /* of its socket: knows duplicates */
 	int peer_fd; /* ours: sees the hang-up, feeds the readability */

@@ -114,7 +114,8 @@ void issue_settle(struct req *req, int said)
 		break;
 	case ISSUE_MORE:
 		wait_for(req, REQ_ARMED);
-		/* Its file may have called it while it already had a turn to come. */
+		/* Its file may have called it while it already had a turn to
+		 * come. */
 		if (!(req->flags & REQ_F_AGAIN))
 			list_push_back(&req->ctx->again, &req->node);
 		req->flags |= REQ_F_AGAIN;

@@ -90,6 +90,5 @@ int submit(struct ctx *ctx, uint32_t count)
 	link_submit_end(ctx);
 	queue_consume(&ctx->queue);
 	turn_settle(ctx);
-	return !done && left && !ctx->free_reqs ? -EAGAIN
-							    : (int)done;
+	return !done && left && !ctx->free_reqs ? -EAGAIN : (int)done;
 }

@@ -65,7 +65,7 @@ int store_write(const char *directory, const struct family *family,
 
 /* The rules of doc/spec.md, and which of them scenarios cite. */
 struct rules;
-struct rules *rules_open(const char *spec_path, bool later);
+struct rules *rules_open(const char *spec_path);
 void rules_close(struct rules *rules);
 /* Returns false when a word of @cited is no rule. */
 bool rules_cite(struct rules *rules, const char *cited);

@@ -197,6 +197,20 @@ static void I5_truncated_datagram(struct ring *r)
 	note_head(r, GROUP);
 }
 
+static void I5_datagram_that_fits(struct ring *r)
+{
+	struct bufs b;
+	int fd[2];
+
+	pair(fd, PAIR_DGRAM);
+	bufs_open(&b, r, GROUP, 4, 16, IOU_PBUF_RING_INC, 2);
+	put(fd[1], "abcdefgh");
+	sqe_select(r, IORING_OP_RECV, fd[0], 10, GROUP)->op_flags = MSG_TRUNC;
+	go(r);
+	note_entries(&b, 2);
+	note_head(r, GROUP);
+}
+
 static void I1_waitall(struct ring *r)
 {
 	struct bufs b;
@@ -268,19 +282,22 @@ static void I1_bad_address(struct ring *r)
 }
 
 static const struct scenario rows[] = {
-	SCENARIO(I1_entry_is_rewritten, "I1 I2", .later = true),
-	SCENARIO(I1_used_up_exactly, "I1", .later = true),
-	SCENARIO(I1_mapped_ring, "I1", .later = true),
-	SCENARIO(I1_multishot, "I1 S12", .modes = MODES_ALL, .later = true),
-	SCENARIO(I1_waitall, "I1 S8", .later = true),
-	SCENARIO(I1_send, "I1", .later = true),
-	SCENARIO(I1_read_multishot, "I1", .later = true),
-	SCENARIO(I1_bad_address, "I1 S10", .later = true),
-	SCENARIO(I2_nothing_transferred, "I2", .later = true),
-	SCENARIO(I3_min_left, "I3 G5", .later = true),
-	SCENARIO(I4_regular_file, "I4 S6", .later = true),
-	SCENARIO(I4_worker, "I4 S6", .later = true),
-	SCENARIO(I5_truncated_datagram, "I5", .later = true),
+	SCENARIO(I1_entry_is_rewritten, "I1 I2"),
+	SCENARIO(I1_used_up_exactly, "I1"),
+	SCENARIO(I1_mapped_ring, "I1"),
+	SCENARIO(I1_multishot, "I1 S12", .modes = MODES_ALL),
+	SCENARIO(I1_waitall, "I1 S8",
+		 .deviates = "6.18 forgets what MSG_WAITALL adds"),
+	SCENARIO(I1_send, "I1"),
+	SCENARIO(I1_read_multishot, "I1"),
+	SCENARIO(I1_bad_address, "I1 S10"),
+	SCENARIO(I2_nothing_transferred, "I2"),
+	SCENARIO(I3_min_left, "I3 G5"),
+	SCENARIO(I4_regular_file, "I4 S6"),
+	SCENARIO(I4_worker, "I4 S6"),
+	SCENARIO(I5_datagram_that_fits, "I5"),
+	SCENARIO(I5_truncated_datagram, "I5",
+		 .deviates = "6.18 counts bytes that were cut off; 7.x does not"),
 };
 
 FAMILY(inc, rows);

@@ -343,7 +343,7 @@ static int summary(const struct options *options, size_t differ)
 	size_t i;
 
 	snprintf(path, sizeof(path), "%s/doc/spec.md", options->root);
-	rules = rules_open(path, options->all);
+	rules = rules_open(path);
 	for (i = 0; i < piece_count; i++)
 		if (!rules_cite(rules, pieces[i].scenario->rules))
 			printf("%s cites a rule that %s doesn't have\n",

@@ -2,9 +2,8 @@
 /*
  * The rules of the specification, and how many of them are cited.
  *
- * Theory: doc/spec.md is the list. In sections 2 to 5 (to 7 with the later
- * ones) a line "| P1 |" or "- R2 " states a rule; nothing else names one at
- * its start. A scenario that cites a rule the specification doesn't have is a
+ * Theory: doc/spec.md is the list. In sections 2 to 7 a line "| P1 |" or
+ * "- R2 " states a rule; nothing else names one at its start. A scenario that cites a rule the specification doesn't have is a
  * mistake of the scenario.
  */
 #include "harness.h"
@@ -41,7 +40,7 @@ static bool rule_of(const char *line, char *name, size_t room)
 	return true;
 }
 
-struct rules *rules_open(const char *spec_path, bool later)
+struct rules *rules_open(const char *spec_path)
 {
 	struct rules *rules = calloc(1, sizeof(*rules));
 	FILE *file = fopen(spec_path, "r");
@@ -52,7 +51,7 @@ struct rules *rules_open(const char *spec_path, bool later)
 		struct rule *rule = &rules->all[rules->count];
 
 		sscanf(line, "## %d.", &section);
-		if (section < 2 || section > (later ? 7 : 5))
+		if (section < 2 || section > 7)
 			continue;
 		if (rules->count < RULES_MAX &&
 		    rule_of(line, rule->name, sizeof(rule->name)))
@@ -78,8 +77,7 @@ static bool cite_one(struct rules *rules, const char *name)
 		rules->all[i].cited = true;
 		return true;
 	}
-	/* Rules of sections 6 and 7 may be cited without being counted. */
-	return name[0] == 'I' || name[0] == 'B';
+	return false;
 }
 
 bool rules_cite(struct rules *rules, const char *cited)
