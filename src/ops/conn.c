@@ -13,10 +13,10 @@
  * the other's setting it and its accept4, which then waits if the connection
  * is gone as well.
  *
- * ACCEPT. poll(2) is asked before each try; its answer after one is
- * SOCK_NONEMPTY. A listener that has nothing is armed; what is no listener is
- * left to accept4, for the right errno. A multishot accepts a bounded number
- * in a turn.
+ * ACCEPT. poll(2) is asked before the first try, which mostly finds nothing;
+ * its answer after a connection is SOCK_NONEMPTY. A listener that has nothing
+ * is armed; what is no listener is left to accept4, for the right errno. A
+ * multishot accepts a bounded number in a turn.
  *
  * CONNECT. It must be cancellable, which a worker stuck in connect(2) is not.
  * EINPROGRESS arms; when the socket is ready connect(2) is asked again, which
@@ -54,9 +54,8 @@
 static bool ready_now(int fd, short events)
 {
 	struct pollfd p = {.fd = fd, .events = events};
-	const struct timespec now = {0};
 
-	return SYS_5(SYS_ppoll, &p, 1, &now, NULL, 0) != 0;
+	return SYS_3(SYS_poll, &p, 1, 0) != 0;
 }
 
 static struct lock flags_lock;
@@ -151,7 +150,9 @@ static int accept_one(struct req *req, struct accept_cmd *c)
 	uint32_t flags = c->flags;
 	long sock;
 
-	if (!c->waiting && !ready_now(fd, POLLIN) && listens(c, fd))
+	/* Armed: the reactor has called because it is ready. */
+	if (!c->waiting && !req->wait.watch && !ready_now(fd, POLLIN) &&
+	    listens(c, fd))
 		return ISSUE_AGAIN;
 	/* Others have to wait for a number that they could see by accident. */
 	if (c->slot_plus_1)
@@ -181,6 +182,8 @@ static int accept_many(struct req *req, struct accept_cmd *c)
 		if (!req_post_more(req, req->res, req->cflags))
 			return ISSUE_DONE;
 		req->cflags = 0;
+		if (!c->waiting)
+			return ISSUE_AGAIN;
 	}
 	return ISSUE_MORE;
 }
@@ -264,27 +267,41 @@ static bool is_unix(const struct req *req)
 	return ((const struct sockaddr *)req->extra)->sa_family == AF_UNIX;
 }
 
+/* The connection was begun: 0, an error, or ISSUE_AGAIN. */
+static int connect_end(struct req *req, int fd)
+{
+	const struct address_cmd *c = req_cmd(req, struct address_cmd);
+	long err;
+
+	if (!ready_now(fd, POLLOUT))
+		return ISSUE_AGAIN;
+	err = call_at_once(fd, SYS_connect, req->extra, c->bytes, 0, NULL);
+	if (err == -EISCONN)
+		return ISSUE_DONE;
+	if (err == -EALREADY || err == -EINPROGRESS)
+		return ISSUE_AGAIN;
+	return (int)err;
+}
+
 int connect_issue(struct req *req, uint32_t issue_flags)
 {
 	struct address_cmd *c = req_cmd(req, struct address_cmd);
 	int fd = req_io_fd(req);
 	bool blocking = false;
-	int err;
+	long err;
 
 	(void)issue_flags;
-	if (c->started && !ready_now(fd, POLLOUT))
-		return ISSUE_AGAIN;
-	err = (int)call_at_once(fd, SYS_connect, req->extra, c->bytes, 0,
-				&blocking);
-	if (c->started && err == -EISCONN)
-		return ISSUE_DONE;
-	if (err == -EINPROGRESS || (c->started && err == -EALREADY)) {
+	if (c->started)
+		return connect_end(req, fd);
+	err = call_at_once(fd, SYS_connect, req->extra, c->bytes, 0, &blocking);
+	if (err == -EINPROGRESS) {
 		c->started = true;
-		return ISSUE_AGAIN;
+		/* On the same machine it mostly is over by now. */
+		return connect_end(req, fd);
 	}
 	if (err == -EAGAIN && blocking && is_unix(req))
 		return retry_later(req);
-	return err;
+	return (int)err;
 }
 
 /* ---- SOCKET ---- */

@@ -155,7 +155,8 @@ static bool may_try(const struct open_cmd *c)
 static long open_at_once(const struct req *req, struct open_how how)
 {
 	const uint64_t kept = O_APPEND | O_ASYNC | O_DIRECT | O_NOATIME;
-	bool unblock = !(how.flags & (O_NONBLOCK | O_PATH));
+	/* A directory keeps nobody waiting. */
+	bool unblock = !(how.flags & (O_NONBLOCK | O_PATH | O_DIRECTORY));
 	long fd;
 
 	if (unblock)

@@ -111,8 +111,7 @@ static int look(const struct req *req)
 {
 	const struct poll_cmd *c = req_cmd(req, struct poll_cmd);
 	struct pollfd p = {.fd = file_of(req), .events = (short)c->mask};
-	const struct timespec now = {0};
-	long err = SYS_5(SYS_ppoll, &p, 1, &now, NULL, 0);
+	long err = SYS_3(SYS_poll, &p, 1, 0);
 
 	if (err < 0)
 		return (int)err;
