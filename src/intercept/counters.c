@@ -66,6 +66,21 @@ static void add_quoted(struct line *line, const char *text)
 	add(line, "\"");
 }
 
+static void add_lanes(struct line *line, unsigned int lanes)
+{
+	static const char *const names[] = {"libc", "trap", "patch"};
+	const char *between = "";
+
+	add(line, ",\"lanes\":[");
+	for (unsigned int i = 0; i < array_size(names); i++) {
+		if (!(lanes & 1u << i))
+			continue;
+		add(line, "%s\"%s\"", between, names[i]);
+		between = ",";
+	}
+	add(line, "]");
+}
+
 static void add_all(struct line *line, unsigned int lanes)
 {
 	static struct polyring_counter counters[COUNTERS_MAX];
@@ -73,10 +88,8 @@ static void add_all(struct line *line, unsigned int lanes)
 
 	add(line, "{\"pid\":%ld,\"program\":", owner_pid);
 	add_quoted(line, program_invocation_short_name);
-	add(line, ",\"lanes\":[%s%s%s],\"counters\":{",
-	    lanes & LANE_LIBC ? "\"libc\"" : "",
-	    lanes == (LANE_LIBC | LANE_TRAP) ? "," : "",
-	    lanes & LANE_TRAP ? "\"trap\"" : "");
+	add_lanes(line, lanes);
+	add(line, ",\"counters\":{");
 	for (size_t i = 0; i < count && i < COUNTERS_MAX; i++) {
 		add(line, "%s", i ? "," : "");
 		add_quoted(line, counters[i].name);

@@ -9,6 +9,9 @@
  *   auto      (also when unset) the kernel if it answers io_uring_setup, the
  *             engine if the answer is EPERM, EACCES or ENOSYS.
  *
+ * POLYRING_LANES names the lanes that may be used, with commas between; unset
+ * or empty, all. libc's, which costs nothing, is always open.
+ *
  * The decision is taken on first use, because constructors of other libraries
  * may come here before ours has run. Threads that race compute the same.
  *
@@ -94,6 +97,50 @@ bool intercept_engine_serves(void)
 	return known == SERVES_ENGINE;
 }
 
+/* Which of the names, separated by commas, in @names are lanes. */
+static unsigned int lanes_named(const char *names)
+{
+	static const struct {
+		const char *name;
+		enum intercept_lane lane;
+	} known[] = {
+		{"libc", LANE_LIBC},
+		{"patch", LANE_PATCH},
+		{"trap", LANE_TRAP},
+	};
+	unsigned int lanes = LANE_LIBC;
+
+	while (*names) {
+		size_t length = strcspn(names, ","), i = 0;
+
+		while (i < array_size(known) &&
+		       (strlen(known[i].name) != length ||
+			strncmp(known[i].name, names, length) != 0))
+			i++;
+		if (i < array_size(known))
+			lanes |= known[i].lane;
+		else if (length)
+			intercept_say("POLYRING_LANES: no lane is named %.*s",
+				      (int)length, names);
+		names += length + (names[length] == ',');
+	}
+	return lanes;
+}
+
+bool intercept_lane_open(enum intercept_lane lane)
+{
+	static unsigned int open;
+	unsigned int lanes = load_relaxed(&open);
+	const char *names;
+
+	if (!lanes) {
+		names = getenv("POLYRING_LANES");
+		lanes = lanes_named(names && *names ? names : "patch,trap");
+		store_relaxed(&open, lanes);
+	}
+	return lanes & lane;
+}
+
 /*
  * A ring made here starts unwatched: nobody polls it until watch.c sees so.
  * With REGISTERED_FD_ONLY the result is an index, not a file.
@@ -133,16 +180,30 @@ long intercept_call(long number, long a, long b, long c, long d, long e, long f)
 }
 
 /* An inline system call leaves errno alone, so must we. */
+static inline long from_inline(enum intercept_lane lane, long number, long a,
+			       long b, long c, long d, long e, long f)
+{
+	int *at = &errno;
+	int errno_before = *at;
+	long result;
+
+	if ((int)number != SYS_mmap)
+		counters_note(lane);
+	result = intercept_call(number, a, b, c, d, e, f);
+	*at = errno_before;
+	return result;
+}
+
 long intercept_from_trap(long number, long a, long b, long c, long d, long e,
 			 long f)
 {
-	int errno_before = errno;
-	long result;
+	return from_inline(LANE_TRAP, number, a, b, c, d, e, f);
+}
 
-	counters_note(LANE_TRAP);
-	result = intercept_call(number, a, b, c, d, e, f);
-	errno = errno_before;
-	return result;
+long intercept_from_patch(long number, long a, long b, long c, long d, long e,
+			  long f)
+{
+	return from_inline(LANE_PATCH, number, a, b, c, d, e, f);
 }
 
 /* What a C library makes of a system call's result. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The two ways in that must be exact to the register: libc's syscall(), and
- * the trampoline of the trap lane.
+ * The ways in that must be exact to the register: libc's syscall(), the
+ * trampoline of the trap lane, and where the stubs of the patch lane arrive.
  *
  * The trampoline, theory: a trapped `syscall` instruction raised SIGSYS. The
  * handler changed two registers of the interrupted context, rip and rcx, and
@@ -112,6 +112,139 @@ FUNCTION(intercept_trampoline)
 	jmp	*%rcx
 	.cfi_endproc
 	.size	intercept_trampoline, . - intercept_trampoline
+
+/*
+ * The entries of the patch lane. A stub (stub.h) called; so at the entry stand
+ *
+ *	0(%rsp)		the way back into the stub
+ *	8(%rsp)		the address behind the site, for those who unwind
+ *	16(%rsp)	the red zone, then the program's stack
+ *
+ * and all registers as at the site but rcx, which the stub restores. The rules
+ * are the trampoline's. What differs is the price: flags are restored with
+ * sahf and an addition that overflows or not, as popf takes 8 ns; DF, which
+ * popf alone could restore together with the rest, is looked at. And only the
+ * vector registers are saved that the site's object knows (patch.c).
+ */
+#define FROM_STUB (16 + RED_ZONE)
+#define ALL_STATE 99
+
+.macro save_vectors xmms
+	.if \xmms == ALL_STATE
+	sub	trap_xsave_bytes(%rip), %rsp
+	and	$-64, %rsp
+	xor	%ecx, %ecx
+	.irp	at, 0, 8, 16, 24, 32, 40, 48, 56
+	mov	%rcx, XSAVE_HEADER + \at(%rsp)
+	.endr
+	mov	%rax, %r11
+	mov	trap_xsave_mask(%rip), %eax
+	xor	%edx, %edx
+	xsave64	(%rsp)
+	mov	%r11, %rax
+	mov	-24(%rbp), %rdx
+	.else
+	sub	$16 * \xmms, %rsp
+	and	$-16, %rsp
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	.if \n < \xmms
+	movaps	%xmm\n, 16 * \n(%rsp)
+	.endif
+	.endr
+	.endif
+.endm
+
+/* The result is in rdi by now. */
+.macro restore_vectors xmms
+	.if \xmms == ALL_STATE
+	mov	trap_xsave_mask(%rip), %eax
+	xor	%edx, %edx
+	xrstor64 (%rsp)
+	.else
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	.if \n < \xmms
+	movaps	16 * \n(%rsp), %xmm\n
+	.endif
+	.endr
+	.endif
+.endm
+
+.macro patched_entry name, xmms
+	.hidden \name
+FUNCTION(\name)
+	.cfi_startproc
+	.cfi_def_cfa rsp, FROM_STUB
+	.cfi_offset rip, 8 - FROM_STUB
+	pushfq
+	.cfi_adjust_cfa_offset 8
+	push	%rbp
+	.cfi_adjust_cfa_offset 8
+	.cfi_offset rbp, -FROM_STUB - 16
+	mov	%rsp, %rbp
+	.cfi_def_cfa_register rbp
+	push	%rdi
+	push	%rsi
+	push	%rdx
+	push	%r8
+	push	%r9
+	push	%r10
+	cld
+	save_vectors \xmms
+
+	/* intercept_from_patch(rax, rdi, rsi, rdx, r10, r8, r9) */
+	push	%r9
+	push	%r9
+	mov	%r8, %r9
+	mov	%r10, %r8
+	mov	%rdx, %rcx
+	mov	%rsi, %rdx
+	mov	%rdi, %rsi
+	mov	%rax, %rdi
+	call	intercept_from_patch
+	add	$16, %rsp
+
+	mov	%rax, %rdi
+	restore_vectors \xmms
+	mov	8(%rbp), %r11
+	test	$0x400, %r11d
+	jnz	1f
+	/* OF is bit 11 of the flags; 1 + 127 overflows. The rest by sahf. */
+	mov	%r11d, %eax
+	mov	%r11d, %ecx
+	shl	$8, %eax
+	shr	$11, %ecx
+	and	$1, %ecx
+	mov	%cl, %al
+	add	$127, %al
+	sahf
+2:	mov	%rdi, %rax
+	mov	-8(%rbp), %rdi
+	mov	-16(%rbp), %rsi
+	mov	-24(%rbp), %rdx
+	mov	-32(%rbp), %r8
+	mov	-40(%rbp), %r9
+	mov	-48(%rbp), %r10
+	mov	%rbp, %rsp
+	.cfi_def_cfa_register rsp
+	pop	%rbp
+	.cfi_adjust_cfa_offset -8
+	.cfi_same_value rbp
+	lea	8(%rsp), %rsp
+	.cfi_adjust_cfa_offset -8
+	ret
+	.cfi_def_cfa rbp, FROM_STUB + 16
+	.cfi_offset rbp, -FROM_STUB - 16
+1:	push	%r11
+	popfq
+	jmp	2b
+	.cfi_endproc
+	.size	\name, . - \name
+.endm
+
+	patched_entry intercept_patched_none, 0
+	patched_entry intercept_patched_few, 4
+	patched_entry intercept_patched_sse, 16
+	patched_entry intercept_patched_wide, ALL_STATE
 
 /*
  * long syscall(long number, ...): io_uring's three and mmap go to the

@@ -2,13 +2,16 @@
 /*
  * What the parts of libpolyring-preload.so say to one another.
  *
- * Theory: three ways lead from a program's io_uring call to intercept_call():
+ * Theory: these ways lead from a program's io_uring call to intercept_call():
  *
  *   libc lane   the program calls libc's syscall() or mmap(); ours is found
  *               first (entry.S, dispatch.c).
- *   trap lane   the program has the `syscall` instruction inline, as liburing
- *               does; a seccomp filter traps exactly those instructions and a
- *               trampoline makes the call (sites.c, trap.c, entry.S).
+ *   patch lane  the program has the `syscall` instruction inline, as liburing
+ *               does; a jump to code that calls us takes its place (sites.c,
+ *               patch.c, entry.S).
+ *   trap lane   where that cannot be done, a seccomp filter traps exactly
+ *               those instructions and a trampoline makes the call (trap.c,
+ *               entry.S).
  *   watch       poll, select and epoll_ctl of a ring fd do not reach it, they
  *               only tell the engine that somebody looks (watch.c).
  *
@@ -32,6 +35,15 @@
 /* Does the engine serve this process? False: everything is the kernel's. */
 bool intercept_engine_serves(void);
 
+enum intercept_lane {
+	LANE_LIBC = 1,
+	LANE_TRAP = 2,
+	LANE_PATCH = 4,
+};
+
+/* May this lane be used? POLYRING_LANES says; libc's always may. */
+bool intercept_lane_open(enum intercept_lane lane);
+
 /* Has a ring been made through us? One relaxed load; never goes back. */
 extern bool intercept_rings_exist;
 
@@ -42,9 +54,11 @@ extern bool intercept_rings_exist;
 long intercept_call(long number, long a, long b, long c, long d, long e,
 		    long f);
 
-/* Where the trampoline and libc's syscall() arrive (called from entry.S). */
+/* Where the lanes' assembly arrives (called from entry.S). */
 long intercept_from_trap(long number, long a, long b, long c, long d, long e,
 			 long f);
+long intercept_from_patch(long number, long a, long b, long c, long d, long e,
+			  long f);
 long intercept_from_libc(long number, long a, long b, long c, long d, long e,
 			 long f);
 
@@ -70,7 +84,10 @@ struct site_list {
 	const char *object; /* one object they were found in, for messages */
 };
 
-/* Look at loaded objects not looked at before. 0 or -ENOMEM. */
+/*
+ * Look at loaded objects not looked at before, and patch what can be patched;
+ * what is found is the rest. 0 or -ENOMEM.
+ */
 int sites_find(struct site_list *found);
 
 /* The same for the namespace that dlmopen() put @handle into. */
@@ -89,8 +106,19 @@ int trap_arm(const struct site_list *sites);
 /* Find new sites and arm; says on stderr what went wrong. @handle may be 0. */
 void trap_update(void *handle);
 
-/* entry.S */
+/* Learn how much room XSAVE needs. False on a processor without it. */
+bool intercept_xsave_measure(void);
+
+/* ---- entry.S ------------------------------------------------------------- */
+
 extern const char intercept_trampoline[];
+
+/* For stubs; by which vector registers they preserve: none, xmm0 to xmm3, xmm0
+ * to xmm15, and all there are. */
+extern const char intercept_patched_none[];
+extern const char intercept_patched_few[];
+extern const char intercept_patched_sse[];
+extern const char intercept_patched_wide[];
 
 /* ---- signals.c ----------------------------------------------------------- */
 
@@ -119,11 +147,6 @@ void signals_unblock(void);
 const sigset_t *signals_without_ours(const sigset_t *mask, sigset_t *copy);
 
 /* ---- counters.c ---------------------------------------------------------- */
-
-enum intercept_lane {
-	LANE_LIBC = 1,
-	LANE_TRAP = 2,
-};
 
 extern unsigned int counters_lanes;
 

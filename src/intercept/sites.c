@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Which instructions are to be trapped.
+ * Which instructions are to be patched or trapped.
  *
  * Theory: an object that makes io_uring calls inline has the numbers 425, 426,
  * 427 as immediates in its code, and `syscall` instructions. Large programs
@@ -41,6 +41,7 @@
 
 #include "abi/uring.h"
 #include "base/mem.h"
+#include "intercept/patch.h"
 
 /* Two instructions of filter each; the kernel takes 4096. */
 #define SITES_EXACT_MAX 1024u
@@ -57,11 +58,6 @@ static unsigned long long objects_unloads;
 
 /* All that was ever found: what is in the filter needs no second one. */
 static struct site_list known;
-
-struct code {
-	const uint8_t *begin;
-	const uint8_t *end;
-};
 
 static int site_add(struct site_list *list, uint64_t first, uint64_t last)
 {
@@ -326,6 +322,47 @@ static int sites_take_new(struct site_list *fresh, struct site_list *found)
 	return err;
 }
 
+/* From the lowest to the highest of an object's code. */
+static struct code all_code(uintptr_t base, const ElfW(Phdr) * segments,
+			    size_t count)
+{
+	struct code all = {NULL, NULL};
+
+	for (size_t i = 0; i < count; i++) {
+		struct code code = code_of(base, &segments[i]);
+
+		if (!is_code(&segments[i]))
+			continue;
+		if (!all.begin)
+			all.begin = code.begin;
+		all.end = code.end;
+	}
+	return all;
+}
+
+/* Those that are patched already: the object was looked at before. */
+static void drop_served(struct site_list *sites, const struct code *code)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < sites->count; i++)
+		if (!patch_serves(code, (const uint8_t *)sites->sites[i].first))
+			sites->sites[kept++] = sites->sites[i];
+	sites->count = kept;
+}
+
+static void patch_object(uintptr_t base, const ElfW(Phdr) * segments,
+			 size_t count, struct site_list *sites)
+{
+	struct code code = all_code(base, segments, count);
+	struct functions functions;
+
+	drop_served(sites, &code);
+	if (sites->count && intercept_lane_open(LANE_PATCH) &&
+	    functions_open(&functions, base, segments, count))
+		patch_sites(&functions, &code, sites);
+}
+
 static int look_at(uintptr_t base, const ElfW(Phdr) * segments, size_t count,
 		   const char *name, struct site_list *found)
 {
@@ -339,6 +376,7 @@ static int look_at(uintptr_t base, const ElfW(Phdr) * segments, size_t count,
 		sites_free(&fresh);
 		return err;
 	}
+	patch_object(base, segments, count, &fresh);
 	if (fresh.count && !found->object)
 		found->object = name && *name ? name : "the program";
 	return sites_take_new(&fresh, found);

@@ -17,7 +17,7 @@
  * and io_uring answers what the container says instead of killing it.
  *
  * Rules:
- *  1. No site, no filter, no cost.
+ *  1. No site that could not be patched, no filter, no cost.
  *  2. The handler changes rip and rcx and nothing else; it calls nothing.
  *  3. The filter is installed in all threads at once (TSYNC), the handler
  *     before it, the threads' SIGSYS is unblocked before that (signals.c):
@@ -67,8 +67,7 @@ __attribute__((visibility("hidden"))) extern uint32_t trap_xsave_mask;
 uint64_t trap_xsave_bytes;
 uint32_t trap_xsave_mask;
 
-/* How much room the trampoline needs. False on a processor without XSAVE. */
-static bool xsave_measure(void)
+bool intercept_xsave_measure(void)
 {
 	unsigned int a, b, c, d;
 	uint64_t bytes = XSAVE_LEGACY_BYTES;
@@ -285,7 +284,7 @@ int trap_arm(const struct site_list *sites)
 {
 	int err;
 
-	if (!xsave_measure())
+	if (!intercept_xsave_measure())
 		return -ENODEV;
 	err = signals_take(SIGSYS, on_sigsys);
 	if (err < 0)
@@ -305,7 +304,8 @@ void trap_update(void *handle)
 	if (!err && handle)
 		err = sites_find_beside(handle, &found);
 	if (!err && found.count)
-		err = trap_arm(&found);
+		err = intercept_lane_open(LANE_TRAP) ? trap_arm(&found)
+						     : -EOPNOTSUPP;
 	if (err)
 		intercept_say("the io_uring calls that %s makes inline stay "
 			      "with the kernel: arming the trap failed (%s)",

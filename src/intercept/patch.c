@@ -1,0 +1,554 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The patch lane: io_uring's call sites become calls.
+ *
+ * Theory: a `syscall` is 2 bytes and a jump that goes anywhere 5. So a site
+ * needs a window: whole instructions around the `syscall`, at least 5 bytes,
+ * that can be executed elsewhere (stub.h), with no way into the window but its
+ * begin. To know ways and instructions we decode the function from its begin
+ * (functions.h, decode.h) and all others for jumps that enter from outside; a
+ * function that jumps to computed places is left alone. In this order:
+ *
+ *  1. One instruction of 5 bytes or more before the `syscall`, which itself
+ *     stays. liburing's `mov $nr,%eax` is one, with a few others behind it.
+ *     A thread that is past it meets the code as it was, so other threads may
+ *     be anywhere meanwhile.
+ *  2. Several instructions, with the `syscall` among them. A thread might be
+ *     on its way between them, so only while there is one thread.
+ *
+ * What finds no window is trapped (trap.c), and only then is there a filter.
+ * Nothing is tried again at a hit: what was missing then is missing still.
+ *
+ * How code is changed: never in place. Pages that hold windows are copied, the
+ * copies changed and made executable, and moved over the originals by one
+ * mremap(), during which page faults of other threads wait. So no thread sees
+ * half a jump, no page is ever writable and executable, and processors need no
+ * word, for the code comes from other memory. Systems that refuse to make
+ * written memory executable (SELinux execmem, PR_SET_MDWE) thereby end the
+ * lane, and the trap lane does the work.
+ *
+ * What is preserved: all registers but rax, rcx and r11, as the kernel does.
+ * The engine is C code and clobbers vector registers. Whoever calls into the
+ * object from outside expects no better of the functions it calls; only code
+ * of the object itself may keep something there over a call to its own
+ * function (compilers do that for functions they see). So the registers to
+ * preserve are those which the object's code names at all: none, the first 4,
+ * all 16 of SSE, or, with one VEX or EVEX instruction, all there is. In
+ * entry.S is one entry for each; x87 and MMX the engine never uses.
+ *
+ * Rules:
+ *  1. Only whole functions that decode to the end and to the last byte.
+ *  2. A stub is complete and executable before a jump to it can be seen.
+ *  3. Patches stay; an object that is unloaded takes them with it, the stubs
+ *     stay behind. patch_serves() sees from the bytes whether one is there.
+ *  4. The caller (sites.c) holds its lock.
+ *
+ * Cost of a call, beside the engine's work: 5 ns where the object names no
+ * vector register, 8 with SSE, 60 with AVX; of a trap: 1,600 to 2,500. Of the
+ * decoding: 1.3 ns a byte of an object with io_uring calls, once.
+ */
+#include "intercept/patch.h"
+
+#include <cpuid.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/mem.h"
+#include "base/sys.h"
+#include "intercept/decode.h"
+#include "intercept/stub.h"
+
+#define PAGE_BYTES 4096u
+#define BEFORE_MAX 8
+#define BEHIND_MAX 4
+#define SYSCALL_BYTES 2
+/* How far stubs may be from the code; and the steps of looking for room. */
+#define REACH_BYTES ((uintptr_t)1 << 30)
+#define STEP_BYTES ((uintptr_t)1 << 20)
+
+struct plan {
+	struct window window;
+	const uint8_t *stub;
+	bool dropped;
+};
+
+struct plans {
+	struct plan *plans; /* in order of addresses */
+	size_t count;
+	bool one_thread;
+	unsigned int xmms; /* to be preserved */
+	bool wide;
+};
+
+/* Every patch ever made. */
+static struct patch {
+	const uint8_t *behind, *begin, *stub;
+} * patches;
+static size_t patches_count, patches_room;
+
+/* ---- a window for a site ------------------------------------------------- */
+
+/* What stands around a `syscall`: only what can be moved. */
+struct around {
+	const uint8_t *syscall;
+	const uint8_t *before[BEFORE_MAX + 1]; /* begins, nearest first */
+	const uint8_t *behind[BEHIND_MAX + 1]; /* ends, nearest first */
+	size_t befores, behinds;
+	const uint8_t *floor, *ceiling; /* of a window: ways in, neighbours */
+	bool behind_ended, seen;
+};
+
+static bool can_move(const struct insn *insn)
+{
+	return !(insn->flags & (uint8_t)~INSN_WIDE);
+}
+
+static void around_before(struct around *around, const uint8_t *at,
+			  const struct insn *insn)
+{
+	if (!can_move(insn)) {
+		around->befores = 0;
+		return;
+	}
+	memmove(around->before + 2, around->before + 1,
+		(BEFORE_MAX - 1) * sizeof(around->before[0]));
+	around->before[1] = at;
+	if (around->befores < BEFORE_MAX)
+		around->befores++;
+}
+
+static void around_behind(struct around *around, const uint8_t *at,
+			  const struct insn *insn)
+{
+	bool is_ret = insn->flags == INSN_RET;
+
+	if (around->behind_ended || around->behinds == BEHIND_MAX)
+		return;
+	around->behind_ended = is_ret || !can_move(insn);
+	if (is_ret || can_move(insn))
+		around->behind[++around->behinds] = at + insn->length;
+}
+
+static void around_branch(struct around *around, const uint8_t *target)
+{
+	if (target <= around->syscall && target > around->floor)
+		around->floor = target;
+	if (target > around->syscall && target < around->ceiling)
+		around->ceiling = target;
+}
+
+/* False when the function is not one that we understand. */
+static bool around_look(struct around *around, const struct code *function)
+{
+	const uint8_t *at = function->begin;
+	struct insn insn;
+
+	for (; at < function->end; at += insn.length) {
+		if (!insn_decode(at, function->end, &insn) ||
+		    insn.flags & INSN_JUMP_ANYWHERE)
+			return false;
+		if (insn.flags & INSN_BRANCH)
+			around_branch(around, insn.target);
+		if (at < around->syscall)
+			around_before(around, at, &insn);
+		else if (at == around->syscall)
+			around->seen = insn.flags == INSN_SYSCALL;
+		else
+			around_behind(around, at, &insn);
+	}
+	around->before[0] = around->syscall;
+	around->behind[0] = around->syscall + SYSCALL_BYTES;
+	return around->seen;
+}
+
+static bool choose_one(const struct around *a, struct window *window)
+{
+	for (size_t i = 1; i <= a->befores && a->before[i] >= a->floor; i++) {
+		if (a->before[i - 1] - a->before[i] < STUB_JUMP_BYTES)
+			continue;
+		*window =
+			(struct window){a->before[i], a->syscall, a->behind[0]};
+		return true;
+	}
+	return false;
+}
+
+static bool choose_several(const struct around *a, struct window *window)
+{
+	for (size_t j = 0; j <= a->behinds && a->behind[j] <= a->ceiling; j++) {
+		for (size_t i = 0; i <= a->befores; i++) {
+			if (a->before[i] < a->floor)
+				break;
+			if (a->behind[j] - a->before[i] < STUB_JUMP_BYTES)
+				continue;
+			*window = (struct window){a->before[i], a->syscall,
+						  a->behind[j]};
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Windows must not overlap: @from is where the one before ends. */
+static bool plan_site(struct plans *plans, const struct functions *functions,
+		      const uint8_t *syscall, const uint8_t *from)
+{
+	struct around around = {.syscall = syscall};
+	struct plan *plan = &plans->plans[plans->count];
+	struct code function;
+
+	if (!functions_find(functions, syscall, &function))
+		return false;
+	around.floor = from > function.begin ? from : function.begin;
+	around.ceiling = function.end;
+	*plan = (struct plan){0};
+	if (!around_look(&around, &function))
+		return false;
+	if (!choose_one(&around, &plan->window) &&
+	    (!plans->one_thread || !choose_several(&around, &plan->window)))
+		return false;
+	plans->count++;
+	return true;
+}
+
+/* ---- all of the object's code -------------------------------------------- */
+
+static void drop_entered(struct plans *plans, const uint8_t *target)
+{
+	size_t low = 0, high = plans->count;
+
+	/* The first window that ends behind the target. */
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (plans->plans[middle].window.end <= target)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low < plans->count && plans->plans[low].window.begin < target)
+		plans->plans[low].dropped = true;
+}
+
+static bool sweep_function(struct plans *plans, const struct code *function)
+{
+	const uint8_t *at = function->begin;
+	struct insn insn;
+
+	for (; at < function->end; at += insn.length) {
+		if (!insn_decode(at, function->end, &insn))
+			return false;
+		if (insn.xmms > plans->xmms)
+			plans->xmms = insn.xmms;
+		if (insn.flags & INSN_WIDE)
+			plans->wide = true;
+		if (insn.flags & INSN_BRANCH)
+			drop_entered(plans, insn.target);
+	}
+	return true;
+}
+
+/* Code that does not decode may use any register, so all are preserved. */
+static void sweep(struct plans *plans, const struct functions *functions)
+{
+	struct code function;
+
+	for (size_t i = 0; i < functions->count; i++)
+		if (!functions_at(functions, i, &function) ||
+		    !sweep_function(plans, &function))
+			plans->wide = true;
+}
+
+/* ---- stubs --------------------------------------------------------------- */
+
+static uint8_t *map_at(uintptr_t at, size_t bytes)
+{
+	long got = sys_direct(
+		SYS_mmap, (long)at, (long)bytes, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (got == (long)at)
+		return (uint8_t *)got;
+	/* Kernels before 4.17 take the address for a hint. */
+	if ((unsigned long)got < -4095ul)
+		sys_direct(SYS_munmap, got, (long)bytes, 0, 0, 0, 0);
+	return NULL;
+}
+
+/* Free memory near @code, below it if possible. */
+static uint8_t *map_near(const struct code *code, size_t bytes)
+{
+	uintptr_t low = (uintptr_t)code->begin & ~(STEP_BYTES - 1);
+	uintptr_t high = ((uintptr_t)code->end | (STEP_BYTES - 1)) + 1;
+	uintptr_t by = STEP_BYTES;
+	uint8_t *at;
+
+	if (high - low > REACH_BYTES)
+		return NULL;
+	for (; by < REACH_BYTES; by += STEP_BYTES) {
+		at = low > by ? map_at(low - by, bytes) : NULL;
+		if (!at)
+			at = map_at(high + by, bytes);
+		if (at)
+			return at;
+	}
+	return NULL;
+}
+
+static int make_executable(uint8_t *at, size_t bytes)
+{
+	return (int)sys_direct(SYS_mprotect, (long)at, (long)bytes,
+			       PROT_READ | PROT_EXEC, 0, 0, 0);
+}
+
+static const void *entry_for(const struct plans *plans)
+{
+	if (plans->wide)
+		return intercept_patched_wide;
+	if (plans->xmms > 4)
+		return intercept_patched_sse;
+	return plans->xmms ? intercept_patched_few : intercept_patched_none;
+}
+
+static size_t pages_for(size_t bytes)
+{
+	return (bytes + PAGE_BYTES - 1) & ~(size_t)(PAGE_BYTES - 1);
+}
+
+/* Rule 2. 0 or a negative errno. */
+static int stubs_make(struct plans *plans, const struct code *code)
+{
+	const void *entry = entry_for(plans);
+	size_t bytes = sizeof(entry);
+	uint8_t *stubs, *at;
+	int err;
+
+	for (size_t i = 0; i < plans->count; i++)
+		bytes += stub_bytes(&plans->plans[i].window);
+	bytes = pages_for(bytes);
+	stubs = map_near(code, bytes);
+	if (!stubs)
+		return -ENOMEM;
+	memcpy(stubs, &entry, sizeof(entry));
+	at = stubs + sizeof(entry);
+	for (size_t i = 0; i < plans->count; i++) {
+		plans->plans[i].stub = at;
+		at = stub_write(at, &plans->plans[i].window, stubs);
+	}
+	err = make_executable(stubs, bytes);
+	if (err < 0)
+		sys_direct(SYS_munmap, (long)stubs, (long)bytes, 0, 0, 0, 0);
+	return err;
+}
+
+/* ---- changing code ------------------------------------------------------- */
+
+static uintptr_t page_of(const uint8_t *at)
+{
+	return (uintptr_t)at & ~(uintptr_t)(PAGE_BYTES - 1);
+}
+
+/* Plans from @first whose jumps lie in adjoining pages; sets where those end.
+ */
+static size_t plans_together(const struct plans *plans, size_t first,
+			     uintptr_t *end)
+{
+	size_t i = first;
+
+	*end = page_of(plans->plans[i].window.begin);
+	for (; i < plans->count; i++) {
+		const uint8_t *jump = plans->plans[i].window.begin;
+
+		if (page_of(jump) > *end)
+			break;
+		*end = page_of(jump + STUB_JUMP_BYTES - 1) + PAGE_BYTES;
+	}
+	return i - first;
+}
+
+static void jumps_write(const struct plan *plans, size_t count, uint8_t *copy,
+			uintptr_t original)
+{
+	for (size_t i = 0; i < count; i++) {
+		const uint8_t *jump = plans[i].window.begin;
+
+		if (!plans[i].dropped)
+			stub_jump_write(copy + ((uintptr_t)jump - original),
+					jump, plans[i].stub);
+	}
+}
+
+static int pages_replace(const struct plan *plans, size_t count, uintptr_t at,
+			 size_t bytes)
+{
+	long copy = sys_direct(SYS_mmap, 0, (long)bytes, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int err;
+
+	if ((unsigned long)copy >= -4095ul)
+		return (int)copy;
+	memcpy((void *)copy, (const void *)at, bytes);
+	jumps_write(plans, count, (uint8_t *)copy, at);
+	err = make_executable((uint8_t *)copy, bytes);
+	if (!err) {
+		long to =
+			sys_direct(SYS_mremap, copy, (long)bytes, (long)bytes,
+				   MREMAP_MAYMOVE | MREMAP_FIXED, (long)at, 0);
+
+		err = to == (long)at ? 0 : (int)to;
+	}
+	if (err)
+		sys_direct(SYS_munmap, copy, (long)bytes, 0, 0, 0, 0);
+	return err;
+}
+
+static void plans_apply(struct plans *plans)
+{
+	size_t done = 0;
+
+	while (done < plans->count) {
+		struct plan *first = &plans->plans[done];
+		uintptr_t at = page_of(first->window.begin), end;
+		size_t count = plans_together(plans, done, &end);
+		int err = pages_replace(first, count, at, end - at);
+
+		for (size_t i = 0; i < count && err; i++)
+			first[i].dropped = true;
+		done += count;
+	}
+}
+
+/* ---- an object ----------------------------------------------------------- */
+
+/* "." and ".." and one more. Without /proc there may be any number. */
+static bool only_one_thread(void)
+{
+	uint8_t names[1024] __attribute__((aligned(8)));
+	long fd = sys_direct(SYS_openat, AT_FDCWD, (long)"/proc/self/task",
+			     O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, 0, 0);
+	long bytes;
+	int count = 0;
+
+	if (fd < 0)
+		return false;
+	bytes = sys_direct(SYS_getdents64, fd, (long)names, sizeof(names), 0, 0,
+			   0);
+	sys_direct(SYS_close, fd, 0, 0, 0, 0, 0);
+	/* A record's length stands 16 bytes into it. */
+	for (long at = 0; at < bytes; count++) {
+		uint16_t length;
+
+		memcpy(&length, names + at + 16, sizeof(length));
+		at += length;
+	}
+	return count == 3;
+}
+
+/* The entries save flags by lahf, which the first 64-bit processors lacked. */
+static bool processor_can(void)
+{
+	unsigned int a, b, c, d;
+
+	return __get_cpuid(0x80000001, &a, &b, &c, &d) && c & bit_LAHF_LM &&
+	       intercept_xsave_measure();
+}
+
+static bool patch_remember(const struct plan *plan)
+{
+	struct patch *bigger;
+
+	if (patches_count == patches_room) {
+		size_t room = patches_room ? 2 * patches_room : 64;
+
+		bigger = mem_new(room, sizeof(*bigger));
+		if (!bigger)
+			return false;
+		if (patches_count)
+			memcpy(bigger, patches,
+			       patches_count * sizeof(*bigger));
+		mem_free(patches);
+		patches = bigger;
+		patches_room = room;
+	}
+	patches[patches_count++] =
+		(struct patch){plan->window.syscall + SYSCALL_BYTES,
+			       plan->window.begin, plan->stub};
+	return true;
+}
+
+bool patch_serves(const struct code *code, const uint8_t *behind)
+{
+	for (size_t i = 0; i < patches_count; i++) {
+		const struct patch *patch = &patches[i];
+		uint8_t jump[STUB_JUMP_BYTES];
+
+		if (patch->behind != behind || patch->begin < code->begin)
+			continue;
+		stub_jump_write(jump, patch->begin, patch->stub);
+		if (!memcmp(patch->begin, jump, sizeof(jump)))
+			return true;
+	}
+	return false;
+}
+
+/* Plans not dropped by now are patches: take them off @sites. */
+static void sites_take_off(struct site_list *sites, const struct plans *plans)
+{
+	size_t plan = 0, kept = 0;
+
+	for (size_t i = 0; i < sites->count; i++) {
+		uint64_t behind = sites->sites[i].first;
+		const struct plan *one;
+
+		while (plan < plans->count &&
+		       (uint64_t)plans->plans[plan].window.syscall +
+				       SYSCALL_BYTES <
+			       behind)
+			plan++;
+		one = &plans->plans[plan];
+		if (plan < plans->count && !one->dropped &&
+		    (uint64_t)one->window.syscall + SYSCALL_BYTES == behind &&
+		    patch_remember(one))
+			continue;
+		sites->sites[kept++] = sites->sites[i];
+	}
+	sites->count = kept;
+}
+
+static void plan_all(struct plans *plans, const struct functions *functions,
+		     const struct site_list *sites)
+{
+	const uint8_t *from = NULL;
+
+	for (size_t i = 0; i < sites->count; i++) {
+		const struct site *site = &sites->sites[i];
+		const uint8_t *syscall =
+			(const uint8_t *)site->first - SYSCALL_BYTES;
+
+		if (site->first != site->last)
+			continue;
+		if (plan_site(plans, functions, syscall, from))
+			from = plans->plans[plans->count - 1].window.end;
+	}
+}
+
+void patch_sites(const struct functions *functions, const struct code *code,
+		 struct site_list *sites)
+{
+	struct plans plans = {.one_thread = only_one_thread()};
+
+	if (!sites->count || !processor_can())
+		return;
+	plans.plans = mem_new(sites->count, sizeof(*plans.plans));
+	if (!plans.plans)
+		return;
+	plan_all(&plans, functions, sites);
+	sweep(&plans, functions);
+	if (plans.count && !stubs_make(&plans, code)) {
+		plans_apply(&plans);
+		sites_take_off(sites, &plans);
+	}
+	mem_free(plans.plans);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* The patch lane; the theory stands in patch.c. Sites.c's lock guards all. */
+#ifndef POLYRING_INTERCEPT_PATCH_H
+#define POLYRING_INTERCEPT_PATCH_H
+
+#include "intercept/functions.h"
+#include "intercept/intercept.h"
+
+/*
+ * Turn the @sites of one object into calls. Those for which it worked are
+ * taken off the list, the rest is as it was. @code: from the lowest to the
+ * highest of the object's code.
+ */
+void patch_sites(const struct functions *functions, const struct code *code,
+		 struct site_list *sites);
+
+/* Is the `syscall` before @behind, in @code that is loaded, patched? */
+bool patch_serves(const struct code *code, const uint8_t *behind);
+
+#endif

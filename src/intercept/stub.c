@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+#include "intercept/stub.h"
+
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "abi/uring.h"
+#include "base/compiler.h"
+
+/* All of a stub but the instructions that it takes over. */
+#define STUB_OWN_BYTES 96
+#define SYSCALL_BYTES 2
+
+struct writer {
+	uint8_t *at;
+};
+
+static void put(struct writer *w, const void *bytes, size_t count)
+{
+	memcpy(w->at, bytes, count);
+	w->at += count;
+}
+
+#define PUT(w, ...)                                     \
+	do {                                            \
+		const uint8_t bytes_[] = {__VA_ARGS__}; \
+		put((w), bytes_, sizeof(bytes_));       \
+	} while (0)
+
+/* The 4 bytes that end an instruction and say how far @target is from there. */
+static void put_far(struct writer *w, const uint8_t *target)
+{
+	int32_t far = (int32_t)(target - (w->at + sizeof(far)));
+
+	put(w, &far, sizeof(far));
+}
+
+/* Jump to a place not known yet: the byte to fill in. */
+static uint8_t *put_jump_ahead(struct writer *w, uint8_t opcode)
+{
+	PUT(w, opcode, 0);
+	return w->at - 1;
+}
+
+static void land(const struct writer *w, uint8_t *jump)
+{
+	*jump = (uint8_t)(w->at - (jump + 1));
+}
+
+/* lea -number(%rax),%ecx; jrcxz: no flag is touched. */
+static uint8_t *put_if_number(struct writer *w, int32_t number)
+{
+	number = -number;
+	PUT(w, 0x8d, 0x88);
+	put(w, &number, sizeof(number));
+	return put_jump_ahead(w, 0xe3);
+}
+
+/* lea behind(%rip),%rcx */
+static void put_behind(struct writer *w, const struct window *window)
+{
+	PUT(w, 0x48, 0x8d, 0x0d);
+	put_far(w, window->syscall + SYSCALL_BYTES);
+}
+
+static void put_call(struct writer *w, const struct window *window,
+		     const uint8_t *entry)
+{
+	put_behind(w, window);
+	PUT(w, 0x48, 0x8d, 0x64, 0x24, 0x80); /* lea -128(%rsp),%rsp */
+	PUT(w, 0x51); /* push %rcx */
+	PUT(w, 0xff, 0x15); /* call *entry(%rip) */
+	put_far(w, entry);
+	PUT(w, 0x59); /* pop %rcx */
+	/* lea 128(%rsp),%rsp */
+	PUT(w, 0x48, 0x8d, 0xa4, 0x24, 0x80, 0, 0, 0);
+}
+
+size_t stub_bytes(const struct window *window)
+{
+	return STUB_OWN_BYTES + (size_t)(window->end - window->begin);
+}
+
+uint8_t *stub_write(uint8_t *at, const struct window *window,
+		    const uint8_t *entry)
+{
+	/* The most frequent first. */
+	static const int32_t ours[] = {NR_io_uring_enter, SYS_mmap,
+				       NR_io_uring_setup, NR_io_uring_register};
+	const uint8_t *behind = window->syscall + SYSCALL_BYTES;
+	uint8_t *to_call[array_size(ours)], *to_end;
+	struct writer w = {at};
+
+	put(&w, window->begin, (size_t)(window->syscall - window->begin));
+	for (size_t i = 0; i < array_size(ours); i++)
+		to_call[i] = put_if_number(&w, ours[i]);
+	PUT(&w, 0x0f, 0x05);
+	put_behind(&w, window);
+	to_end = put_jump_ahead(&w, 0xeb);
+	for (size_t i = 0; i < array_size(ours); i++)
+		land(&w, to_call[i]);
+	put_call(&w, window, entry);
+	land(&w, to_end);
+	put(&w, behind, (size_t)(window->end - behind));
+	stub_jump_write(w.at, w.at, window->end);
+	return w.at + STUB_JUMP_BYTES;
+}
+
+void stub_jump_write(uint8_t *at, const uint8_t *seen, const uint8_t *target)
+{
+	int32_t far = (int32_t)(target - (seen + STUB_JUMP_BYTES));
+
+	*at = 0xe9;
+	memcpy(at + 1, &far, sizeof(far));
+}
