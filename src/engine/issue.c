@@ -30,19 +30,21 @@ static void wait_for(struct req *req, enum req_state state)
 	link_waits(req);
 }
 
+/*
+ * The wake-up is under the lock, too: whoever takes the request from the list
+ * may be about to close the ring.
+ */
 static void worker_runs(struct work *work)
 {
 	struct req *req = container_of(work, struct req, work);
 	struct ctx *ctx = req->ctx;
-	bool first;
 
 	req->said = req->def->issue(req, ISSUE_WORKER);
 	lock_take(&ctx->arrivals_lock);
-	first = list_empty(&ctx->arrivals);
+	if (list_empty(&ctx->arrivals))
+		reactor_wake(&ctx->reactor);
 	list_push_back(&ctx->arrivals, &req->node);
 	lock_drop(&ctx->arrivals_lock);
-	if (first)
-		reactor_wake(&ctx->reactor);
 }
 
 /* The application may close its number before the worker comes to it. */
