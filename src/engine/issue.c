@@ -17,9 +17,10 @@ static void file_ready(struct reactor_wait *wait, uint32_t events)
 {
 	struct req *req = container_of(wait, struct req, wait);
 
+	if (req->state != REQ_ARMED)
+		return;
 	req->events = events;
-	if (req->state == REQ_ARMED)
-		retry(req);
+	retry(req);
 }
 
 static void wait_for(struct req *req, enum req_state state)
@@ -63,6 +64,9 @@ static void punt(struct req *req)
 	int err;
 
 	hold_file(req);
+	/* From here on the worker alone touches it. */
+	if (req->wait.watch)
+		reactor_disarm(&req->ctx->reactor, &req->wait);
 	req->work.run = worker_runs;
 	req->work.unbounded = req->def->unbounded;
 	list_init(&req->work.node);
@@ -76,6 +80,21 @@ static void punt(struct req *req)
 	}
 }
 
+/*
+ * A number of our own is armed without a call, because the try before it found
+ * nothing. Without a try, epoll has to say what is there already.
+ */
+static int arm_file(struct req *req)
+{
+	struct reactor *reactor = &req->ctx->reactor;
+	int err = reactor_arm(reactor, &req->wait, req_io_fd(req),
+			      req->file != NULL, req->def->waits_for);
+
+	if (!err && req->file && req->flags & REQ_F_POLL_FIRST)
+		err = reactor_change(reactor, &req->wait, req->def->waits_for);
+	return err;
+}
+
 static void arm(struct req *req)
 {
 	int err;
@@ -85,8 +104,7 @@ static void arm(struct req *req)
 		return;
 	}
 	req->wait.ready = file_ready;
-	err = reactor_arm(&req->ctx->reactor, &req->wait, req_io_fd(req),
-			  req->file != NULL, req->def->waits_for);
+	err = arm_file(req);
 	if (err == -EPERM) {
 		punt(req); /* a file that can't be polled may still block */
 		return;

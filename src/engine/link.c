@@ -237,6 +237,8 @@ static void finish_canceled(struct req *req)
 {
 	if (!req->moved)
 		req->cflags = 0; /* of a completion long posted */
+	else if (req->claim.kind != KBUF_NONE)
+		req_commit(req, req->moved, ISSUE_NONBLOCK);
 	req_finish_with(req, req->moved ? (int32_t)req->moved : -ECANCELED);
 }
 

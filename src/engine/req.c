@@ -139,9 +139,9 @@ static void req_clean(struct req *req)
 
 static bool owes(const struct req *req)
 {
-	return req->flags & REQ_F_OWES || req->link || req->wait.watch ||
-	       req->timer.slot || req->claim.kind != KBUF_NONE ||
-	       req->sqe_flags & IOSQE_ASYNC;
+	return req->flags & (REQ_F_OWES | REQ_F_HOLDS) || req->link ||
+	       req->wait.watch || req->timer.slot || req->file ||
+	       req->claim.kind != KBUF_NONE || req->sqe_flags & IOSQE_ASYNC;
 }
 
 void req_finish(struct req *req)
