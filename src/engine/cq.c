@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "engine/cq.h"
 
-void cq_post(struct ctx *ctx, uint64_t user_data, int32_t res, uint32_t flags,
-	     const uint64_t *extra)
+static void post_any(struct ctx *ctx, uint64_t user_data, int32_t res,
+		     uint32_t flags, const uint64_t *extra)
 {
 	struct cqe cqe = {
 		.user_data = user_data,
@@ -16,5 +16,12 @@ void cq_post(struct ctx *ctx, uint64_t user_data, int32_t res, uint32_t flags,
 	}
 	if (!queue_post(&ctx->queue, &cqe))
 		ctx->backlog_fresh = true;
+}
+
+void cq_post(struct ctx *ctx, uint64_t user_data, int32_t res, uint32_t flags,
+	     const uint64_t *extra)
+{
 	ctx->posted_total++;
+	if (unlikely(!queue_post_small(&ctx->queue, user_data, res, flags)))
+		post_any(ctx, user_data, res, flags, extra);
 }

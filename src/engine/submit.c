@@ -13,12 +13,12 @@ static const struct opdef *def_of(uint8_t opcode)
 	return opcode < opdefs_count ? &opdefs[opcode] : &unknown_op;
 }
 
-/* The kernel's checks, in its order; then the operation's own. */
-static int check(struct req *req, const struct io_uring_sqe *sqe)
+/* The words that all operations share, in the kernel's order. */
+static int check_words(struct req *req, const struct io_uring_sqe *sqe)
 {
 	const struct opdef *def = req->def;
 
-	if (!def->prep || sqe->flags & ~SQE_FLAGS_KNOWN)
+	if (sqe->flags & ~SQE_FLAGS_KNOWN)
 		return -EINVAL;
 	if (sqe->flags & IOSQE_BUFFER_SELECT && !def->selects_buffer)
 		return -EOPNOTSUPP; /* P13 */
@@ -30,7 +30,20 @@ static int check(struct req *req, const struct io_uring_sqe *sqe)
 		return -EINVAL;
 	if (sqe->ioprio && !def->ioprio_free)
 		return -EINVAL;
-	return def->prep(req, sqe);
+	return 0;
+}
+
+/* Then the operation's own. */
+static int check(struct req *req, const struct io_uring_sqe *sqe)
+{
+	const struct opdef *def = req->def;
+	int err = 0;
+
+	if (unlikely(!def->prep))
+		return -EINVAL;
+	if (sqe->flags || sqe->ioprio || sqe->personality)
+		err = check_words(req, sqe);
+	return unlikely(err < 0) ? err : def->prep(req, sqe);
 }
 
 static void take_words(struct req *req, const struct io_uring_sqe *sqe)
@@ -52,15 +65,17 @@ static void take_words(struct req *req, const struct io_uring_sqe *sqe)
 static bool submit_one(struct ctx *ctx, struct req *req,
 		       const struct io_uring_sqe *sqe)
 {
-	bool links = sqe->flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK);
 	int err;
 
 	take_words(req, sqe);
 	err = check(req, sqe);
-	req->res = err < 0 ? err : 0;
+	req->res = err;
 	link_submit(req, err < 0);
+	if (likely(err >= 0))
+		return true;
 	/* A chain takes its failure to its end before it ends the batch. */
-	return err >= 0 || links || ctx->flags & IORING_SETUP_SUBMIT_ALL;
+	return sqe->flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK) ||
+	       ctx->flags & IORING_SETUP_SUBMIT_ALL;
 }
 
 int submit(struct ctx *ctx, uint32_t count)

@@ -64,6 +64,28 @@ static inline void queue_consume(struct queue *queue)
  */
 bool queue_post(struct queue *queue, const struct cqe *cqe);
 
+/*
+ * The common case of it, inline: a 16-byte entry, nothing in the backlog, room
+ * as far as known. False: nothing was done, call queue_post().
+ */
+static inline bool queue_post_small(struct queue *queue, uint64_t user_data,
+				    int32_t res, uint32_t flags)
+{
+	const struct ring_memory *m = &queue->memory;
+	uint32_t slot = queue->cq_posted;
+	struct io_uring_cqe *to;
+
+	if (unlikely(queue->backlog_count || m->cqe_shift != 4 ||
+		     slot - queue->cq_head_seen >= m->cq_entries))
+		return false;
+	to = (struct io_uring_cqe *)m->cqes + (slot & (m->cq_entries - 1));
+	to->user_data = user_data;
+	to->res = res;
+	to->flags = flags;
+	queue->cq_posted = slot + 1;
+	return true;
+}
+
 /* Move what fits from the backlog. Returns true when nothing is left there. */
 bool queue_flush_backlog(struct queue *queue);
 
