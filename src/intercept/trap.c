@@ -293,6 +293,29 @@ int trap_arm(const struct site_list *sites)
 	return filter_install(sites);
 }
 
+static const char *object_of(const struct site_list *found)
+{
+	return found->object ? found->object : "an object";
+}
+
+/* Those that could not be patched. */
+static void trap_rest(const struct site_list *found)
+{
+	int err;
+
+	if (!intercept_lane_open(LANE_TRAP)) {
+		intercept_say("io_uring calls that %s makes inline stay with "
+			      "the kernel: the trap lane is closed",
+			      object_of(found));
+		return;
+	}
+	err = trap_arm(found);
+	if (err)
+		intercept_say("io_uring calls that %s makes inline stay with "
+			      "the kernel: arming the trap failed (%s)",
+			      object_of(found), strerrorname_np(-err));
+}
+
 void trap_update(void *handle)
 {
 	struct site_list found = {0};
@@ -303,14 +326,10 @@ void trap_update(void *handle)
 	err = sites_find(&found);
 	if (!err && handle)
 		err = sites_find_beside(handle, &found);
-	if (!err && found.count)
-		err = intercept_lane_open(LANE_TRAP) ? trap_arm(&found)
-						     : -EOPNOTSUPP;
 	if (err)
-		intercept_say("the io_uring calls that %s makes inline stay "
-			      "with the kernel: arming the trap failed (%s)",
-			      found.object ? found.object : "an object",
-			      strerrorname_np(-err));
+		intercept_say("no memory to look for io_uring calls");
+	if (found.count)
+		trap_rest(&found);
 	sites_free(&found);
 }
 

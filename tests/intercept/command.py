@@ -208,13 +208,81 @@ def run_serves_the_programs_calls(case):
     assert any(found[-1]["counters"].values()), found
 
 
-@test
-def run_serves_inline_calls(case):
-    used = os.path.join(case.directory, "inline.json")
-    expect(case("deny", case.polyring, "run", "-qc", used,
-                case.program("threads")), 0)
+def lanes_used(case, program, lanes=None, **options):
+    """Run it where the kernel refuses; what it said, and the lanes it took."""
+    used = os.path.join(case.directory, "lanes.json")
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(used)
+    got = expect(case("deny", case.polyring, "run", "-qc", used,
+                      case.program(program),
+                      env={"POLYRING_LANES": lanes} if lanes else None,
+                      **options), 0)
     with open(used, encoding="utf-8") as lines:
-        assert json.loads(lines.readline())["lanes"] == ["trap"]
+        return got, json.loads(lines.readline())["lanes"]
+
+
+def filters_said(got):
+    """Beside that of deny."""
+    for line in got.stdout.splitlines():
+        if line.startswith("Seccomp_filters:"):
+            return int(line.split()[1]) - 1
+    raise Skip("this kernel does not count filters")
+
+
+@test
+def run_patches_inline_calls(case):
+    _, lanes = lanes_used(case, "threads")
+    assert lanes == ["patch"], lanes
+
+
+@test
+def run_traps_inline_calls_when_patching_is_turned_off(case):
+    _, lanes = lanes_used(case, "threads", "trap")
+    assert lanes == ["trap"], lanes
+
+
+@test
+def run_traps_what_cannot_be_patched(case):
+    _, lanes = lanes_used(case, "shapes")
+    assert sorted(lanes) == ["patch", "trap"], lanes
+
+
+@test
+def run_needs_no_filter_when_all_was_patched(case):
+    patched, _ = lanes_used(case, "site_alone", "patch,trap")
+    trapped, _ = lanes_used(case, "site_alone", "trap")
+    assert filters_said(patched) == 0, patched.stdout
+    assert filters_said(trapped) == 1, trapped.stdout
+
+
+def refuse_new_code():
+    """PR_SET_MDWE: memory that was writable never becomes executable."""
+    if ctypes.CDLL(None).prctl(65, 1, 0, 0, 0):
+        os._exit(77)
+
+
+@test
+def run_traps_where_written_memory_may_not_be_executed(case):
+    if subprocess.run(["true"], preexec_fn=refuse_new_code,
+                      check=False).returncode == 77:
+        raise Skip("this kernel has no PR_SET_MDWE")
+    _, lanes = lanes_used(case, "site_alone",
+                          preexec_fn=refuse_new_code)
+    assert lanes == ["trap"], lanes
+
+
+@test
+def run_says_which_lane_it_does_not_know(case):
+    got, lanes = lanes_used(case, "site_alone", "patch,trop")
+    assert "no lane is named trop" in got.stderr, got.stderr
+    assert lanes == ["patch"], lanes
+
+
+@test
+def run_says_whose_calls_no_lane_is_open_to(case):
+    got = case("run", "-qf", case.program("site_alone"),
+               env={"POLYRING_LANES": "libc"})
+    assert "stay with the kernel: the trap lane is closed" in got.stderr
 
 
 @test

@@ -2,7 +2,18 @@
 /*
  * void registers_call(void): load registers_in into all registers, execute one
  * `syscall`, store all registers in registers_out. See registers.c.
+ *
+ * Compiled several times, so that the patch lane finds different things:
+ *   WINDOW  0  nothing around the `syscall` that could be moved: it is trapped
+ *           1  one long instruction before it
+ *           2  several short ones before it
+ *           3  short ones behind it
+ *   XMMS    how many vector registers the object names; ALL, by default.
  */
+#ifndef WINDOW
+#define WINDOW 0
+#endif
+
 #define GPR(i) 8 * i
 #define FLAGS 8 * 15
 #define RSP 8 * 16
@@ -12,6 +23,7 @@
 	.globl registers_call
 	.type registers_call, @function
 registers_call:
+	.cfi_startproc
 	push	%rbx
 	push	%rbp
 	push	%r12
@@ -20,9 +32,17 @@ registers_call:
 	push	%r15
 	mov	%rsp, saved_rsp(%rip)
 
+#ifdef XMMS
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	.if \n < XMMS
+	movups	registers_in + VECTORS + 16 * \n(%rip), %xmm\n
+	.endif
+	.endr
+#else
 	mov	registers_mask(%rip), %eax
 	xor	%edx, %edx
 	xrstor64 registers_in + VECTORS(%rip)
+#endif
 
 	push	registers_in + FLAGS(%rip)
 	popfq
@@ -42,9 +62,18 @@ registers_call:
 	mov	registers_in + GPR(13)(%rip), %r14
 	mov	registers_in + GPR(14)(%rip), %r15
 	mov	registers_in + RSP(%rip), %rsp
+#if WINDOW == 1
+	nopl	0(%rax, %rax, 1)
+	nop
+#elif WINDOW == 2
+	mov	%rax, %rax
+#endif
 	syscall
 	.globl registers_behind
 registers_behind:
+#if WINDOW == 3
+	mov	%rax, %rax
+#endif
 	mov	%rsp, registers_out + RSP(%rip)
 	mov	%rax, registers_out + GPR(0)(%rip)
 	mov	%rbx, registers_out + GPR(1)(%rip)
@@ -65,6 +94,13 @@ registers_behind:
 	pushfq
 	pop	registers_out + FLAGS(%rip)
 	cld
+#ifdef XMMS
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	.if \n < XMMS
+	movups	%xmm\n, registers_out + VECTORS + 16 * \n(%rip)
+	.endif
+	.endr
+#else
 	mov	registers_mask(%rip), %eax
 	xor	%edx, %edx
 	xsave64	registers_out + VECTORS(%rip)
@@ -72,6 +108,7 @@ registers_behind:
 	/* C code wants its rounding and precision back. */
 	fninit
 	ldmxcsr	default_mxcsr(%rip)
+#endif
 	pop	%r15
 	pop	%r14
 	pop	%r13
@@ -79,6 +116,7 @@ registers_behind:
 	pop	%rbp
 	pop	%rbx
 	ret
+	.cfi_endproc
 	.size	registers_call, . - registers_call
 
 	.data
