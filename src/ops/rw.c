@@ -6,7 +6,8 @@
  * be moved without waiting. What then? A file that can be polled is armed and
  * tried again; any other goes to a worker, which makes the same call without
  * NOWAIT. Files that know no NOWAIT say EOPNOTSUPP: those that can be polled
- * are looked at with poll(2) and then simply read, disks go to a worker.
+ * are looked at with poll(2) and then simply read, as are files that live in
+ * memory; disks go to a worker.
  *
  * A stream has no positions: preadv2 answers ESPIPE to an offset, and the call
  * is made again with -1, "where the file stands". A seekable file that moved
@@ -19,8 +20,10 @@
  */
 #include "ops/rw.h"
 
+#include <linux/magic.h>
 #include <poll.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/uio.h>
 
 #include "base/fault.h"
@@ -178,14 +181,23 @@ static bool pollable(const struct req *req)
 	       !S_ISDIR(st.st_mode);
 }
 
+/* A file without a disk behind it: moving its bytes is but a copy. */
+static bool in_memory(const struct req *req)
+{
+	struct statfs fs;
+
+	return SYS_2(SYS_fstatfs, req_io_fd(req), &fs) == 0 &&
+	       (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+}
+
 /* No NOWAIT here: look whether it would block, then just do it. */
 static int without_nowait(struct req *req, struct rw_cmd *c, long *n)
 {
 	struct pollfd look = {.fd = req_io_fd(req)};
 
-	if (!pollable(req))
-		return ISSUE_PUNT;
 	look.events = c->writes ? POLLOUT : POLLIN;
+	if (!pollable(req) && !in_memory(req))
+		return ISSUE_PUNT;
 	if (SYS_3(SYS_poll, &look, 1, 0) == 0)
 		return ISSUE_AGAIN;
 	*n = transfer_anywhere(req, c, c->rw_flags);
