@@ -259,15 +259,22 @@ static int get_events(struct ctx *ctx, uint32_t min_complete, uint32_t flags,
 	return err < 0 ? err : wait_completions(ctx, &a.spec);
 }
 
-/* The SQPOLL thread submits; this thread wakes it, or waits for room. */
+/*
+ * The SQPOLL thread submits; this thread wakes it, or waits for room. The
+ * wake-up may reach another who sleeps in the ring, so what waits for the
+ * thread is submitted here: it must not wait for long.
+ */
 static int leave_to_sqpoll(struct ctx *ctx, uint32_t to_submit, uint32_t flags)
 	HOLDS(&ctx->lock)
 {
-	if (flags & IORING_ENTER_SQ_WAKEUP)
+	const uint32_t all = ctx->queue.memory.sq_entries;
+
+	if (flags & IORING_ENTER_SQ_WAKEUP) {
 		reactor_wake(&ctx->reactor);
+		submit(ctx, all);
+	}
 	while (flags & IORING_ENTER_SQ_WAIT &&
-	       queue_pending(&ctx->queue) == ctx->queue.memory.sq_entries) {
-		reactor_wake(&ctx->reactor);
+	       queue_pending(&ctx->queue) == all && submit(ctx, all) <= 0) {
 		ctx_unlock(ctx);
 		SYS_0(SYS_sched_yield);
 		lock_take(&ctx->lock);
@@ -433,8 +440,11 @@ POLYRING_API int polyring_register(int ring_fd, uint32_t opcode, void *arg,
 		return register_ring_fds(opcode == IORING_REGISTER_RING_FDS,
 					 arg, nr_args);
 	}
+	ctx->inside++; /* SYNC_CANCEL sleeps */
 	result = register_call(ctx, opcode, arg, nr_args);
+	ctx->inside--;
 	ctx_unlock(ctx);
+	standby_left(ctx, false);
 	return result;
 }
 

@@ -353,7 +353,7 @@ int reactor_sleep(const struct reactor *r, struct reactor_events *found,
 	n = reactor_epoll_wait(r->epoll_fd, found->events, REACTOR_EVENTS_MAX,
 			       timeout, sigmask);
 	found->count = n > 0 ? (int)n : 0;
-	return n == -EINTR ? -EINTR : 0;
+	return n < 0 ? (int)n : 0;
 }
 
 static void watch_ready(struct reactor *r, struct reactor_watch *w,

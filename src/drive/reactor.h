@@ -98,7 +98,8 @@ void reactor_forget(struct reactor *reactor, int fd);
 
 /*
  * Wait for events until the deadline on the monotonic clock (0: only look).
- * Without the lock. @sigmask as for epoll_pwait(2). Returns 0 or -EINTR.
+ * Without the lock. @sigmask as for epoll_pwait(2). Returns 0, -EINTR, or what
+ * else epoll says of a number that is not ours any more.
  */
 int reactor_sleep(const struct reactor *reactor, struct reactor_events *events,
 		  int64_t deadline_ns, const sigset_t *sigmask);

@@ -191,9 +191,15 @@ int cancel_sync(struct ctx *ctx, const struct io_uring_sync_cancel_reg *reg)
 	err = cancel_matching(ctx, &match);
 	turn_settle(ctx);
 	while (err == -EALREADY) {
+		struct sleeper me = {
+			.want = CTX_WANT_NONE,
+			.punted = ctx->punted,
+			.due_ns = deadline,
+		};
+
 		if (clock_now_ns(CLOCK_MONOTONIC) >= deadline)
 			return -ETIME;
-		if (turn_sleep(ctx, deadline, NULL) < 0)
+		if (turn_sleep(ctx, &me, NULL) < 0)
 			return -EINTR;
 		err = cancel_matching(ctx, &match);
 		if (err == -ENOENT)

@@ -62,6 +62,7 @@ static void reset(struct ctx *ctx) HOLDS(&ctx->lock)
 	list_init(&ctx->again);
 	list_init(&ctx->counting);
 	list_init(&ctx->arrivals);
+	list_init(&ctx->sleepers);
 	queue_init(&ctx->queue);
 }
 
@@ -194,11 +195,25 @@ recycle:
 	return err;
 }
 
+/*
+ * Whoever is inside finishes in peace: as in the kernel, a call holds the ring
+ * open, and its wake-ups are its own. What workers bring is taken in before
+ * all else is cancelled, so that a later arrival finds the reactor watched.
+ */
+static bool still_used(struct ctx *ctx) HOLDS(&ctx->lock)
+{
+	if (ctx->sqpoll_runs)
+		reactor_wake(&ctx->reactor);
+	if (ctx->sqpoll_runs || ctx->inside)
+		return true;
+	turn_look(ctx);
+	return cancel_all(ctx) != 0;
+}
+
 bool ctx_close(struct ctx *ctx) UNCHECKED_LOCKS
 {
 	lock_take(&ctx->lock);
-	if (cancel_all(ctx) || ctx->inside || ctx->sqpoll_runs) {
-		turn_sleep(ctx, 0, NULL);
+	if (still_used(ctx)) {
 		lock_drop(&ctx->lock);
 		return false;
 	}

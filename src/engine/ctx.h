@@ -51,6 +51,16 @@ struct file_table {
 	uint32_t hint;
 };
 
+/* A thread asleep in the reactor, and what is to wake it. */
+struct sleeper {
+	struct list node; /* in ctx->sleepers */
+	uint32_t want; /* completions to be taken, CTX_WANT_NONE: no number */
+	uint32_t punted; /* fewer than so many requests on workers */
+	int64_t due_ns; /* it will be back by then */
+};
+
+#define CTX_WANT_NONE UINT32_MAX
+
 #define CTX_INDEX_BITS_MIN 6
 
 struct ctx {
@@ -98,7 +108,8 @@ struct ctx {
 
 	/* who is here */
 	uint32_t inside; /* threads in enter */
-	uint32_t sleepers; /* of those, asleep in the reactor */
+	struct list sleepers; /* asleep in the reactor: struct sleeper */
+	bool wake_out; /* a wake-up is on its way to one of them */
 	uint32_t entered; /* counts enters: standby watches it move */
 	bool shows_taskrun; /* armed work shows as SQ_TASKRUN (D4) */
 	bool watched; /* somebody polls the ring fd */
@@ -125,8 +136,9 @@ int ctx_open(struct io_uring_params *params);
 
 /*
  * End a ring whose fd is gone: cancel all, give everything back, recycle.
- * Returns false, having cancelled what it could, while somebody is inside or a
- * worker still holds requests: call again later.
+ * Returns false while somebody is inside, or, having cancelled what it could,
+ * while a worker still holds requests: call again when the last has left
+ * (standby_left()) or the reactor has something.
  */
 bool ctx_close(struct ctx *ctx) UNCHECKED_LOCKS;
 

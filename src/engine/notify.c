@@ -52,8 +52,6 @@ void notify_posted(struct ctx *ctx)
 	if (!fresh && !ctx->backlog_fresh)
 		return;
 	counter_add(&ctx->counters, COUNTER_COMPLETIONS, fresh);
-	if (ctx->sleepers)
-		reactor_wake(&ctx->reactor);
 	if (ctx->event_fd >= 0)
 		tell_eventfd(ctx);
 	if (ctx->watched)
@@ -62,9 +60,34 @@ void notify_posted(struct ctx *ctx)
 	ctx->backlog_fresh = false;
 }
 
+/* Is somebody asleep who has what he waits for, or a timer without a sleeper?
+ */
+bool notify_owes_wake(const struct ctx *ctx)
+{
+	uint32_t ready = queue_ready(&ctx->queue);
+	int64_t first_due_ns = CLOCK_NEVER;
+	struct list *node;
+
+	list_for_each (node, &ctx->sleepers) {
+		struct sleeper *s = list_entry(node, struct sleeper, node);
+
+		if (ready >= s->want || ctx->punted < s->punted)
+			return true;
+		if (s->due_ns < first_due_ns)
+			first_due_ns = s->due_ns;
+	}
+	return timer_next_ns(&ctx->timers) < first_due_ns ||
+	       !list_empty(&ctx->again);
+}
+
 void ctx_unlock(struct ctx *ctx)
 {
 	notify_posted(ctx);
+	if (unlikely(!list_empty(&ctx->sleepers)) && !ctx->wake_out &&
+	    notify_owes_wake(ctx)) {
+		ctx->wake_out = true;
+		reactor_wake(&ctx->reactor);
+	}
 	lock_drop(&ctx->lock);
 }
 

@@ -23,8 +23,13 @@ static bool may_sleep(struct ctx *ctx)
 
 static void sleep_until_woken(struct ctx *ctx) HOLDS(&ctx->lock)
 {
+	struct sleeper me = {
+		.want = CTX_WANT_NONE,
+		.due_ns = CLOCK_NEVER,
+	};
+
 	if (may_sleep(ctx))
-		turn_sleep(ctx, CLOCK_NEVER, NULL);
+		turn_sleep(ctx, &me, NULL);
 	queue_sq_flags(&ctx->queue, 0, IORING_SQ_NEED_WAKEUP);
 }
 
@@ -34,7 +39,7 @@ static bool spin_once(struct ctx *ctx) HOLDS(&ctx->lock)
 	bool submitted = submit(ctx, ctx->queue.memory.sq_entries) > 0;
 
 	if (turn_has_cause(ctx))
-		turn_sleep(ctx, 0, NULL);
+		turn_look(ctx);
 	return submitted;
 }
 

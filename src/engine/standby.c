@@ -72,13 +72,13 @@ static void step_back(struct ctx *ctx)
  */
 static void drive(struct ctx *ctx) HOLDS(&ctx->lock)
 {
-	if (ctx->sleepers)
+	if (!list_empty(&ctx->sleepers))
 		return;
 	if (ctx->state == CTX_OPEN && defers(ctx)) {
 		notify_work_waits(ctx);
 		return;
 	}
-	turn_sleep(ctx, 0, NULL);
+	turn_look(ctx);
 	notify_taken(ctx);
 	attend(ctx);
 }

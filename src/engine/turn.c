@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "engine/turn.h"
 
+#include "base/sys.h"
 #include "engine/issue.h"
 #include "engine/link.h"
 #include "engine/notify.h"
+
+/* How long a thread stays up for another's wake-up. */
+#define YIELDS_MAX 64
 
 /*
  * Timeouts that wait for a number of completions, the nearest first. Their own
@@ -52,33 +56,61 @@ static void turn_take(struct ctx *ctx, const struct reactor_events *events)
 {
 	bool woken;
 
+	counter_add(&ctx->counters, COUNTER_SLEEPS, 1);
 	issue_arrivals(ctx);
 	if (ctx->timers.count)
 		timer_fire_due(&ctx->timers, clock_now_ns(CLOCK_MONOTONIC));
 	woken = reactor_dispatch(&ctx->reactor, events);
+	if (woken)
+		ctx->wake_out = false;
 	issue_again(ctx);
 	turn_settle(ctx);
-	/* The wake-up may have been for another who sleeps here: pass it on. */
-	if (woken && ctx->sleepers && queue_ready(&ctx->queue))
-		reactor_wake(&ctx->reactor);
 }
 
-int turn_sleep(struct ctx *ctx, int64_t deadline_ns, const sigset_t *sigmask)
+int turn_look(struct ctx *ctx)
 {
 	struct reactor_events events;
 	int err;
 
-	if (deadline_ns > timer_next_ns(&ctx->timers))
-		deadline_ns = timer_next_ns(&ctx->timers);
-	if (!list_empty(&ctx->again))
-		deadline_ns = 0;
 	reactor_release_idle(&ctx->reactor);
-	ctx->sleepers++;
 	ctx_unlock(ctx);
-	err = reactor_sleep(&ctx->reactor, &events, deadline_ns, sigmask);
+	err = reactor_sleep(&ctx->reactor, &events, 0, NULL);
 	lock_take(&ctx->lock);
-	ctx->sleepers--;
-	counter_add(&ctx->counters, COUNTER_SLEEPS, 1);
+	turn_take(ctx, &events);
+	return err;
+}
+
+/*
+ * The last to fall asleep is the first that epoll wakes. So as not to catch the
+ * wake-up that is meant for another, stay up until it has arrived.
+ */
+static void let_others_wake(struct ctx *ctx)
+{
+	for (int i = 0; i < YIELDS_MAX && !list_empty(&ctx->sleepers) &&
+			notify_owes_wake(ctx);
+	     i++) {
+		ctx_unlock(ctx);
+		SYS_0(SYS_sched_yield);
+		lock_take(&ctx->lock);
+	}
+}
+
+int turn_sleep(struct ctx *ctx, struct sleeper *me, const sigset_t *sigmask)
+{
+	struct reactor_events events;
+	int err;
+
+	let_others_wake(ctx);
+	if (!list_empty(&ctx->again))
+		return turn_look(ctx);
+	reactor_release_idle(&ctx->reactor);
+	if (me->due_ns > timer_next_ns(&ctx->timers))
+		me->due_ns = timer_next_ns(&ctx->timers);
+	list_push_back(&ctx->sleepers, &me->node);
+	ctx_unlock(ctx);
+	err = reactor_sleep(&ctx->reactor, &events, me->due_ns, sigmask);
+	lock_take(&ctx->lock);
+	list_remove(&me->node);
 	turn_take(ctx, &events);
 	return err;
 }

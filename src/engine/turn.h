@@ -8,7 +8,8 @@
  * a thread in enter, the SQPOLL thread, or the standby thread.
  *
  * Sleeping drops the lock; everything else holds it. Several threads may sleep
- * in one ring; each dispatches the events it fetched.
+ * in one ring; each dispatches the events it fetched, and none is left asleep
+ * with what it waits for (notify.h).
  *
  * Locks: the ring lock. Progress: one turn does a bounded amount of work: the
  * events of one fetch, one try for each request that asked for another.
@@ -21,11 +22,15 @@
 /* Run what is ready after a submission or a turn: links, drains, counts. */
 void turn_settle(struct ctx *ctx) HOLDS(&ctx->lock);
 
+/* A turn of what is there now. Drops the lock for a moment. */
+int turn_look(struct ctx *ctx) HOLDS(&ctx->lock);
+
 /*
- * Wait in the reactor until the deadline (0: only look) or the next timer,
- * then take a turn. Returns 0 or -EINTR.
+ * Wait in the reactor for something to happen, for what @me names, or until
+ * me->due_ns or the next timer; then take a turn. Returns 0 or -EINTR; another
+ * error when the reactor is broken, which is also the end of waiting.
  */
-int turn_sleep(struct ctx *ctx, int64_t deadline_ns, const sigset_t *sigmask)
+int turn_sleep(struct ctx *ctx, struct sleeper *me, const sigset_t *sigmask)
 	HOLDS(&ctx->lock);
 
 /* Is there anything that a turn could bring? */

@@ -36,13 +36,14 @@ bool wait_is_over(struct ctx *ctx, uint32_t want)
 	if (!enough(ctx, want))
 		return false;
 	if (turn_has_cause(ctx))
-		turn_sleep(ctx, 0, NULL);
+		turn_look(ctx);
 	return true;
 }
 
 int wait_completions(struct ctx *ctx, const struct wait_spec *spec)
 {
 	int64_t now = timed(spec) ? clock_now_ns(CLOCK_MONOTONIC) : 0;
+	struct sleeper me = {.punted = 0};
 	int err = 0;
 
 	while (!err && !enough(ctx, wanted_now(spec, now))) {
@@ -50,7 +51,9 @@ int wait_completions(struct ctx *ctx, const struct wait_spec *spec)
 			err = -ETIME;
 			break;
 		}
-		err = turn_sleep(ctx, phase_end(spec, now), spec->sigmask);
+		me.want = wanted_now(spec, now);
+		me.due_ns = phase_end(spec, now);
+		err = turn_sleep(ctx, &me, spec->sigmask);
 		if (timed(spec))
 			now = clock_now_ns(CLOCK_MONOTONIC);
 	}
