@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One program on both sides: in a process of its own, shrunk, told, kept.
+ */
+#ifndef FUZZ_CHECK_H
+#define FUZZ_CHECK_H
+
+#include "play.h"
+
+enum verdict {
+	VERDICT_SAME,
+	VERDICT_DIFFERS,
+	VERDICT_CRASH, /* the process that played it ended otherwise */
+	VERDICT_HANG,
+};
+
+/* Shared with the process that plays. */
+struct stage {
+	struct program program;
+	struct record left; /* the kernel's */
+	struct record right; /* polyring's */
+	uint64_t number; /* of the program being played, in a batch */
+	uint64_t programs;
+	uint64_t operations;
+	int signal; /* that ended the player */
+};
+
+/* Memory for one, shared with children; ends the process when there is none. */
+struct stage *stage_open(void);
+
+/* Does the kernel have io_uring? Otherwise only polyring plays. */
+extern bool with_kernel;
+void find_kernel(void);
+
+/* Play stage->program here and now. */
+bool stage_differs(struct stage *stage);
+/* The same in a process of its own. */
+enum verdict stage_check(struct stage *stage);
+/* Take steps and values away while the verdict stays bad. */
+void stage_shrink(struct stage *stage, enum verdict verdict);
+/* Print the program and where the sides part. */
+void stage_tell(struct stage *stage, enum verdict verdict, FILE *to);
+/* Store the program in @directory; the name follows from its bytes. */
+void stage_keep(const struct stage *stage, enum verdict verdict,
+		const char *directory);
+
+/* Wait for @pid with a bound; 0, or the wait status; -1 when it was killed. */
+int wait_bounded(int pid, struct stage *stage, unsigned int seconds);
+
+#endif

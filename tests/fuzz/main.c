@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The differential fuzzer: random programs of provided buffers, each played on
+ * the kernel's io_uring and on polyring, must be seen to do the same.
+ *
+ * Theory: program n of a run follows from the run's seed and n alone, whoever
+ * plays it. Programs are played in batches, a process for each batch, so that
+ * a crash costs one batch and threads and files of the engine don't pile up.
+ * A program that is not the same is looked at again in a process of its own,
+ * shrunk and told; the batch goes on behind it.
+ *
+ * A difference that doesn't come back when its program is played alone is
+ * told as well: it says that a program leaves something behind.
+ */
+#include <dirent.h>
+#include <getopt.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "../conformance/harness.h"
+#include "check.h"
+
+#define BATCH_PROGRAMS 400
+#define JOBS_MAX 16
+#define HANG_TICKS 10000 /* of a millisecond */
+#define PROGRESS_S 3
+
+static struct {
+	uint64_t seed;
+	uint64_t operations; /* 0: no bound */
+	unsigned int seconds; /* 0: no bound */
+	unsigned int jobs;
+	unsigned int differences; /* stop after so many */
+	const char *keep;
+	const char *replay; /* a directory of programs to begin with */
+	bool tap;
+} options = {.jobs = 1, .differences = 5};
+
+struct job {
+	pid_t pid;
+	struct stage *stage;
+	uint64_t first; /* program of its batch */
+	uint64_t seen;
+	unsigned int ticks; /* since it came to a new program */
+};
+
+static struct job jobs[JOBS_MAX];
+static struct stage *bench; /* where single programs are checked */
+static uint64_t programs;
+static uint64_t operations;
+static unsigned int differences;
+static uint64_t next_program;
+
+static time_t now_s(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec;
+}
+
+static uint64_t seed_of(uint64_t number)
+{
+	return options.seed * UINT64_C(0xd1342543de82ef95) + number;
+}
+
+/* ---- a batch ------------------------------------------------------------- */
+
+/* In the child; ends at the batch's end or at the first difference. */
+static void play_batch(struct job *job)
+{
+	struct stage *stage = job->stage;
+	uint64_t end = job->first + BATCH_PROGRAMS;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	play_open();
+	for (; stage->number < end; stage->number++) {
+		program_random(&stage->program, seed_of(stage->number));
+		if (stage_differs(stage))
+			_exit(3);
+		stage->programs++;
+		stage->operations += stage->right.steps;
+	}
+	_exit(4);
+}
+
+static void start(struct job *job, uint64_t number, uint64_t first)
+{
+	job->first = first;
+	job->seen = number;
+	job->ticks = 0;
+	job->stage->number = number;
+	job->stage->programs = 0;
+	job->stage->operations = 0;
+	fflush(NULL);
+	job->pid = fork();
+	if (job->pid < 0) {
+		perror("fuzz: fork");
+		exit(2);
+	}
+	if (!job->pid)
+		play_batch(job);
+}
+
+static void found(uint64_t number)
+{
+	enum verdict verdict;
+
+	differences++;
+	printf("program %llu of seed %llu\n", (unsigned long long)number,
+	       (unsigned long long)options.seed);
+	program_random(&bench->program, seed_of(number));
+	verdict = stage_check(bench);
+	if (verdict == VERDICT_SAME) {
+		printf("-- not alone: a program before it left something\n");
+		return;
+	}
+	stage_shrink(bench, verdict);
+	stage_tell(bench, verdict, stdout);
+	if (options.keep)
+		stage_keep(bench, verdict, options.keep);
+}
+
+/* The player has ended; @bad when its last program is to be looked at. */
+static void finish(struct job *job, bool bad, bool more)
+{
+	uint64_t number = job->stage->number;
+
+	programs += job->stage->programs + bad;
+	operations += job->stage->operations;
+	job->pid = 0;
+	if (bad)
+		found(number);
+	if (!bad || !more)
+		return;
+	if (number + 1 < job->first + BATCH_PROGRAMS)
+		start(job, number + 1, job->first);
+}
+
+static void look_at(struct job *job, bool more)
+{
+	int status;
+	bool bad;
+
+	if (job->stage->number != job->seen)
+		job->ticks = 0;
+	job->seen = job->stage->number;
+	if (++job->ticks > HANG_TICKS)
+		kill(job->pid, SIGKILL);
+	if (waitpid(job->pid, &status, job->ticks > HANG_TICKS ? 0 : WNOHANG) !=
+	    job->pid)
+		return;
+	bad = !WIFEXITED(status) || WEXITSTATUS(status) != 4;
+	finish(job, bad, more);
+}
+
+static uint64_t operations_now(void)
+{
+	uint64_t sum = operations;
+
+	for (unsigned int i = 0; i < options.jobs; i++)
+		if (jobs[i].pid)
+			sum += jobs[i].stage->operations;
+	return sum;
+}
+
+static bool go_on(time_t began)
+{
+	if (differences >= options.differences)
+		return false;
+	if (options.operations && operations_now() >= options.operations)
+		return false;
+	return !options.seconds || now_s() - began < (time_t)options.seconds;
+}
+
+static void progress(time_t began)
+{
+	static time_t last;
+	time_t now = now_s();
+	uint64_t sum = operations_now();
+
+	if (!last)
+		last = now;
+	if (now - last < PROGRESS_S)
+		return;
+	last = now;
+	printf("%5lld s  %llu operations, %llu a second, %u differences\n",
+	       (long long)(now - began), (unsigned long long)sum,
+	       (unsigned long long)(sum / (uint64_t)(now - began)),
+	       differences);
+	fflush(stdout);
+}
+
+static void run_random(void)
+{
+	const struct timespec tick = {.tv_nsec = 1000 * 1000};
+	time_t began = now_s();
+	bool busy = true;
+
+	while (busy) {
+		bool more = go_on(began);
+
+		busy = more;
+		for (unsigned int i = 0; i < options.jobs; i++) {
+			struct job *job = &jobs[i];
+
+			if (job->pid)
+				look_at(job, more);
+			if (!job->pid && more) {
+				start(job, next_program, next_program);
+				next_program += BATCH_PROGRAMS;
+			}
+			busy |= job->pid != 0;
+		}
+		progress(began);
+		nanosleep(&tick, NULL);
+	}
+}
+
+/* ---- kept programs ------------------------------------------------------- */
+
+static unsigned int passed;
+static unsigned int failed;
+
+static void verdict_line(bool good, const char *name)
+{
+	if (good)
+		passed++;
+	else
+		failed++;
+	if (options.tap)
+		printf("%sok %u - %s\n", good ? "" : "not ", passed + failed,
+		       name);
+	fflush(stdout);
+}
+
+static void replay(const char *path)
+{
+	enum verdict verdict = VERDICT_CRASH;
+
+	if (program_read(&bench->program, path) < 0) {
+		verdict_line(false, path);
+		return;
+	}
+	verdict = stage_check(bench);
+	if (verdict != VERDICT_SAME) {
+		differences++;
+		stage_tell(bench, verdict, stdout);
+	} else if (!options.tap) {
+		printf("same: %s\n", path);
+	}
+	programs++;
+	operations += bench->right.steps;
+	verdict_line(verdict == VERDICT_SAME, path);
+}
+
+static int is_program(const struct dirent *entry)
+{
+	const char *end = strrchr(entry->d_name, '.');
+
+	return end && !strcmp(end, ".prog");
+}
+
+static void replay_directory(const char *directory)
+{
+	struct dirent **entries;
+	int count = scandir(directory, &entries, is_program, alphasort);
+	char path[4096];
+
+	for (int i = 0; i < count; i++) {
+		snprintf(path, sizeof(path), "%s/%s", directory,
+			 entries[i]->d_name);
+		replay(path);
+		free(entries[i]);
+	}
+	if (count < 0)
+		perror(directory);
+	else
+		free(entries);
+}
+
+/* ---- options ------------------------------------------------------------- */
+
+static void usage(FILE *to)
+{
+	fputs("usage: fuzz [OPTION]... [PROGRAM]...\n"
+	      "Plays random programs, or the given ones, on both sides.\n"
+	      "  --seconds N      how long (default: until something differs)\n"
+	      "  --operations N   how many steps\n"
+	      "  --seed N         of the random programs (default: the time)\n"
+	      "  --jobs N         processes beside one another\n"
+	      "  --differences N  stop after so many (default 5)\n"
+	      "  --keep DIR       store shrunk programs there\n"
+	      "  --replay DIR     first the programs that are stored there\n"
+	      "  --tap            speak TAP, for a test runner\n"
+	      "  --show N         print program N of the seed, and end\n",
+	      to);
+}
+
+static uint64_t fresh_seed(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return ((uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000) %
+	       1000000000;
+}
+
+static void show(uint64_t number)
+{
+	static struct program program;
+
+	program_random(&program, seed_of(number));
+	program_print(&program, stdout);
+	exit(0);
+}
+
+static const struct option long_options[] = {
+	{"seconds", required_argument, NULL, 's'},
+	{"operations", required_argument, NULL, 'o'},
+	{"seed", required_argument, NULL, 'S'},
+	{"jobs", required_argument, NULL, 'j'},
+	{"differences", required_argument, NULL, 'd'},
+	{"keep", required_argument, NULL, 'k'},
+	{"replay", required_argument, NULL, 'r'},
+	{"tap", no_argument, NULL, 't'},
+	{"show", required_argument, NULL, 'n'},
+	{"help", no_argument, NULL, 'h'},
+	{0},
+};
+
+static bool set_option(int option)
+{
+	uint64_t number = optarg ? strtoull(optarg, NULL, 0) : 0;
+
+	switch (option) {
+	case 's':
+		options.seconds = (unsigned int)number;
+		return true;
+	case 'o':
+		options.operations = number;
+		return true;
+	case 'S':
+		options.seed = number;
+		return true;
+	case 'j':
+		options.jobs = number < 1	   ? 1
+			       : number > JOBS_MAX ? JOBS_MAX
+						   : (unsigned int)number;
+		return true;
+	case 'd':
+		options.differences = (unsigned int)number;
+		return true;
+	case 'k':
+		options.keep = optarg;
+		return true;
+	case 'r':
+		options.replay = optarg;
+		return true;
+	case 't':
+		options.tap = true;
+		return true;
+	case 'n':
+		show(number);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void read_options(int argc, char **argv)
+{
+	int option;
+
+	options.seed = fresh_seed();
+	while ((option = getopt_long(argc, argv, "h", long_options, NULL)) !=
+	       -1) {
+		if (option == 'h') {
+			usage(stdout);
+			exit(0);
+		}
+		if (!set_option(option)) {
+			usage(stderr);
+			exit(2);
+		}
+	}
+}
+
+static void random_part(void)
+{
+	unsigned int before = differences;
+	char name[128];
+
+	for (unsigned int i = 0; i < options.jobs; i++)
+		jobs[i].stage = stage_open();
+	run_random();
+	snprintf(name, sizeof(name), "random programs of seed %llu",
+		 (unsigned long long)options.seed);
+	verdict_line(differences == before, name);
+}
+
+int main(int argc, char **argv)
+{
+	read_options(argc, argv);
+	bench = stage_open();
+	find_kernel();
+	if (!with_kernel)
+		printf("# skip of the comparison: the kernel refuses io_uring;"
+		       " polyring plays alone\n");
+	if (options.replay)
+		replay_directory(options.replay);
+	for (int i = optind; i < argc; i++)
+		replay(argv[i]);
+	if (optind == argc)
+		random_part();
+	if (options.tap)
+		printf("1..%u\n", passed + failed);
+	printf("fuzz: %llu programs, %llu operations, %u differences"
+	       " (seed %llu)\n",
+	       (unsigned long long)programs, (unsigned long long)operations,
+	       differences, (unsigned long long)options.seed);
+	if (options.tap)
+		printf("%u passed, %u failed\n", passed, failed);
+	return failed != 0;
+}

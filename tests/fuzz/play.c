@@ -1,0 +1,1106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Plays a program on one side and records what is seen.
+ *
+ * Theory: both sides play in one process, one after the other, over the same
+ * memory at the same addresses, put back to the same bytes in between; so all
+ * of memory can be compared as it is, addresses in ring entries included.
+ * Sockets and pipes are each side's own.
+ *
+ * Determinism. Records can only be equal if each side's answers follow from
+ * the program alone:
+ * - Rings are SINGLE_ISSUER | DEFER_TASKRUN: completions come inside enter, on
+ *   this thread, and nowhere else. A side has settled when two enters in a row
+ *   that wait for nothing brought nothing.
+ * - Local sockets, pipes and a file in memory hand over data within the call
+ *   that writes it. Nothing here goes through a network stack or a disk.
+ * - A descriptor has one receive and one send outstanding. A step that would
+ *   add another is passed over: who comes first is no promise of the ABI.
+ * - Writes to different descriptors have the ring settle in between, for the
+ *   same reason; more than one to the same may pile up.
+ * - Completions that come together are compared in order of their requests:
+ *   the order among requests isn't promised. Of one request it is.
+ * - A request goes to a worker only when it can be done at once, and then it
+ *   is waited for.
+ *
+ * Whether a step is passed over follows from what the side has answered so
+ * far. That is the same on both sides until the first difference, and what
+ * comes after the first difference isn't looked at.
+ */
+#include "play.h"
+
+#include <poll.h>
+
+/* Far from where anything is mapped, with sanitizers too. */
+#define ARENA ((unsigned char *)0x200000000000)
+#define PAGE 4096u
+#define GROUPS 4u
+#define MESSAGE_BYTES 256u
+#define MESSAGES (GROUPS * PAGE)
+#define BUFFERS (MESSAGES + STEPS_MAX * MESSAGE_BYTES)
+#define BUFFERS_BYTES (4 * PAGE)
+#define ARENA_BYTES (BUFFERS + BUFFERS_BYTES)
+#define NOTHING_BYTES (1u << 20)
+#define READ_ONLY (ARENA_BYTES + NOTHING_BYTES)
+
+#define FILE_BYTES 100
+#define QUEUE_ENTRIES 16
+#define SETTLED_MOST 1024 /* completions taken in one go */
+#define LAST_CANCEL 1000
+#define LAST_REMOVE 1001
+#define NOBODY 9999
+
+enum { GROUP_NONE, GROUP_CLASSIC, GROUP_RING, GROUP_INC };
+
+static const uint16_t bgids[GROUPS] = {0, 1, 7, 300};
+
+struct group {
+	struct io_uring_buf_ring *memory; /* NULL: never was a ring */
+	size_t mapped_bytes; /* of an engine's ring */
+	uint32_t entries;
+	int kind;
+};
+
+struct channel_state {
+	bool open;
+	int own;
+	int peer;
+	uint64_t receiving; /* user_data; 0: nobody */
+	uint64_t sending;
+	bool fragile; /* the receive must not meet an INC ring */
+	uint32_t written; /* chooses the next bytes */
+};
+
+/* One play. */
+static struct {
+	const struct program *program;
+	struct record *record;
+	struct ring ring;
+	struct group groups[GROUPS];
+	struct channel_state channels[CHANNEL_COUNT];
+	uint32_t step;
+	bool full;
+	int dirty; /* the channel written to since the ring settled, or -1 */
+} p;
+
+static unsigned char original[ARENA_BYTES];
+static int file_fd = -1;
+
+/* ---- memory -------------------------------------------------------------- */
+
+static void map_at(unsigned char *at, size_t bytes, int prot)
+{
+	void *got =
+		mmap(at, bytes, prot,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (got != at) {
+		perror("fuzz: the arena");
+		exit(2);
+	}
+}
+
+void play_open(void)
+{
+	char text[FILE_BYTES];
+
+	map_at(ARENA, ARENA_BYTES, PROT_READ | PROT_WRITE);
+	map_at(ARENA + ARENA_BYTES, NOTHING_BYTES, PROT_NONE);
+	map_at(ARENA + READ_ONLY, PAGE, PROT_READ);
+	for (size_t i = BUFFERS; i < ARENA_BYTES; i++)
+		original[i] = (unsigned char)('a' + (i + (i >> 8)) % 26);
+	for (size_t i = 0; i < FILE_BYTES; i++)
+		text[i] = (char)('0' + i % 10);
+	file_fd = memfd_create("file", 0);
+	if (file_fd < 0 || write(file_fd, text, FILE_BYTES) != FILE_BYTES) {
+		perror("fuzz: the file");
+		exit(2);
+	}
+	signal(SIGPIPE, SIG_IGN);
+}
+
+size_t play_memory(const unsigned char **memory)
+{
+	*memory = ARENA;
+	return ARENA_BYTES;
+}
+
+const char *play_place(size_t offset, char *text, size_t room)
+{
+	if (offset < MESSAGES)
+		snprintf(text, room, "ring of group %u, entry %zu, byte %zu",
+			 bgids[offset / PAGE], offset % PAGE / 16, offset % 16);
+	else if (offset < BUFFERS)
+		snprintf(text, room, "message of step %zu, byte %zu",
+			 (offset - MESSAGES) / MESSAGE_BYTES,
+			 (offset - MESSAGES) % MESSAGE_BYTES);
+	else
+		snprintf(text, room, "buffers, +%zuk, byte %zu",
+			 (offset - BUFFERS) / 1024, (offset - BUFFERS) % 1024);
+	return text;
+}
+
+static uint64_t address_of(uint64_t which)
+{
+	switch (which) {
+	case ADDRESS_ZERO:
+		return 0;
+	case ADDRESS_NOWHERE:
+		return (uintptr_t)(ARENA + ARENA_BYTES + NOTHING_BYTES / 2);
+	case ADDRESS_KERNEL:
+		return UINT64_C(0xffff800000001000);
+	case ADDRESS_EDGE:
+		return (uintptr_t)(ARENA + ARENA_BYTES - 8);
+	case ADDRESS_READ_ONLY:
+		return (uintptr_t)(ARENA + READ_ONLY);
+	default:
+		return (uintptr_t)(ARENA + BUFFERS + which * 1024);
+	}
+}
+
+/* Four lanes, because a multiplication waits for the one before it. */
+static uint64_t hash(const void *bytes, size_t count, uint64_t seed)
+{
+	const uint64_t prime = UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t lane[4] = {seed, 1, 2, 3};
+	const unsigned char *at = bytes;
+	uint64_t words[4];
+
+	for (; count >= sizeof(words); count -= sizeof(words)) {
+		memcpy(words, at, sizeof(words));
+		at += sizeof(words);
+		for (int i = 0; i < 4; i++)
+			lane[i] = (lane[i] ^ words[i]) * prime ^ lane[i] >> 29;
+	}
+	while (count--)
+		lane[0] = (lane[0] ^ *at++) * prime;
+	return lane[0] ^ lane[1] >> 7 ^ lane[2] << 9 ^ lane[3] >> 13;
+}
+
+/* ---- the record ---------------------------------------------------------- */
+
+static void add_event(enum event_kind kind, uint64_t key, int64_t value,
+		      uint32_t flags)
+{
+	struct record *record = p.record;
+
+	if (record->count == EVENTS_MAX - 1)
+		p.full = true;
+	if (record->count == EVENTS_MAX)
+		return;
+	record->events[record->count++] = (struct event){
+		.step = p.step,
+		.kind = (uint16_t)kind,
+		.key = key,
+		.value = (int32_t)value,
+		.flags = flags,
+	};
+}
+
+int record_differs(const struct record *left, const struct record *right)
+{
+	uint32_t count =
+		left->count < right->count ? left->count : right->count;
+
+	for (uint32_t i = 0; i < count; i++)
+		if (memcmp(&left->events[i], &right->events[i],
+			   sizeof(left->events[i])))
+			return (int)i;
+	return left->count == right->count ? -1 : (int)count;
+}
+
+void event_print(const struct event *event, FILE *to)
+{
+	static const char *const kinds[] = {
+		"submit", "completion", "call", "bytes",
+		"memory", "head",	"end",
+	};
+	const char *error = NULL;
+
+	if (event->value < 0 && event->value > -4096)
+		error = strerrorname_np(-event->value);
+	fprintf(to, "step %u: %s", event->step, kinds[event->kind]);
+	if (event->kind == EVENT_COMPLETION)
+		fprintf(to, " of step %d", (int)event->key - 1);
+	else if (event->key)
+		fprintf(to, " %llx", (unsigned long long)event->key);
+	if (error)
+		fprintf(to, " -%s", error);
+	else
+		fprintf(to, " %d", event->value);
+	if (event->flags & IORING_CQE_F_BUFFER)
+		fprintf(to, " bid %u", event->flags >> 16);
+	fprintf(to, "%s%s%s\n", event->flags & IORING_CQE_F_MORE ? " MORE" : "",
+		event->flags & IORING_CQE_F_SOCK_NONEMPTY ? " NONEMPTY" : "",
+		event->flags & IORING_CQE_F_BUF_MORE ? " BUF_MORE" : "");
+}
+
+static void record_memory(void)
+{
+	uint64_t sum = hash(ARENA, ARENA_BYTES, 0);
+
+	for (unsigned int i = 0; i < GROUPS; i++)
+		if (p.groups[i].mapped_bytes)
+			sum = hash(p.groups[i].memory, p.groups[i].mapped_bytes,
+				   sum);
+	add_event(EVENT_MEMORY, sum, 0, 0);
+}
+
+/* ---- completions --------------------------------------------------------- */
+
+struct taken {
+	uint64_t user_data;
+	int32_t res;
+	uint32_t flags;
+	uint32_t nth;
+};
+
+static int by_request(const void *left, const void *right)
+{
+	const struct taken *l = left;
+	const struct taken *r = right;
+
+	if (l->user_data != r->user_data)
+		return l->user_data > r->user_data ? 1 : -1;
+	return l->nth > r->nth ? 1 : -1;
+}
+
+/* The last completion of a request frees its place. */
+static void request_over(uint64_t user_data)
+{
+	for (unsigned int i = 0; i < CHANNEL_COUNT; i++) {
+		struct channel_state *c = &p.channels[i];
+
+		if (c->receiving == user_data) {
+			c->receiving = 0;
+			c->fragile = false;
+		}
+		if (c->sending == user_data)
+			c->sending = 0;
+	}
+}
+
+static uint32_t take_all(struct taken *taken, uint32_t count)
+{
+	while (ring_ready(&p.ring) && count < SETTLED_MOST) {
+		const struct io_uring_cqe *cqe = ring_cqe(&p.ring);
+
+		taken[count] = (struct taken){
+			.user_data = cqe->user_data,
+			.res = cqe->res,
+			.flags = cqe->flags,
+			.nth = count,
+		};
+		if (!(cqe->flags & IORING_CQE_F_MORE))
+			request_over(cqe->user_data);
+		count++;
+		ring_seen(&p.ring);
+	}
+	return count;
+}
+
+static void record_taken(struct taken *taken, uint32_t count)
+{
+	qsort(taken, count, sizeof(taken[0]), by_request);
+	for (uint32_t i = 0; i < count; i++)
+		add_event(EVENT_COMPLETION, taken[i].user_data, taken[i].res,
+			  taken[i].flags);
+	if (count)
+		record_memory();
+	if (count == SETTLED_MOST)
+		p.full = true;
+}
+
+static uint32_t queued(void)
+{
+	return p.ring.next - load_acquire(p.ring.sq_head);
+}
+
+/* Submit what is queued, and take completions until no more come. */
+static void settle_after(uint32_t wait)
+{
+	static struct taken taken[SETTLED_MOST];
+	uint32_t count = 0;
+	int idle = 0;
+
+	store_release(p.ring.sq_tail, p.ring.next);
+	while (idle < 2 && count < SETTLED_MOST) {
+		uint32_t had = count;
+		uint32_t submits = queued();
+		int result = side->enter(p.ring.fd, submits, wait,
+					 IORING_ENTER_GETEVENTS, NULL, 0);
+
+		if (submits || result < 0)
+			add_event(EVENT_SUBMIT, submits, result, 0);
+		count = take_all(taken, count);
+		idle = count == had ? idle + 1 : 0;
+		wait = 0;
+	}
+	p.dirty = -1;
+	record_taken(taken, count);
+}
+
+static void settle(void)
+{
+	settle_after(0);
+}
+
+/* ---- channels ------------------------------------------------------------ */
+
+static void set_nonblocking(int fd)
+{
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+}
+
+static void channel_open(struct channel_state *c, unsigned int which)
+{
+	static const int types[] = {
+		[CHANNEL_STREAM] = SOCK_STREAM,
+		[CHANNEL_STREAM2] = SOCK_STREAM,
+		[CHANNEL_DGRAM] = SOCK_DGRAM,
+		[CHANNEL_SEQPACKET] = SOCK_SEQPACKET,
+	};
+	int fd[2] = {-1, -1};
+	int result;
+
+	if (which == CHANNEL_FILE)
+		result = (fd[0] = dup(file_fd)) < 0;
+	else if (which == CHANNEL_PIPE)
+		result = pipe2(fd, O_CLOEXEC);
+	else
+		result =
+			socketpair(AF_UNIX, types[which] | SOCK_CLOEXEC, 0, fd);
+	if (result)
+		give_up("no channel");
+	if (fd[1] >= 0)
+		set_nonblocking(fd[1]);
+	if (which == CHANNEL_STREAM2)
+		set_nonblocking(fd[0]);
+	c->own = fd[0];
+	c->peer = fd[1];
+	c->open = true;
+}
+
+static struct channel_state *channel(uint64_t which)
+{
+	struct channel_state *c = &p.channels[which];
+
+	if (!c->open)
+		channel_open(c, (unsigned int)which);
+	return c;
+}
+
+static void channels_close(void)
+{
+	for (unsigned int i = 0; i < CHANNEL_COUNT; i++) {
+		struct channel_state *c = &p.channels[i];
+
+		if (c->open && c->own >= 0)
+			close(c->own);
+		if (c->open && c->peer >= 0)
+			close(c->peer);
+	}
+}
+
+static void do_write(const struct step *step)
+{
+	struct channel_state *c = channel(step_value(step, 0));
+	size_t bytes = step_value(step, 1);
+	char text[8192];
+	ssize_t wrote;
+
+	if (p.dirty >= 0 && p.dirty != (int)step_value(step, 0))
+		settle();
+	if (c->peer < 0)
+		return;
+	for (size_t i = 0; i < bytes; i++)
+		text[i] = (char)('A' + (c->written + i) % 26);
+	c->written += (uint32_t)bytes + 1;
+	wrote = write(c->peer, text, bytes);
+	add_event(EVENT_CALL, VERB_WRITE, wrote < 0 ? -errno : wrote, 0);
+	p.dirty = (int)step_value(step, 0);
+	if (!step_value(step, 2))
+		settle();
+}
+
+/* All that a peer can read, in as many reads as it takes. */
+static void do_drain(const struct step *step)
+{
+	struct channel_state *c = channel(step_value(step, 0));
+	static char text[1 << 16];
+	ssize_t got;
+	int reads = 0;
+
+	if (c->peer < 0 || step_value(step, 0) == CHANNEL_PIPE)
+		return;
+	do {
+		got = recv(c->peer, text, sizeof(text), MSG_DONTWAIT);
+		add_event(EVENT_BYTES, got > 0 ? hash(text, (size_t)got, 0) : 0,
+			  got < 0 ? -errno : got, 0);
+	} while (got > 0 && ++reads < 64);
+	settle();
+}
+
+static void do_close(const struct step *step)
+{
+	struct channel_state *c = channel(step_value(step, 0));
+	int *end = step_value(step, 1) == CLOSE_OWN ? &c->own : &c->peer;
+
+	if (*end < 0)
+		return;
+	if (step_value(step, 1) == CLOSE_SHUT_WRITE) {
+		shutdown(*end, SHUT_WR);
+	} else {
+		close(*end);
+		*end = -1;
+	}
+	settle();
+}
+
+/* ---- groups -------------------------------------------------------------- */
+
+static struct group *group_of(const struct step *step, unsigned int field)
+{
+	for (unsigned int i = 0; i < GROUPS; i++)
+		if (bgids[i] == step_value(step, field))
+			return &p.groups[i];
+	return &p.groups[0];
+}
+
+static uint64_t map_offset(uint64_t bgid)
+{
+	return IORING_OFF_PBUF_RING | bgid << IORING_OFF_PBUF_SHIFT;
+}
+
+static void group_unmap(struct group *group)
+{
+	if (group->mapped_bytes)
+		munmap(group->memory, group->mapped_bytes);
+	group->mapped_bytes = 0;
+	group->memory = NULL;
+}
+
+static void group_map(struct group *group, const struct io_uring_buf_reg *how)
+{
+	size_t bytes = how->ring_entries * sizeof(struct io_uring_buf);
+	long at;
+
+	group_unmap(group);
+	at = side->map(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+		       p.ring.fd, map_offset(how->bgid));
+	add_event(EVENT_CALL, VERB_MAP, at < 0 ? at : 0, 0);
+	if (at < 0)
+		return;
+	group->memory = (void *)at;
+	group->mapped_bytes = bytes;
+}
+
+static uint64_t ring_address(const struct group *group, uint64_t place)
+{
+	uint64_t page = (uintptr_t)(ARENA + (group - p.groups) * PAGE);
+
+	switch (place) {
+	case PLACE_APP:
+		return page;
+	case PLACE_UNALIGNED:
+		return page + 16;
+	case PLACE_NOWHERE:
+		return address_of(ADDRESS_NOWHERE) & ~(uint64_t)(PAGE - 1);
+	default:
+		return 0;
+	}
+}
+
+/*
+ * 6.18 forgets what MSG_WAITALL adds to an INC entry, and counts there what
+ * MSG_TRUNC cut off (both put right in 7.x): known deviations. No such receive
+ * may wait when a group becomes an INC ring.
+ */
+static bool fragile_waits(void)
+{
+	for (unsigned int i = 0; i < CHANNEL_COUNT; i++)
+		if (p.channels[i].fragile)
+			return true;
+	return false;
+}
+
+static void do_register(const struct step *step)
+{
+	struct group *group = group_of(step, 0);
+	uint64_t place = step_value(step, 2);
+	struct io_uring_buf_reg how = {
+		.ring_addr = ring_address(group, place),
+		.ring_entries = (uint32_t)step_value(step, 1),
+		.bgid = (uint16_t)step_value(step, 0),
+		.flags = (uint16_t)step_value(step, 3),
+	};
+	int result;
+
+	if (how.flags & IOU_PBUF_RING_INC && fragile_waits())
+		return;
+	if (place == PLACE_ENGINE)
+		how.flags |= IOU_PBUF_RING_MMAP;
+	if (step_value(step, 4))
+		how.resv[step_value(step, 4)] = 1;
+	result = side->reg(p.ring.fd, IORING_REGISTER_PBUF_RING, &how, 1);
+	add_event(EVENT_CALL, VERB_REGISTER, result, 0);
+	if (result)
+		return;
+	group->kind = how.flags & IOU_PBUF_RING_INC ? GROUP_INC : GROUP_RING;
+	group->entries = how.ring_entries;
+	if (place == PLACE_ENGINE) {
+		group_map(group, &how);
+	} else {
+		group_unmap(group);
+		group->memory = (void *)(uintptr_t)how.ring_addr;
+	}
+}
+
+static void unregister(struct group *group, uint64_t junk)
+{
+	struct io_uring_buf_reg how = {
+		.bgid = bgids[group - p.groups],
+		.flags = junk & 1,
+	};
+	int result;
+
+	how.resv[1] = junk >> 1 & 1;
+	result = side->reg(p.ring.fd, IORING_UNREGISTER_PBUF_RING, &how, 1);
+	add_event(EVENT_CALL, VERB_UNREGISTER, result, 0);
+	if (!result)
+		group->kind = GROUP_NONE; /* the memory stays (G10) */
+}
+
+static void status(uint16_t bgid, uint64_t junk)
+{
+	struct io_uring_buf_status status = {.buf_group = bgid};
+	int result;
+
+	if (junk)
+		status.resv[junk] = 1;
+	result = side->reg(p.ring.fd, IORING_REGISTER_PBUF_STATUS, &status, 1);
+	add_event(EVENT_HEAD, bgid, result ? result : (int64_t)status.head, 0);
+}
+
+static void do_map(const struct step *step)
+{
+	size_t bytes = step_value(step, 1);
+	long at = side->map(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+			    p.ring.fd, map_offset(step_value(step, 0)));
+
+	add_event(EVENT_CALL, VERB_MAP, at < 0 ? at : 0, 0);
+	if (at >= 0)
+		munmap((void *)at, bytes);
+}
+
+static void set_entry(struct group *group, uint32_t slot, uint64_t addr,
+		      uint64_t len, uint64_t bid)
+{
+	struct io_uring_buf *entry =
+		group->memory->first + (slot & (group->entries - 1));
+
+	entry->addr = addr;
+	entry->len = (uint32_t)len;
+	entry->bid = (uint16_t)bid;
+}
+
+static void do_fill(const struct step *step)
+{
+	struct group *group = group_of(step, 0);
+	uint32_t count = (uint32_t)step_value(step, 3);
+	uint64_t addr = address_of(step_value(step, 1));
+	uint16_t tail;
+
+	if (!group->memory)
+		return;
+	tail = group->memory->tail;
+	if (count > group->entries)
+		count = group->entries;
+	for (; count--; tail++) {
+		set_entry(group, tail, addr, step_value(step, 2), tail);
+		addr += step_value(step, 2) & 0xff;
+	}
+	store_release(&group->memory->tail, tail);
+}
+
+static void do_add(const struct step *step)
+{
+	struct group *group = group_of(step, 0);
+	uint16_t tail;
+
+	if (!group->memory)
+		return;
+	tail = group->memory->tail;
+	set_entry(group, tail, address_of(step_value(step, 1)),
+		  step_value(step, 2), step_value(step, 3));
+	store_release(&group->memory->tail, (uint16_t)(tail + 1));
+}
+
+static void do_scribble(const struct step *step)
+{
+	struct group *group = group_of(step, 0);
+
+	if (group->memory)
+		set_entry(group, (uint32_t)step_value(step, 1),
+			  address_of(step_value(step, 2)), step_value(step, 3),
+			  step_value(step, 4));
+}
+
+static void do_tail(const struct step *step)
+{
+	struct group *group = group_of(step, 0);
+	uint16_t tail;
+
+	if (!group->memory)
+		return;
+	tail = group->memory->tail;
+	switch (step_value(step, 1)) {
+	case TAIL_BACK_ONE:
+		tail--;
+		break;
+	case TAIL_ON_ONE:
+		tail++;
+		break;
+	case TAIL_ON_FAR:
+		tail = (uint16_t)(tail + 40000);
+		break;
+	default:
+		tail = 0;
+	}
+	store_release(&group->memory->tail, tail);
+}
+
+/* ---- requests ------------------------------------------------------------ */
+
+static struct io_uring_sqe *request(enum io_uring_op op, int fd, uint64_t addr,
+				    uint64_t len, uint64_t off)
+{
+	struct io_uring_sqe *sqe;
+
+	if (queued() >= QUEUE_ENTRIES)
+		settle();
+	sqe = sqe_new(&p.ring, op, fd, (void *)(uintptr_t)addr, (uint32_t)len,
+		      off);
+	sqe->user_data = p.step + 1;
+	return sqe;
+}
+
+/* Reports success only where nobody waits for the completion. */
+static bool may_skip(const struct io_uring_sqe *sqe)
+{
+	return sqe->opcode == IORING_OP_PROVIDE_BUFFERS ||
+	       sqe->opcode == IORING_OP_REMOVE_BUFFERS ||
+	       sqe->opcode == IORING_OP_NOP;
+}
+
+/* Will it be done at once, whoever does it? */
+static bool may_go_async(const struct io_uring_sqe *sqe)
+{
+	struct pollfd look = {.fd = sqe->fd, .events = POLLIN};
+
+	if (may_skip(sqe))
+		return true;
+	if (sqe->opcode != IORING_OP_READ && sqe->opcode != IORING_OP_RECV)
+		return false;
+	return !sqe->ioprio && !sqe->op_flags && poll(&look, 1, 0) == 1;
+}
+
+/* What comes after a request; @then is always its last field. */
+static void follow(struct io_uring_sqe *sqe, uint64_t then)
+{
+	uint32_t wait = 0;
+
+	switch (then) {
+	case THEN_HOLD:
+		return;
+	case THEN_LINK:
+		sqe->flags |= IOSQE_IO_LINK;
+		return;
+	case THEN_HARDLINK:
+		sqe->flags |= IOSQE_IO_HARDLINK;
+		return;
+	case THEN_SKIP:
+		if (may_skip(sqe))
+			sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+		break;
+	case THEN_ASYNC:
+		wait = queued() == 1 && may_go_async(sqe);
+		if (wait)
+			sqe->flags |= IOSQE_ASYNC;
+		break;
+	default:
+		break;
+	}
+	settle_after(wait);
+}
+
+static void set_select(struct io_uring_sqe *sqe, const struct step *step,
+		       uint64_t how)
+{
+	if (!(how & HOW_PLAIN))
+		sqe->flags |= IOSQE_BUFFER_SELECT;
+	sqe->buf_group = (uint16_t)step_value(step, 1);
+}
+
+static void set_ioprio(struct io_uring_sqe *sqe, uint64_t how)
+{
+	if (how & HOW_MULTISHOT)
+		sqe->ioprio |= IORING_RECV_MULTISHOT;
+	if (how & HOW_BUNDLE)
+		sqe->ioprio |= IORING_RECVSEND_BUNDLE;
+	if (how & HOW_POLL_FIRST)
+		sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
+}
+
+/* Receives that would not end, and those whose answer is known to deviate. */
+static uint32_t receive_flags_of(const struct step *step, uint64_t how)
+{
+	uint32_t flags = (uint32_t)step_value(step, 4);
+
+	/* Would see the same bytes for ever. */
+	if (how & HOW_MULTISHOT)
+		flags &= ~(uint32_t)MSG_PEEK;
+	/* See fragile_waits(); a bundle completes short, by design. */
+	if (how & HOW_BUNDLE || group_of(step, 1)->kind == GROUP_INC)
+		flags &= ~(uint32_t)(MSG_WAITALL | MSG_TRUNC);
+	return flags;
+}
+
+static void do_provide(const struct step *step)
+{
+	struct io_uring_sqe *sqe;
+
+	sqe = request(IORING_OP_PROVIDE_BUFFERS, (int)step_value(step, 3),
+		      address_of(step_value(step, 1)), step_value(step, 2),
+		      step_value(step, 4));
+	sqe->buf_group = (uint16_t)step_value(step, 0);
+	follow(sqe, step_value(step, 5));
+}
+
+static void do_remove(const struct step *step)
+{
+	struct io_uring_sqe *sqe;
+
+	sqe = request(IORING_OP_REMOVE_BUFFERS, (int)step_value(step, 1), 0, 0,
+		      0);
+	sqe->buf_group = (uint16_t)step_value(step, 0);
+	follow(sqe, step_value(step, 2));
+}
+
+static void do_recv(const struct step *step)
+{
+	struct channel_state *c = channel(step_value(step, 0));
+	uint64_t how = step_value(step, 3);
+	struct io_uring_sqe *sqe;
+	uint64_t addr = 0;
+
+	if (c->receiving)
+		return;
+	if (how & HOW_PLAIN)
+		addr = address_of(step_value(step, 5));
+	sqe = request(IORING_OP_RECV, c->own, addr, step_value(step, 2), 0);
+	set_select(sqe, step, how);
+	set_ioprio(sqe, how);
+	sqe->op_flags = receive_flags_of(step, how);
+	c->receiving = sqe->user_data;
+	c->fragile = sqe->op_flags & (MSG_WAITALL | MSG_TRUNC);
+	follow(sqe, step_value(step, 6));
+}
+
+struct message {
+	struct msghdr header;
+	struct iovec vector;
+	char name[64];
+	char control[96];
+};
+
+_Static_assert(sizeof(struct message) <= MESSAGE_BYTES, "room for a message");
+
+static struct message *message_for(uint64_t addr, uint64_t len)
+{
+	struct message *m = (void *)(ARENA + MESSAGES + p.step * MESSAGE_BYTES);
+
+	memset(m, 0, sizeof(*m));
+	m->vector.iov_base = (void *)(uintptr_t)addr;
+	m->vector.iov_len = len;
+	m->header.msg_iov = &m->vector;
+	m->header.msg_iovlen = len != 0;
+	return m;
+}
+
+static void do_recvmsg(const struct step *step)
+{
+	struct channel_state *c = channel(step_value(step, 0));
+	uint64_t how = step_value(step, 3);
+	struct io_uring_sqe *sqe;
+	struct message *m;
+
+	if (c->receiving)
+		return;
+	m = message_for(address_of(p.step % 12), step_value(step, 2));
+	m->header.msg_name = m->name;
+	m->header.msg_namelen = (socklen_t)step_value(step, 5);
+	m->header.msg_control = m->control;
+	m->header.msg_controllen = step_value(step, 5);
+	sqe = request(IORING_OP_RECVMSG, c->own, (uintptr_t)m, 1, 0);
+	set_select(sqe, step, how);
+	set_ioprio(sqe, how);
+	sqe->op_flags = receive_flags_of(step, how);
+	c->receiving = sqe->user_data;
+	c->fragile = sqe->op_flags & (MSG_WAITALL | MSG_TRUNC);
+	follow(sqe, step_value(step, 6));
+}
+
+static bool is_file(const struct channel_state *c)
+{
+	return c == &p.channels[CHANNEL_FILE];
+}
+
+static void do_read(const struct step *step)
+{
+	struct channel_state *c = channel(step_value(step, 0));
+	uint64_t how = step_value(step, 3);
+	uint64_t len = step_value(step, 2);
+	enum io_uring_op op = IORING_OP_READ;
+	struct io_uring_sqe *sqe;
+	uint64_t addr = address_of(step_value(step, 4));
+
+	if (c->receiving)
+		return;
+	if (how & HOW_BUNDLE) {
+		struct message *m = message_for(addr, len);
+
+		op = IORING_OP_READV;
+		addr = (uintptr_t)&m->vector;
+		len = 1;
+	} else if (!(how & HOW_PLAIN)) {
+		addr = 0;
+	}
+	if (is_file(c))
+		settle();
+	sqe = request(op, c->own, addr, len, step_value(step, 5));
+	set_select(sqe, step, how);
+	c->receiving = sqe->user_data;
+	if (is_file(c)) {
+		/* It goes by itself, for a worker may have to do it. */
+		if (step_value(step, 6) == THEN_ASYNC)
+			sqe->flags |= IOSQE_ASYNC;
+		settle_after(1);
+		return;
+	}
+	follow(sqe, step_value(step, 6));
+}
+
+static void do_read_multishot(const struct step *step)
+{
+	struct channel_state *c = channel(step_value(step, 0));
+	struct io_uring_sqe *sqe;
+
+	if (c->receiving)
+		return;
+	sqe = request(IORING_OP_READ_MULTISHOT, c->own, 0, step_value(step, 2),
+		      step_value(step, 3));
+	set_select(sqe, step, HOW_ONCE);
+	c->receiving = sqe->user_data;
+	follow(sqe, step_value(step, 4));
+}
+
+static void do_send(const struct step *step, enum io_uring_op op)
+{
+	struct channel_state *c = channel(step_value(step, 0));
+	uint64_t how = step_value(step, 3);
+	uint64_t len = step_value(step, 2);
+	struct io_uring_sqe *sqe;
+	uint64_t addr = 0;
+
+	if (c->sending)
+		return;
+	if (how & HOW_PLAIN)
+		addr = address_of(step_value(step, 5));
+	if (op == IORING_OP_SENDMSG) {
+		addr = (uintptr_t)message_for(addr, len);
+		len = 1;
+	}
+	sqe = request(op, c->own, addr, len, 0);
+	set_select(sqe, step, how);
+	set_ioprio(sqe, how);
+	sqe->op_flags = (uint32_t)step_value(step, 4);
+	c->sending = sqe->user_data;
+	follow(sqe, step_value(step, 6));
+}
+
+static void do_cancel(const struct step *step)
+{
+	struct channel_state *c = channel(step_value(step, 0));
+	uint64_t what = step_value(step, 1);
+	uint64_t user_data = 0;
+	struct io_uring_sqe *sqe;
+
+	if (what == CANCEL_RECEIVE)
+		user_data = c->receiving ? c->receiving : NOBODY;
+	if (what == CANCEL_SEND)
+		user_data = c->sending ? c->sending : NOBODY;
+	sqe = request(IORING_OP_ASYNC_CANCEL, -1, user_data, 0, 0);
+	if (what == CANCEL_FILE) {
+		sqe->fd = c->own;
+		sqe->op_flags =
+			IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_ALL;
+	}
+	if (what == CANCEL_ANY)
+		sqe->op_flags =
+			IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL;
+	follow(sqe, step_value(step, 2));
+}
+
+static void do_nop(const struct step *step)
+{
+	follow(request(IORING_OP_NOP, -1, 0, 0, 0), step_value(step, 0));
+}
+
+/* ---- the play ------------------------------------------------------------ */
+
+static void do_call(const struct step *step)
+{
+	switch (step->verb) {
+	case VERB_REGISTER:
+		do_register(step);
+		break;
+	case VERB_UNREGISTER:
+		unregister(group_of(step, 0), step_value(step, 1));
+		break;
+	case VERB_STATUS:
+		status((uint16_t)step_value(step, 0), step_value(step, 1));
+		break;
+	case VERB_MAP:
+		do_map(step);
+		break;
+	case VERB_FILL:
+		do_fill(step);
+		break;
+	case VERB_ADD:
+		do_add(step);
+		break;
+	case VERB_SCRIBBLE:
+		do_scribble(step);
+		break;
+	case VERB_TAIL:
+		do_tail(step);
+		break;
+	case VERB_WRITE:
+		do_write(step);
+		break;
+	case VERB_DRAIN:
+		do_drain(step);
+		break;
+	case VERB_CLOSE:
+		do_close(step);
+		break;
+	default:
+		break;
+	}
+}
+
+static void do_request(const struct step *step)
+{
+	switch (step->verb) {
+	case VERB_PROVIDE:
+		do_provide(step);
+		break;
+	case VERB_REMOVE:
+		do_remove(step);
+		break;
+	case VERB_RECV:
+		do_recv(step);
+		break;
+	case VERB_RECVMSG:
+		do_recvmsg(step);
+		break;
+	case VERB_READ:
+		do_read(step);
+		break;
+	case VERB_READ_MULTISHOT:
+		do_read_multishot(step);
+		break;
+	case VERB_SEND:
+		do_send(step, IORING_OP_SEND);
+		break;
+	case VERB_SENDMSG:
+		do_send(step, IORING_OP_SENDMSG);
+		break;
+	case VERB_CANCEL:
+		do_cancel(step);
+		break;
+	case VERB_NOP:
+		do_nop(step);
+		break;
+	default:
+		do_call(step);
+		break;
+	}
+}
+
+static void play_begin(void)
+{
+	const struct step *first = p.program->steps;
+	struct io_uring_params params = {
+		.flags = IORING_SETUP_SINGLE_ISSUER |
+			 IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE,
+		.cq_entries = 256,
+	};
+
+	if (p.program->count && first->verb == VERB_QUEUE)
+		params.cq_entries = (uint32_t)step_value(first, 0);
+	memcpy(ARENA, original, ARENA_BYTES);
+	lseek(file_fd, 0, SEEK_SET);
+	if (ring_try(&p.ring, QUEUE_ENTRIES, &params) < 0)
+		give_up("setup: %s", strerrorname_np(-p.ring.fd));
+	ring_map(&p.ring);
+}
+
+/* Everything that still waits is cancelled; what is left is written down. */
+static void play_end(void)
+{
+	struct io_uring_sqe *sqe;
+
+	settle();
+	sqe = request(IORING_OP_ASYNC_CANCEL, -1, 0, 0, 0);
+	sqe->op_flags = IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL;
+	sqe->user_data = LAST_CANCEL;
+	settle();
+	for (unsigned int i = 0; i < GROUPS; i++) {
+		status(bgids[i], 0);
+		sqe = request(IORING_OP_REMOVE_BUFFERS, 65536, 0, 0, 0);
+		sqe->buf_group = bgids[i];
+		sqe->user_data = LAST_REMOVE + i;
+		settle();
+		unregister(&p.groups[i], 0);
+	}
+	record_memory();
+	add_event(EVENT_END, 0, 0, 0);
+	ring_close(&p.ring);
+	channels_close();
+	for (unsigned int i = 0; i < GROUPS; i++)
+		group_unmap(&p.groups[i]);
+}
+
+void play(const struct program *program, const struct side *on,
+	  struct record *record)
+{
+	memset(&p, 0, sizeof(p));
+	record->count = 0;
+	p.program = program;
+	p.record = record;
+	p.dirty = -1;
+	side = on;
+	play_begin();
+	for (; p.step < program->count && !p.full; p.step++) {
+		const struct step *step = &program->steps[p.step];
+
+		record->at = p.step;
+		if (p.dirty >= 0 && step->verb != VERB_WRITE)
+			settle();
+		do_request(step);
+	}
+	record->steps = p.step;
+	play_end();
+}
