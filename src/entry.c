@@ -18,6 +18,7 @@
 
 #include "base/fault.h"
 #include "base/fd.h"
+#include "base/rcu.h"
 #include "base/sys.h"
 #include "engine/notify.h"
 #include "engine/registry.h"
@@ -336,7 +337,6 @@ POLYRING_API int polyring_enter(int ring_fd, uint32_t to_submit,
 				size_t arg_bytes) UNCHECKED_LOCKS
 {
 	struct ctx *ctx;
-	bool cause;
 	int result, fd;
 
 	if (unlikely(flags & ~(uint32_t)ENTER_FLAGS))
@@ -355,9 +355,7 @@ POLYRING_API int polyring_enter(int ring_fd, uint32_t to_submit,
 			      arg_bytes);
 	notify_taken(ctx);
 	ctx->inside--;
-	cause = turn_has_cause(ctx) || (ctx->watched && ctx->byte_out);
-	ctx_unlock(ctx);
-	standby_left(ctx, cause);
+	standby_leave(ctx);
 	return result;
 }
 
@@ -443,18 +441,17 @@ POLYRING_API int polyring_register(int ring_fd, uint32_t opcode, void *arg,
 	ctx->inside++; /* SYNC_CANCEL sleeps */
 	result = register_call(ctx, opcode, arg, nr_args);
 	ctx->inside--;
-	ctx_unlock(ctx);
-	standby_left(ctx, false);
+	standby_leave(ctx);
 	return result;
 }
 
 /* ---- mmap and the rest ---- */
 
 /*
- * The lookup of buffer rings runs without the ring's lock, under RCU; the ring
- * itself is never freed, and its memory's file lives as long as the fd. The
- * offset's top bit marks a buffer ring and is also the group's bit 15: a group
- * of the lower half is meant if there is one (X6).
+ * The lookup of buffer rings runs without the ring's lock, under RCU, as all of
+ * mmap does: the ring's parts go after a grace period. The offset's top bit
+ * marks a buffer ring and is also the group's bit 15: a group of the lower half
+ * is meant if there is one (X6).
  */
 static long map_buffer_ring(struct ctx *ctx, void *hint, size_t bytes, int prot,
 			    int flags, uint64_t offset)
@@ -476,22 +473,30 @@ POLYRING_API long polyring_mmap(void *hint, size_t bytes, int prot, int flags,
 				int ring_fd, uint64_t offset)
 {
 	struct ctx *ctx = ctx_of_fd(ring_fd);
+	long at;
 
-	if (!ctx || load_acquire(&ctx->state) != CTX_OPEN)
+	if (!ctx)
 		return -EBADF;
-	if (offset % 4096)
-		return -EINVAL;
-	if (offset & IORING_OFF_PBUF_RING)
-		return map_buffer_ring(ctx, hint, bytes, prot, flags, offset);
-	return ring_shared_map(&ctx->queue.memory, hint, bytes, prot, flags,
-			       offset);
+	rcu_enter();
+	if (load_acquire(&ctx->state) != CTX_OPEN)
+		at = -EBADF;
+	else if (offset % 4096)
+		at = -EINVAL;
+	else if (offset & IORING_OFF_PBUF_RING)
+		at = map_buffer_ring(ctx, hint, bytes, prot, flags, offset);
+	else
+		at = ring_shared_map(&ctx->queue.memory, hint, bytes, prot,
+				     flags, offset);
+	rcu_leave();
+	return at;
 }
 
 POLYRING_API bool polyring_owns(int fd)
 {
 	struct ctx *ctx = ctx_of_fd(fd);
 
-	return ctx && ctx->state == CTX_OPEN && registry_verify(ctx, fd);
+	return ctx && load_acquire(&ctx->state) == CTX_OPEN &&
+	       registry_verify(ctx, fd);
 }
 
 POLYRING_API void polyring_watch(int ring_fd, bool watched) UNCHECKED_LOCKS
@@ -502,8 +507,7 @@ POLYRING_API void polyring_watch(int ring_fd, bool watched) UNCHECKED_LOCKS
 		return;
 	ctx->watched = watched;
 	notify_taken(ctx);
-	ctx_unlock(ctx);
-	standby_left(ctx, turn_has_cause(ctx));
+	standby_leave(ctx);
 }
 
 POLYRING_API size_t polyring_counters(struct polyring_counter *out,

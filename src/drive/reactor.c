@@ -307,6 +307,8 @@ void reactor_forget(struct reactor *r, int fd)
 	if (!w)
 		return;
 	r->by_number[fd] = NULL;
+	/* Closing the number is no end to epoll while others share the file. */
+	SYS_4(SYS_epoll_ctl, r->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 	watch_free(r, w);
 }
 

@@ -8,6 +8,7 @@
 
 #include "abi/profile.h"
 #include "base/fd.h"
+#include "base/rcu.h"
 #include "base/sys.h"
 #include "engine/cancel.h"
 #include "engine/files.h"
@@ -30,11 +31,17 @@ static int open_socket(struct ctx *ctx)
 	err = SYS_4(SYS_socketpair, AF_UNIX, type, 0, ends);
 	if (err < 0)
 		return (int)err;
+	err = SYS_2(SYS_fstat, ends[0], &st);
+	if (err < 0)
+		goto close_ends;
 	ctx->ring_fd = ends[0];
 	ctx->peer_fd = fd_move_high(ends[1]);
-	SYS_2(SYS_fstat, ctx->ring_fd, &st);
 	ctx->ring_inode = st.st_ino;
 	return 0;
+close_ends:
+	fd_close(ends[0]);
+	fd_close(ends[1]);
+	return (int)err;
 }
 
 static void close_socket(struct ctx *ctx)
@@ -141,7 +148,17 @@ static void close_parts(struct ctx *ctx)
 	queue_close(&ctx->queue);
 }
 
-/* From here on other threads may see the ring. */
+/* Those who looked at the ring without its lock (mmap) have to leave first. */
+static void end(struct ctx *ctx) UNCHECKED_LOCKS
+{
+	lock_take(&ctx->lock);
+	store_release(&ctx->state, CTX_FREE);
+	rcu_wait_for_readers();
+	close_parts(ctx);
+	lock_drop(&ctx->lock);
+}
+
+/* From here on other threads may see the ring, also when this fails. */
 static int publish(struct ctx *ctx)
 {
 	int err;
@@ -149,15 +166,13 @@ static int publish(struct ctx *ctx)
 	store_release(&ctx->state, CTX_OPEN);
 	err = registry_set(ctx);
 	if (err < 0)
-		goto unpublish;
+		return err;
 	err = standby_add(ctx);
 	if (err < 0)
 		goto clear;
 	return 0;
 clear:
 	registry_clear(ctx);
-unpublish:
-	store_release(&ctx->state, CTX_FREE);
 	return err;
 }
 
@@ -189,7 +204,7 @@ int ctx_open(struct io_uring_params *p)
 	return ctx->ring_fd;
 close:
 	fd_close(ctx->ring_fd);
-	close_parts(ctx);
+	end(ctx);
 recycle:
 	registry_recycle(ctx);
 	return err;
@@ -217,9 +232,9 @@ bool ctx_close(struct ctx *ctx) UNCHECKED_LOCKS
 		lock_drop(&ctx->lock);
 		return false;
 	}
-	store_release(&ctx->state, CTX_FREE);
-	close_parts(ctx);
 	lock_drop(&ctx->lock);
+	/* Nobody comes in any more, and nobody was left inside. */
+	end(ctx);
 	registry_recycle(ctx);
 	return true;
 }

@@ -138,7 +138,7 @@ int ctx_open(struct io_uring_params *params);
  * End a ring whose fd is gone: cancel all, give everything back, recycle.
  * Returns false while somebody is inside, or, having cancelled what it could,
  * while a worker still holds requests: call again when the last has left
- * (standby_left()) or the reactor has something.
+ * (standby_leave()) or the reactor has something.
  */
 bool ctx_close(struct ctx *ctx) UNCHECKED_LOCKS;
 

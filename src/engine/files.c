@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/sys.h"
 #include "engine/cq.h"
+#include "engine/registry.h"
 
 /* The kernel's bound on a table of registered files. */
 #define FILES_MAX (1u << 20)
@@ -57,7 +58,9 @@ void file_put(struct file_node *node)
 /* Our own number for the application's file; rings can't be registered. */
 static int adopt(int fd)
 {
-	if (ctx_of_fd(fd))
+	const struct ctx *ring = ctx_of_fd(fd);
+
+	if (ring && registry_verify(ring, fd))
 		return -EBADF;
 	return fd_dup_high(fd);
 }
@@ -179,6 +182,14 @@ static bool over_rlimit(uint32_t count)
 	       count > limit.rlim_cur;
 }
 
+/* What was never registered is not reported as gone. */
+static void forget_tags(struct ctx *ctx)
+{
+	for (uint32_t i = 0; i < ctx->files.count; i++)
+		if (ctx->files.slots[i])
+			ctx->files.slots[i]->tag = 0;
+}
+
 int files_register(struct ctx *ctx, const int32_t *fds, const uint64_t *tags,
 		   uint32_t count)
 {
@@ -199,8 +210,10 @@ int files_register(struct ctx *ctx, const int32_t *fds, const uint64_t *tags,
 	ctx->files.hint = 0;
 	for (uint32_t i = 0; !err && i < count; i++)
 		err = fill_from(ctx, i, fds, tags, i, false);
-	if (err < 0)
+	if (err < 0) {
+		forget_tags(ctx);
 		files_unregister(ctx);
+	}
 	return err;
 }
 

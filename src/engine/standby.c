@@ -39,21 +39,28 @@ static bool defers(const struct ctx *ctx)
 	return ctx->flags & IORING_SETUP_DEFER_TASKRUN;
 }
 
-static void epoll_tell(int how, int fd, uint32_t events, void *data)
+static int epoll_tell(int how, int fd, uint32_t events, void *data)
 {
 	struct epoll_event event = {.events = events, .data.ptr = data};
 
-	SYS_4(SYS_epoll_ctl, standby.epoll_fd, how, fd, &event);
+	return (int)SYS_4(SYS_epoll_ctl, standby.epoll_fd, how, fd, &event);
 }
 
-/* Under the ring's lock. One event, then attend() again. */
+/*
+ * Under the ring's lock. One event, then attend() again. Where epoll refuses
+ * the ring stays unattended.
+ */
 static void attend(struct ctx *ctx)
 {
 	int how = ctx->attended ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+	int err = epoll_tell(how, ctx->reactor.epoll_fd, EPOLLIN | EPOLLONESHOT,
+			     (void *)((uintptr_t)ctx | TAG_REACTOR));
 
-	epoll_tell(how, ctx->reactor.epoll_fd, EPOLLIN | EPOLLONESHOT,
-		   (void *)((uintptr_t)ctx | TAG_REACTOR));
-	ctx->attended = true;
+	if (err == -EEXIST)
+		err = epoll_tell(EPOLL_CTL_MOD, ctx->reactor.epoll_fd,
+				 EPOLLIN | EPOLLONESHOT,
+				 (void *)((uintptr_t)ctx | TAG_REACTOR));
+	ctx->attended = !err;
 	ctx->attend_fired = false;
 }
 
@@ -121,18 +128,29 @@ struct look {
 	int64_t next_timer_ns;
 };
 
+/* Where epoll has no room for the ring, it is looked at after a while. */
+static void attend_or_come_back(struct ctx *ctx, struct look *look)
+{
+	int64_t later_ns = clock_now_ns(CLOCK_MONOTONIC) + TICK_MAX_NS;
+
+	attend(ctx);
+	if (!ctx->attended && look->next_timer_ns > later_ns)
+		look->next_timer_ns = later_ns;
+}
+
 static void look_at_open(struct ctx *ctx, struct look *look) HOLDS(&ctx->lock)
 {
 	bool moved = ctx->standby_seen != ctx->entered;
-	bool alone = !ctx->inside && turn_has_cause(ctx);
+	bool alone = !ctx->inside && !ctx->sqpoll_runs && !defers(ctx) &&
+		     turn_has_cause(ctx);
 
 	ctx->standby_seen = ctx->entered;
 	if (moved || (alone && !ctx->attended))
 		look->moving = true;
 	if (ctx->attended && moved && !announces(ctx))
 		step_back(ctx);
-	else if (!ctx->attended && alone && !moved && !defers(ctx))
-		attend(ctx);
+	else if (!ctx->attended && alone && !moved)
+		attend_or_come_back(ctx, look);
 	if (ctx->byte_out && !(defers(ctx) && ctx->attend_fired)) {
 		notify_taken(ctx);
 		look->moving |= ctx->byte_out;
@@ -168,7 +186,7 @@ static void look_at(struct ctx *ctx, void *argument)
 		lock_drop(&standby.lock);
 	} else {
 		lock_take(&ctx->lock);
-		attend(ctx);
+		attend_or_come_back(ctx, look);
 		lock_drop(&ctx->lock);
 	}
 }
@@ -197,9 +215,9 @@ static int64_t next_deadline(struct look *look)
 	}
 	if (!load_relaxed(&standby.ticking))
 		return look->next_timer_ns;
-	due = now + standby.tick_ns;
-	if (standby.tick_ns < TICK_MAX_NS)
-		standby.tick_ns *= 2;
+	due = now + load_relaxed(&standby.tick_ns);
+	if (load_relaxed(&standby.tick_ns) < TICK_MAX_NS)
+		store_relaxed(&standby.tick_ns, 2 * (due - now));
 	return due < look->next_timer_ns ? due : look->next_timer_ns;
 }
 
@@ -225,6 +243,8 @@ static void close_own_files(void)
 {
 	fd_close(standby.wake_fd);
 	fd_close(standby.epoll_fd);
+	standby.wake_fd = -1;
+	standby.epoll_fd = -1;
 	standby.running = false;
 }
 
@@ -263,7 +283,7 @@ static int start(void)
 {
 	long err;
 
-	standby.tick_ns = TICK_MIN_NS;
+	store_relaxed(&standby.tick_ns, TICK_MIN_NS);
 	standby.epoll_fd =
 		fd_move_high((int)SYS_1(SYS_epoll_create1, EPOLL_CLOEXEC));
 	if (standby.epoll_fd < 0)
@@ -273,8 +293,10 @@ static int start(void)
 	err = standby.wake_fd;
 	if (err < 0)
 		goto close_epoll;
-	epoll_tell(EPOLL_CTL_ADD, standby.wake_fd, EPOLLIN | EPOLLET, NULL);
-	err = worker_thread(standby_main, NULL, "polyring-idle");
+	err = epoll_tell(EPOLL_CTL_ADD, standby.wake_fd, EPOLLIN | EPOLLET,
+			 NULL);
+	if (!err)
+		err = worker_thread(standby_main, NULL, "polyring-idle");
 	if (err < 0)
 		goto close_wake;
 	standby.running = true;
@@ -293,11 +315,11 @@ int standby_add(struct ctx *ctx)
 	lock_take(&standby.lock);
 	if (!standby.running)
 		err = start();
-	if (!err) {
+	if (!err)
+		err = epoll_tell(EPOLL_CTL_ADD, ctx->peer_fd, EPOLLRDHUP,
+				 (void *)((uintptr_t)ctx | TAG_PEER));
+	if (!err)
 		standby.rings++;
-		epoll_tell(EPOLL_CTL_ADD, ctx->peer_fd, EPOLLRDHUP,
-			   (void *)((uintptr_t)ctx | TAG_PEER));
-	}
 	lock_drop(&standby.lock);
 	return err;
 }
@@ -313,28 +335,30 @@ void standby_nudge(void)
 	lock_drop(&standby.lock);
 }
 
-void standby_left(struct ctx *ctx, bool cause)
+/* Without the ring's lock: one system call for each quiet period. */
+static void tick_again(void)
 {
-	if (unlikely(ctx->state == CTX_CLOSING)) {
+	if (load_relaxed(&standby.ticking))
+		return;
+	store_relaxed(&standby.tick_ns, TICK_MIN_NS);
+	store_relaxed(&standby.ticking, 1);
+	standby_nudge();
+}
+
+void standby_leave(struct ctx *ctx)
+{
+	bool closing = ctx->state == CTX_CLOSING;
+	bool cause = turn_has_cause(ctx) || (ctx->watched && ctx->byte_out);
+
+	if (unlikely(cause && !closing &&
+		     (ctx->attended ? ctx->attend_fired : announces(ctx))))
+		attend(ctx);
+	cause = cause && !defers(ctx);
+	ctx_unlock(ctx);
+	if (unlikely(closing))
 		standby_nudge();
-		return;
-	}
-	if (!cause)
-		return;
-	if (unlikely(announces(ctx) || load_relaxed(&ctx->attended))) {
-		lock_take(&ctx->lock);
-		if (ctx->state == CTX_OPEN &&
-		    (ctx->attended ? ctx->attend_fired : announces(ctx)))
-			attend(ctx);
-		lock_drop(&ctx->lock);
-	}
-	if (defers(ctx))
-		return;
-	if (!load_relaxed(&standby.ticking)) {
-		standby.tick_ns = TICK_MIN_NS;
-		store_relaxed(&standby.ticking, 1);
-		standby_nudge();
-	}
+	else if (cause)
+		tick_again();
 }
 
 void standby_forget(void)

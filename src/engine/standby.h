@@ -36,8 +36,8 @@
 /* Begin to look after a ring that is about to be handed out. */
 int standby_add(struct ctx *ctx);
 
-/* A thread left @ctx (lock dropped); @cause: work is armed there. */
-void standby_left(struct ctx *ctx, bool cause);
+/* A thread leaves @ctx and drops its lock; work may be armed there. */
+void standby_leave(struct ctx *ctx) DROPS(&ctx->lock);
 
 /* Have the thread look at its rings now. */
 void standby_nudge(void);
