@@ -107,14 +107,14 @@ static void read_prefixes(struct reader *r)
 		r->rex = take(r);
 }
 
-/* Is it a move of a general register behind VEX? We do not care: it is wide. */
+/* It may be an operation on general registers; we do not look so closely. */
 static void read_vex(struct reader *r, uint8_t first)
 {
 	static const enum map maps[8] = {MAP_LATER, MAP_0F,    MAP_0F38,
 					 MAP_0F3A,  MAP_LATER, MAP_0F38,
 					 MAP_0F38,  MAP_LATER};
 
-	r->insn->flags |= INSN_WIDE;
+	r->insn->vectors = first == 0x62 ? INSN_AVX512 : INSN_AVX;
 	r->map = MAP_0F;
 	if (first != 0xc5)
 		r->map = maps[peek(r, 0) & 7];
@@ -272,41 +272,14 @@ static bool moves_all_state(uint8_t opcode, uint8_t modrm)
 	return opcode == 0xc7 && member >= 3 && member <= 5;
 }
 
-static uint8_t control_0f(uint8_t opcode, uint8_t modrm)
+static uint8_t control_0f(uint8_t opcode)
 {
 	if (opcode == 0x05)
 		return INSN_SYSCALL;
 	if (opcode == 0x07 || opcode == 0x0b || opcode == 0x34 ||
 	    opcode == 0x35)
 		return INSN_ODD;
-	return moves_all_state(opcode, modrm) ? INSN_WIDE : 0;
-}
-
-/* Do the operands name xmm registers? MMX and a few general ones do not hurt.
- */
-static bool names_xmm(const struct reader *r)
-{
-	uint8_t opcode = r->opcode;
-
-	if (r->map == MAP_0F38)
-		return opcode < 0xf0;
-	if (r->map != MAP_0F)
-		return r->map == MAP_0F3A;
-	return (opcode >= 0x10 && opcode <= 0x17) ||
-	       (opcode >= 0x28 && opcode <= 0x2f) ||
-	       (opcode >= 0x50 && opcode <= 0x7f && opcode != 0x77) ||
-	       opcode == 0xc2 || (opcode >= 0xc4 && opcode <= 0xc6) ||
-	       opcode >= 0xd0;
-}
-
-static uint8_t highest_xmm(const struct reader *r, uint8_t modrm)
-{
-	uint8_t reg = (uint8_t)((modrm >> 3 & 7) | (r->rex & 4) << 1);
-	uint8_t rm = (uint8_t)((modrm & 7) | (r->rex & 1) << 3);
-
-	if (modrm >> 6 != 3 || rm < reg)
-		rm = reg;
-	return (uint8_t)(rm + 1);
+	return 0;
 }
 
 int insn_decode(const uint8_t *at, const uint8_t *end, struct insn *insn)
@@ -332,10 +305,11 @@ int insn_decode(const uint8_t *at, const uint8_t *end, struct insn *insn)
 		return 0;
 	if (r.map == MAP_ONE)
 		insn->flags |= control_one(r.opcode, modrm);
-	if (r.map == MAP_0F && !(insn->flags & INSN_WIDE))
-		insn->flags |= control_0f(r.opcode, modrm);
-	if (names_xmm(&r))
-		insn->xmms = highest_xmm(&r, modrm);
+	if (r.map == MAP_0F && !insn->vectors) {
+		insn->flags |= control_0f(r.opcode);
+		if (moves_all_state(r.opcode, modrm))
+			insn->vectors = INSN_AVX512;
+	}
 	insn->length = (uint8_t)(r.at - at);
 	return insn->length;
 }

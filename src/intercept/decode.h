@@ -26,14 +26,19 @@ enum {
 	INSN_JUMP_ANYWHERE = 1 << 3, /* jmp to what a register or memory says */
 	INSN_RET = 1 << 4,
 	INSN_SYSCALL = 1 << 5,
-	INSN_WIDE = 1 << 6, /* reaches vector state beyond xmm0 to xmm15 */
-	INSN_ODD = 1 << 7, /* interrupts and the like: not to be moved */
+	INSN_ODD = 1 << 6, /* interrupts and the like: not to be moved */
+};
+
+/* The vector registers that an instruction can reach. */
+enum {
+	INSN_AVX = 1 << 0, /* VEX: ymm0 to ymm15 */
+	INSN_AVX512 = 1 << 1, /* EVEX and the saving of state: all */
 };
 
 struct insn {
 	uint8_t length; /* bytes, 1 to 15 */
 	uint8_t flags;
-	uint8_t xmms; /* highest xmm register named, plus 1; 0: none */
+	uint8_t vectors; /* nothing set: at most xmm0 to xmm15 */
 	const uint8_t *target; /* with INSN_BRANCH */
 };
 

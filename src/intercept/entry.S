@@ -122,54 +122,70 @@ FUNCTION(intercept_trampoline)
  *
  * and all registers as at the site but rcx, which the stub restores. The rules
  * are the trampoline's. What differs is the price: flags are restored with
- * sahf and an addition that overflows or not, as popf takes 8 ns; DF, which
+ * sahf and an addition that overflows or not, as popf takes 3 ns; DF, which
  * popf alone could restore together with the rest, is looked at. And only the
  * vector registers are saved that the site's object knows (patch.c).
  */
 #define FROM_STUB (16 + RED_ZONE)
-#define ALL_STATE 99
+#define SSE 16
+#define AVX 32
+#define AVX512 64
 
-.macro save_vectors xmms
-	.if \xmms == ALL_STATE
-	sub	trap_xsave_bytes(%rip), %rsp
-	and	$-64, %rsp
-	xor	%ecx, %ecx
-	.irp	at, 0, 8, 16, 24, 32, 40, 48, 56
-	mov	%rcx, XSAVE_HEADER + \at(%rsp)
+/* @move each of the first 16 registers, @bytes wide, to or from the stack. */
+.macro to_stack move, register, bytes
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	\move	%\register\n, \bytes * \n(%rsp)
 	.endr
-	mov	%rax, %r11
-	mov	trap_xsave_mask(%rip), %eax
-	xor	%edx, %edx
-	xsave64	(%rsp)
-	mov	%r11, %rax
-	mov	-24(%rbp), %rdx
-	.else
-	sub	$16 * \xmms, %rsp
+.endm
+
+.macro from_stack move, register, bytes
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	\move	\bytes * \n(%rsp), %\register\n
+	.endr
+.endm
+
+/* XSAVE and XRSTOR take 160 ns, whatever they save; SSE's moves take 2. */
+.macro save_vectors kind
+	.if \kind == SSE
+	sub	$16 * 16, %rsp
 	and	$-16, %rsp
-	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
-	.if \n < \xmms
-	movaps	%xmm\n, 16 * \n(%rsp)
-	.endif
-	.endr
-	.endif
-.endm
-
-/* The result is in rdi by now. */
-.macro restore_vectors xmms
-	.if \xmms == ALL_STATE
-	mov	trap_xsave_mask(%rip), %eax
-	xor	%edx, %edx
-	xrstor64 (%rsp)
+	to_stack movaps, xmm, 16
+	.elseif \kind == AVX
+	sub	$16 * 32, %rsp
+	and	$-32, %rsp
+	to_stack vmovaps, ymm, 32
+	vzeroupper
 	.else
-	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
-	.if \n < \xmms
-	movaps	16 * \n(%rsp), %xmm\n
+	sub	$32 * 64 + 64, %rsp
+	and	$-64, %rsp
+	to_stack vmovaps, zmm, 64
+	.irp	n, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+	vmovaps	%zmm\n, 64 * \n(%rsp)
+	.endr
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7
+	kmovq	%k\n, 64 * 32 + 8 * \n(%rsp)
+	.endr
+	vzeroupper
 	.endif
+.endm
+
+.macro restore_vectors kind
+	.if \kind == SSE
+	from_stack movaps, xmm, 16
+	.elseif \kind == AVX
+	from_stack vmovaps, ymm, 32
+	.else
+	from_stack vmovaps, zmm, 64
+	.irp	n, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+	vmovaps	64 * \n(%rsp), %zmm\n
+	.endr
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7
+	kmovq	64 * 32 + 8 * \n(%rsp), %k\n
 	.endr
 	.endif
 .endm
 
-.macro patched_entry name, xmms
+.macro patched_entry name, kind
 	.hidden \name
 FUNCTION(\name)
 	.cfi_startproc
@@ -189,7 +205,7 @@ FUNCTION(\name)
 	push	%r9
 	push	%r10
 	cld
-	save_vectors \xmms
+	save_vectors \kind
 
 	/* intercept_from_patch(rax, rdi, rsi, rdx, r10, r8, r9) */
 	push	%r9
@@ -204,7 +220,7 @@ FUNCTION(\name)
 	add	$16, %rsp
 
 	mov	%rax, %rdi
-	restore_vectors \xmms
+	restore_vectors \kind
 	mov	8(%rbp), %r11
 	test	$0x400, %r11d
 	jnz	1f
@@ -241,10 +257,9 @@ FUNCTION(\name)
 	.size	\name, . - \name
 .endm
 
-	patched_entry intercept_patched_none, 0
-	patched_entry intercept_patched_few, 4
-	patched_entry intercept_patched_sse, 16
-	patched_entry intercept_patched_wide, ALL_STATE
+	patched_entry intercept_patched_sse, SSE
+	patched_entry intercept_patched_avx, AVX
+	patched_entry intercept_patched_avx512, AVX512
 
 /*
  * long syscall(long number, ...): io_uring's three and mmap go to the

@@ -106,19 +106,14 @@ int trap_arm(const struct site_list *sites);
 /* Find new sites and arm; says on stderr what went wrong. @handle may be 0. */
 void trap_update(void *handle);
 
-/* Learn how much room XSAVE needs. False on a processor without it. */
-bool intercept_xsave_measure(void);
-
 /* ---- entry.S ------------------------------------------------------------- */
 
 extern const char intercept_trampoline[];
 
-/* For stubs; by which vector registers they preserve: none, xmm0 to xmm3, xmm0
- * to xmm15, and all there are. */
-extern const char intercept_patched_none[];
-extern const char intercept_patched_few[];
+/* For stubs; they preserve xmm0 to xmm15, ymm0 to ymm15, all there are. */
 extern const char intercept_patched_sse[];
-extern const char intercept_patched_wide[];
+extern const char intercept_patched_avx[];
+extern const char intercept_patched_avx512[];
 
 /* ---- signals.c ----------------------------------------------------------- */
 

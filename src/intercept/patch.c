@@ -32,9 +32,9 @@
  * object from outside expects no better of the functions it calls; only code
  * of the object itself may keep something there over a call to its own
  * function (compilers do that for functions they see). So the registers to
- * preserve are those which the object's code names at all: none, the first 4,
- * all 16 of SSE, or, with one VEX or EVEX instruction, all there is. In
- * entry.S is one entry for each; x87 and MMX the engine never uses.
+ * preserve are those which the object's code can reach: those of SSE, with one
+ * VEX instruction those of AVX, with one EVEX instruction all. In entry.S is an
+ * entry for each. x87, MMX and the control words the engine leaves alone.
  *
  * Rules:
  *  1. Only whole functions that decode to the end and to the last byte.
@@ -43,9 +43,9 @@
  *     stay behind. patch_serves() sees from the bytes whether one is there.
  *  4. The caller (sites.c) holds its lock.
  *
- * Cost of a call, beside the engine's work: 5 ns where the object names no
- * vector register, 8 with SSE, 60 with AVX; of a trap: 1,600 to 2,500. Of the
- * decoding: 1.3 ns a byte of an object with io_uring calls, once.
+ * Cost of a call beside the library's own: 7 to 9 ns, also with AVX; with
+ * AVX-512 35 (bench/call.c); of a trap: 1,600 to 2,500. Of the decoding: 1.3 ns
+ * a byte of an object with io_uring calls, once.
  */
 #include "intercept/patch.h"
 
@@ -78,8 +78,7 @@ struct plans {
 	struct plan *plans; /* in order of addresses */
 	size_t count;
 	bool one_thread;
-	unsigned int xmms; /* to be preserved */
-	bool wide;
+	unsigned int vectors; /* what the object's code can reach */
 };
 
 /* Every patch ever made. */
@@ -102,7 +101,7 @@ struct around {
 
 static bool can_move(const struct insn *insn)
 {
-	return !(insn->flags & (uint8_t)~INSN_WIDE);
+	return insn->flags == 0;
 }
 
 static void around_before(struct around *around, const uint8_t *at,
@@ -240,10 +239,7 @@ static bool sweep_function(struct plans *plans, const struct code *function)
 	for (; at < function->end; at += insn.length) {
 		if (!insn_decode(at, function->end, &insn))
 			return false;
-		if (insn.xmms > plans->xmms)
-			plans->xmms = insn.xmms;
-		if (insn.flags & INSN_WIDE)
-			plans->wide = true;
+		plans->vectors |= insn.vectors;
 		if (insn.flags & INSN_BRANCH)
 			drop_entered(plans, insn.target);
 	}
@@ -258,7 +254,7 @@ static void sweep(struct plans *plans, const struct functions *functions)
 	for (size_t i = 0; i < functions->count; i++)
 		if (!functions_at(functions, i, &function) ||
 		    !sweep_function(plans, &function))
-			plans->wide = true;
+			plans->vectors |= INSN_AVX | INSN_AVX512;
 }
 
 /* ---- stubs --------------------------------------------------------------- */
@@ -303,13 +299,19 @@ static int make_executable(uint8_t *at, size_t bytes)
 			       PROT_READ | PROT_EXEC, 0, 0, 0);
 }
 
+/* What the processor has, or the system keeps, no more needs to be kept. */
 static const void *entry_for(const struct plans *plans)
 {
-	if (plans->wide)
-		return intercept_patched_wide;
-	if (plans->xmms > 4)
-		return intercept_patched_sse;
-	return plans->xmms ? intercept_patched_few : intercept_patched_none;
+	unsigned int state = 0, high, a, b, c, d;
+	const unsigned int avx = 1u << 2, avx512 = 7u << 5;
+
+	if (__get_cpuid(1, &a, &b, &c, &d) && c & bit_OSXSAVE)
+		__asm__("xgetbv" : "=a"(state), "=d"(high) : "c"(0));
+	if (plans->vectors & INSN_AVX512 && (state & avx512) == avx512)
+		return intercept_patched_avx512;
+	if (plans->vectors && state & avx)
+		return intercept_patched_avx;
+	return intercept_patched_sse;
 }
 
 static size_t pages_for(size_t bytes)
@@ -446,36 +448,44 @@ static bool only_one_thread(void)
 	return count == 3;
 }
 
-/* The entries save flags by lahf, which the first 64-bit processors lacked. */
+/* The entries restore flags by sahf, which the first 64-bit processors lacked;
+ * AVX-512 without BW has no way to save k0 to k7 as a whole. */
 static bool processor_can(void)
 {
 	unsigned int a, b, c, d;
 
-	return __get_cpuid(0x80000001, &a, &b, &c, &d) && c & bit_LAHF_LM &&
-	       intercept_xsave_measure();
+	if (!__get_cpuid(0x80000001, &a, &b, &c, &d) || !(c & bit_LAHF_LM))
+		return false;
+	return !__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & bit_AVX512F) ||
+	       b & bit_AVX512BW;
 }
 
-static bool patch_remember(const struct plan *plan)
+/* Room for @count more, so that no patch is ever forgotten (rule 3). */
+static bool patches_reserve(size_t count)
 {
+	size_t room = 2 * patches_count + count;
 	struct patch *bigger;
 
-	if (patches_count == patches_room) {
-		size_t room = patches_room ? 2 * patches_room : 64;
-
-		bigger = mem_new(room, sizeof(*bigger));
-		if (!bigger)
-			return false;
-		if (patches_count)
-			memcpy(bigger, patches,
-			       patches_count * sizeof(*bigger));
-		mem_free(patches);
-		patches = bigger;
-		patches_room = room;
-	}
-	patches[patches_count++] =
-		(struct patch){plan->window.syscall + SYSCALL_BYTES,
-			       plan->window.begin, plan->stub};
+	if (patches_count + count <= patches_room)
+		return true;
+	bigger = mem_new(room, sizeof(*bigger));
+	if (!bigger)
+		return false;
+	if (patches_count)
+		memcpy(bigger, patches, patches_count * sizeof(*bigger));
+	mem_free(patches);
+	patches = bigger;
+	patches_room = room;
 	return true;
+}
+
+static void patch_remember(const struct plan *plan)
+{
+	patches[patches_count++] = (struct patch){
+		plan->window.syscall + SYSCALL_BYTES,
+		plan->window.begin,
+		plan->stub,
+	};
 }
 
 bool patch_serves(const struct code *code, const uint8_t *behind)
@@ -496,23 +506,20 @@ bool patch_serves(const struct code *code, const uint8_t *behind)
 /* Plans not dropped by now are patches: take them off @sites. */
 static void sites_take_off(struct site_list *sites, const struct plans *plans)
 {
-	size_t plan = 0, kept = 0;
+	size_t next = 0, kept = 0;
 
 	for (size_t i = 0; i < sites->count; i++) {
-		uint64_t behind = sites->sites[i].first;
-		const struct plan *one;
+		const uint8_t *syscall =
+			(const uint8_t *)sites->sites[i].first - SYSCALL_BYTES;
+		const struct plan *plan = &plans->plans[next];
+		bool planned =
+			next < plans->count && plan->window.syscall == syscall;
 
-		while (plan < plans->count &&
-		       (uint64_t)plans->plans[plan].window.syscall +
-				       SYSCALL_BYTES <
-			       behind)
-			plan++;
-		one = &plans->plans[plan];
-		if (plan < plans->count && !one->dropped &&
-		    (uint64_t)one->window.syscall + SYSCALL_BYTES == behind &&
-		    patch_remember(one))
-			continue;
-		sites->sites[kept++] = sites->sites[i];
+		next += planned;
+		if (planned && !plan->dropped)
+			patch_remember(plan);
+		else
+			sites->sites[kept++] = sites->sites[i];
 	}
 	sites->count = kept;
 }
@@ -546,7 +553,8 @@ void patch_sites(const struct functions *functions, const struct code *code,
 		return;
 	plan_all(&plans, functions, sites);
 	sweep(&plans, functions);
-	if (plans.count && !stubs_make(&plans, code)) {
+	if (plans.count && patches_reserve(plans.count) &&
+	    !stubs_make(&plans, code)) {
 		plans_apply(&plans);
 		sites_take_off(sites, &plans);
 	}

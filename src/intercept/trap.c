@@ -67,7 +67,8 @@ __attribute__((visibility("hidden"))) extern uint32_t trap_xsave_mask;
 uint64_t trap_xsave_bytes;
 uint32_t trap_xsave_mask;
 
-bool intercept_xsave_measure(void)
+/* How much room the trampoline needs. False on a processor without XSAVE. */
+static bool xsave_measure(void)
 {
 	unsigned int a, b, c, d;
 	uint64_t bytes = XSAVE_LEGACY_BYTES;
@@ -284,7 +285,7 @@ int trap_arm(const struct site_list *sites)
 {
 	int err;
 
-	if (!intercept_xsave_measure())
+	if (!xsave_measure())
 		return -ENODEV;
 	err = signals_take(SIGSYS, on_sigsys);
 	if (err < 0)

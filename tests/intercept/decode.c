@@ -8,7 +8,7 @@ static const struct {
 	const char *name;
 	uint8_t bytes[16];
 	int length;
-	unsigned int flags, xmms;
+	unsigned int flags, vectors;
 } rows[] = {
 	{"mov $imm,%eax", {0xb8, 1, 1, 0, 0}, 5, 0, 0},
 	{"mov $imm,%ax", {0x66, 0xb8, 1, 1}, 4, 0, 0},
@@ -33,21 +33,21 @@ static const struct {
 	{"ret", {0xc3}, 1, INSN_RET, 0},
 	{"int3", {0xcc}, 1, INSN_ODD, 0},
 	{"endbr64", {0xf3, 0x0f, 0x1e, 0xfa}, 4, 0, 0},
-	{"movups %xmm0,8(%rsp)", {0x0f, 0x11, 0x44, 0x24, 8}, 5, 0, 1},
-	{"movaps %xmm9,%xmm1", {0x41, 0x0f, 0x28, 0xc9}, 4, 0, 10},
-	{"pshufb %xmm1,%xmm0", {0x66, 0x0f, 0x38, 0x00, 0xc1}, 5, 0, 2},
-	{"palignr $1", {0x66, 0x0f, 0x3a, 0x0f, 0xc1, 1}, 6, 0, 2},
+	{"movups %xmm0,8(%rsp)", {0x0f, 0x11, 0x44, 0x24, 8}, 5, 0, 0},
+	{"movaps %xmm9,%xmm1", {0x41, 0x0f, 0x28, 0xc9}, 4, 0, 0},
+	{"pshufb %xmm1,%xmm0", {0x66, 0x0f, 0x38, 0x00, 0xc1}, 5, 0, 0},
+	{"palignr $1", {0x66, 0x0f, 0x3a, 0x0f, 0xc1, 1}, 6, 0, 0},
 	{"movbe", {0x0f, 0x38, 0xf0, 0x07}, 4, 0, 0},
-	{"vzeroupper", {0xc5, 0xf8, 0x77}, 3, INSN_WIDE, 0},
-	{"vpaddd %ymm", {0xc5, 0xf5, 0xfe, 0xc2}, 4, INSN_WIDE, 3},
-	{"vpshufd $1", {0xc5, 0xf9, 0x70, 0xc1, 1}, 5, INSN_WIDE, 2},
-	{"andn", {0xc4, 0xe2, 0x70, 0xf2, 0xc2}, 5, INSN_WIDE, 0},
-	{"vpternlog zmm",
+	{"vzeroupper", {0xc5, 0xf8, 0x77}, 3, 0, INSN_AVX},
+	{"vpaddd %ymm", {0xc5, 0xf5, 0xfe, 0xc2}, 4, 0, INSN_AVX},
+	{"vpshufd $1", {0xc5, 0xf9, 0x70, 0xc1, 1}, 5, 0, INSN_AVX},
+	{"andn", {0xc4, 0xe2, 0x70, 0xf2, 0xc2}, 5, 0, INSN_AVX},
+	{"vpternlogd",
 	 {0x62, 0xf3, 0x75, 0x48, 0x25, 0xc2, 1},
 	 7,
-	 INSN_WIDE,
-	 3},
-	{"xsave64", {0x48, 0x0f, 0xae, 0x24, 0x24}, 5, INSN_WIDE, 0},
+	 0,
+	 INSN_AVX512},
+	{"xsave64", {0x48, 0x0f, 0xae, 0x24, 0x24}, 5, 0, INSN_AVX512},
 	{"mfence", {0x0f, 0xae, 0xf0}, 3, 0, 0},
 	{"sixteen prefixes",
 	 {0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
@@ -71,8 +71,8 @@ static int decodes(size_t row)
 		printf("# length %d\n", length);
 	if (!length || length != rows[row].length)
 		return length == rows[row].length;
-	return insn.flags == rows[row].flags && insn.length == length &&
-	       (insn.flags & INSN_WIDE || insn.xmms == rows[row].xmms);
+	return insn.flags == rows[row].flags &&
+	       insn.vectors == rows[row].vectors;
 }
 
 /* One byte less than the whole is not an instruction. */

@@ -8,8 +8,18 @@
  *           1  one long instruction before it
  *           2  several short ones before it
  *           3  short ones behind it
- *   XMMS    how many vector registers the object names; ALL, by default.
+ *   XMMS    only so many vector registers are used, of SSE, or with AVX also
+ *           defined of AVX; by default all there is
  */
+#ifdef AVX
+#define MOVE vmovups
+#define VECTOR %ymm
+#define VECTOR_SIZE 32
+#else
+#define MOVE movups
+#define VECTOR %xmm
+#define VECTOR_SIZE 16
+#endif
 #ifndef WINDOW
 #define WINDOW 0
 #endif
@@ -35,7 +45,7 @@ registers_call:
 #ifdef XMMS
 	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
 	.if \n < XMMS
-	movups	registers_in + VECTORS + 16 * \n(%rip), %xmm\n
+	MOVE	registers_in + VECTORS + VECTOR_SIZE * \n(%rip), VECTOR\n
 	.endif
 	.endr
 #else
@@ -97,7 +107,7 @@ registers_behind:
 #ifdef XMMS
 	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
 	.if \n < XMMS
-	movups	%xmm\n, registers_out + VECTORS + 16 * \n(%rip)
+	MOVE	VECTOR\n, registers_out + VECTORS + VECTOR_SIZE * \n(%rip)
 	.endif
 	.endr
 #else
