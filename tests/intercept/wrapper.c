@@ -25,8 +25,8 @@ static void check(const char *name, int good)
 	failed += !good;
 }
 
-__attribute__((noinline)) static long
-own_syscall(long number, long a, long b, long c, long d)
+__attribute__((noinline)) static long own_syscall(long number, long a, long b,
+						  long c, long d)
 {
 	register long r10 __asm__("r10") = d;
 	register long r8 __asm__("r8") = 0;
