@@ -297,7 +297,8 @@ static const struct scenario rows[] = {
 	SCENARIO(I4_worker, "I4 S6"),
 	SCENARIO(I5_datagram_that_fits, "I5"),
 	SCENARIO(I5_truncated_datagram, "I5",
-		 .deviates = "6.18 counts bytes that were cut off; 7.x does not"),
+		 .deviates =
+			 "6.18 counts bytes that were cut off; 7.x does not"),
 };
 
 FAMILY(inc, rows);

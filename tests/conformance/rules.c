@@ -3,8 +3,8 @@
  * The rules of the specification, and how many of them are cited.
  *
  * Theory: doc/spec.md is the list. In sections 2 to 7 a line "| P1 |" or
- * "- R2 " states a rule; nothing else names one at its start. A scenario that cites a rule the specification doesn't have is a
- * mistake of the scenario.
+ * "- R2 " states a rule; nothing else names one at its start. A scenario that
+ * cites a rule the specification doesn't have is a mistake of the scenario.
  */
 #include "harness.h"
 
