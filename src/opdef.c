@@ -12,6 +12,7 @@
 #include "abi/profile.h"
 #include "ops/cancel_ops.h"
 #include "ops/conn.h"
+#include "ops/epoll.h"
 #include "ops/fs.h"
 #include "ops/kbuf_ops.h"
 #include "ops/nop.h"
@@ -277,6 +278,13 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 			.prep = openat2_prep,
 			.issue = open_issue,
 			.finish = open_finish,
+		},
+	[IORING_OP_EPOLL_CTL] =
+		{
+			.name = "EPOLL_CTL",
+			.since = KVER(5, 6),
+			.prep = epoll_ctl_prep,
+			.issue = epoll_ctl_issue,
 		},
 	[IORING_OP_PROVIDE_BUFFERS] =
 		{

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+/*
+ * EPOLL_CTL.
+ *
+ * Theory: one system call, which never waits, is made at once with the numbers
+ * as they were submitted. The exception is a ring's own number that is to be
+ * watched: its readability is kept exact only once somebody looks (D2), so
+ * that ring has to be told first. It may be another ring, whose lock may not be
+ * taken under ours: a worker does it.
+ */
+#include "ops/epoll.h"
+
+#include <sys/epoll.h>
+
+#include "base/fault.h"
+#include "base/sys.h"
+#include "engine/ctx.h"
+#include "engine/notify.h"
+#include "engine/standby.h"
+
+struct epoll_cmd {
+	struct epoll_event event;
+	int32_t op;
+	int32_t fd; /* the watched one; req->fd is the epoll's */
+};
+
+int epoll_ctl_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	struct epoll_cmd *c = req_cmd(req, struct epoll_cmd);
+
+	if (sqe->buf_index || sqe->splice_fd_in)
+		return -EINVAL;
+	c->op = (int32_t)sqe->len;
+	c->fd = (int32_t)sqe->off;
+	if (c->op == EPOLL_CTL_DEL)
+		return 0;
+	return fault_copy(&c->event, (void *)(uintptr_t)sqe->addr,
+			  sizeof(c->event));
+}
+
+/* From now on its readability is exact; on a worker, without any lock. */
+static void watch_ring(int fd) UNCHECKED_LOCKS
+{
+	struct ctx *ring = ctx_lock_fd(fd);
+
+	if (!ring)
+		return;
+	ring->watched = true;
+	notify_taken(ring);
+	standby_leave(ring);
+}
+
+int epoll_ctl_issue(struct req *req, uint32_t issue_flags)
+{
+	struct epoll_cmd *c = req_cmd(req, struct epoll_cmd);
+
+	if (c->op != EPOLL_CTL_DEL && ctx_of_fd(c->fd)) {
+		if (!(issue_flags & ISSUE_WORKER))
+			return ISSUE_PUNT;
+		watch_ring(c->fd);
+	}
+	req->res =
+		(int32_t)SYS_4(SYS_epoll_ctl, req->fd, c->op, c->fd, &c->event);
+	return ISSUE_DONE;
+}
