@@ -354,11 +354,11 @@ static int summary(const struct options *options, size_t differ)
 		printf("left out: %zu known deviations (--all --list says "
 		       "why)\n",
 		       deviations);
+	printf("%zu passed, %zu failed\n", piece_count - differ, differ);
 	printf("conformance: %zu scenarios, %zu equal, %zu differ; "
 	       "SPEC rules cited: %zu of %zu\n",
 	       piece_count, piece_count - differ, differ, rules_cited(rules),
 	       rules_count(rules));
-	printf("%zu passed, %zu failed\n", piece_count - differ, differ);
 	rules_close(rules);
 	return differ ? 1 : 0;
 }

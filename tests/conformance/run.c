@@ -147,6 +147,22 @@ static void slots_close(struct slot *slots, unsigned int count)
 		munmap(slots[i].transcript, sizeof(struct transcript));
 }
 
+#define PROGRESS_SECONDS 5
+
+/* A line now and then for whoever watches; never part of the result. */
+static void show_progress(size_t next, size_t count)
+{
+	static time_t last;
+	time_t now = time(NULL);
+
+	if (!last)
+		last = now;
+	if (now - last < PROGRESS_SECONDS)
+		return;
+	last = now;
+	fprintf(stderr, "conformance: played %zu of %zu\n", next, count);
+}
+
 void run_pieces(const struct piece *pieces, size_t count, const struct side *on,
 		unsigned int jobs, unsigned int seconds, char **texts)
 {
@@ -173,6 +189,7 @@ void run_pieces(const struct piece *pieces, size_t count, const struct side *on,
 			next++;
 			running++;
 		}
+		show_progress(next, count);
 		if (running)
 			wait_for_child();
 	}
