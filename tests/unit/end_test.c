@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: MIT
+/*
+ * How rings end: with threads inside, one after another in many threads, with a
+ * thread that polls for submissions, in a forked child, and with a queue that
+ * was full all the time.
+ */
+#include "unit.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/compiler.h"
+
+static char memory[16][64];
+
+static void submit_read(struct ring *ring, int fd, uint64_t user_data)
+{
+	struct io_uring_sqe *sqe =
+		ring_sqe(ring, IORING_OP_READ, fd, user_data);
+
+	sqe->addr = (uintptr_t)memory[user_data];
+	sqe->len = sizeof(memory[0]);
+	ring_push(ring);
+	assert_int_equal(ring_submit(ring, 1), 1);
+}
+
+/* ---- threads inside ---- */
+
+static void *waits_for_one(void *argument)
+{
+	struct ring *ring = argument;
+
+	return (void *)(intptr_t)ring_wait(ring, 1, -1);
+}
+
+/* A call holds the ring open, as it does in the kernel. */
+static void a_call_inside_ends_as_if_the_ring_were_open(void **state)
+{
+	struct io_uring_cqe cqe;
+	pthread_t thread;
+	struct ring ring;
+	int ends[2];
+	void *result;
+
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(pipe(ends), 0);
+		ring_open(&ring, 8, 0, i % 2 ? IORING_SETUP_SQPOLL : 0);
+		submit_read(&ring, ends[0], 1);
+		polyring_enter(ring.fd, 0, 0, IORING_ENTER_SQ_WAKEUP, NULL, 0);
+		pthread_create(&thread, NULL, waits_for_one, &ring);
+		if (i % 3)
+			usleep(1000);
+		close(ring.fd);
+		assert_int_equal(write(ends[1], "x", 1), 1);
+		pthread_join(thread, &result);
+		/* It may have come after the end of the ring. */
+		assert_true(result == NULL || (intptr_t)result == -EBADF);
+		assert_true(result || ring_pop(&ring, &cqe));
+		if (!result)
+			assert_int_equal(cqe.res, 1);
+		munmap(ring.shared, ring.shared_bytes);
+		munmap(ring.sqes, ring.sqes_bytes);
+		close(ends[0]);
+		close(ends[1]);
+		expect_nothing_left();
+	}
+}
+
+/* One opens and closes rings, others use the same number all the time. */
+static struct {
+	int fd;
+	bool over;
+} shared;
+
+static void *uses_any_ring(void *argument)
+{
+	(void)argument;
+	while (!load_relaxed(&shared.over)) {
+		int fd = load_relaxed(&shared.fd);
+		long at;
+
+		polyring_enter(fd, 1, 0, IORING_ENTER_GETEVENTS, NULL, 0);
+		polyring_register(fd, IORING_UNREGISTER_FILES, NULL, 0);
+		at = polyring_mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+		if (at > 0)
+			munmap((void *)at, 4096);
+		at = polyring_mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd,
+				   IORING_OFF_PBUF_RING);
+		if (at > 0)
+			munmap((void *)at, 4096);
+	}
+	return NULL;
+}
+
+static void rings_come_and_go_beside_those_who_use_them(void **state)
+{
+	struct io_uring_buf_reg reg = {
+		.ring_entries = 8,
+		.flags = IOU_PBUF_RING_MMAP,
+	};
+	pthread_t threads[3];
+	struct ring ring;
+	int ends[2];
+
+	(void)state;
+	shared.over = false;
+	shared.fd = -1;
+	assert_int_equal(pipe(ends), 0);
+	for (int i = 0; i < 3; i++)
+		pthread_create(&threads[i], NULL, uses_any_ring, NULL);
+	for (int i = 0; i < 200; i++) {
+		ring_open(&ring, 8, 0, 0);
+		store_relaxed(&shared.fd, ring.fd);
+		polyring_register(ring.fd, IORING_REGISTER_PBUF_RING, &reg, 1);
+		ring_sqe(&ring, IORING_OP_POLL_ADD, ends[0], 1)->op_flags =
+			POLLIN;
+		ring_push(&ring);
+		ring_submit(&ring, 1);
+		ring_close(&ring);
+	}
+	store_relaxed(&shared.over, true);
+	for (int i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	close(ends[0]);
+	close(ends[1]);
+	expect_nothing_left();
+}
+
+static void pollers_start_and_stop(void **state)
+{
+	struct ring ring;
+
+	(void)state;
+	for (int i = 0; i < 50; i++) {
+		ring_open(&ring, 8, 0, IORING_SETUP_SQPOLL);
+		ring_sqe(&ring, IORING_OP_NOP, -1, 1);
+		ring_push(&ring);
+		if (i % 2) {
+			polyring_enter(ring.fd, 1, 0, IORING_ENTER_SQ_WAKEUP,
+				       NULL, 0);
+			assert_int_equal(ring_next(&ring).user_data, 1);
+		}
+		ring_close(&ring);
+	}
+	expect_nothing_left();
+}
+
+/* ---- a child ---- */
+
+static void wait_for_child(pid_t child)
+{
+	int status;
+
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
+/* The child has no ring, but can make one; the parent's goes on. */
+static void child_body(const struct ring *parents)
+{
+	struct ring ring;
+
+	alarm(PATIENCE_MS / 1000);
+	if (polyring_enter(parents->fd, 0, 0, 0, NULL, 0) == 0)
+		_exit(1);
+	if (ring_try_open(&ring, 8, 0) < 0)
+		_exit(2);
+	ring_sqe(&ring, IORING_OP_NOP, -1, 7);
+	ring_push(&ring);
+	if (ring_submit(&ring, 1) != 1 || ring_next(&ring).user_data != 7)
+		_exit(3);
+	_exit(0);
+}
+
+static void submit_many_kinds(struct ring *ring, int fd)
+{
+	struct io_uring_sqe *sqe;
+
+	sqe = ring_sqe(ring, IORING_OP_PROVIDE_BUFFERS, 8, 0);
+	sqe->addr = (uintptr_t)memory[8];
+	sqe->len = sizeof(memory[0]);
+	ring_push(ring);
+	/* A read keeps its classic buffer while it waits. */
+	sqe = ring_sqe(ring, IORING_OP_READ, fd, 1);
+	sqe->flags = IOSQE_BUFFER_SELECT;
+	ring_push(ring);
+	sqe = ring_sqe(ring, IORING_OP_POLL_ADD, fd, 2);
+	sqe->op_flags = POLLIN;
+	sqe->len = IORING_POLL_ADD_MULTI;
+	ring_push(ring);
+	sqe = ring_sqe(ring, IORING_OP_FSYNC, fd, 3);
+	ring_push(ring);
+	assert_int_equal(ring_submit(ring, 4), 4);
+}
+
+static void *forks_hinder(void *argument)
+{
+	struct ring *ring = argument;
+
+	while (!load_relaxed(&shared.over)) {
+		struct io_uring_buf_reg reg = {
+			.bgid = 5,
+			.ring_entries = 8,
+			.flags = IOU_PBUF_RING_MMAP,
+		};
+
+		polyring_register(ring->fd, IORING_REGISTER_PBUF_RING, &reg, 1);
+		polyring_register(ring->fd, IORING_UNREGISTER_PBUF_RING, &reg,
+				  1);
+	}
+	return NULL;
+}
+
+static void a_child_leaves_the_rings_to_its_parent(void **state)
+{
+	pthread_t thread;
+	struct ring ring;
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	ring_open(&ring, 8, 0, 0);
+	submit_many_kinds(&ring, ends[0]);
+	shared.over = false;
+	pthread_create(&thread, NULL, forks_hinder, &ring);
+	for (int i = 0; i < 50; i++) {
+		pid_t child = fork();
+
+		assert_true(child >= 0);
+		if (!child)
+			child_body(&ring);
+		wait_for_child(child);
+	}
+	store_relaxed(&shared.over, true);
+	pthread_join(thread, NULL);
+	assert_int_equal(write(ends[1], "x", 1), 1);
+	while (ring_next(&ring).user_data != 1)
+		;
+	ring_close(&ring);
+	close(ends[0]);
+	close(ends[1]);
+	expect_nothing_left();
+}
+
+/* The peer sees the end though a child lives that was there at the time. */
+static void a_child_holds_no_file_of_a_request(void **state)
+{
+	char end[2], gate[2];
+	struct ring ring;
+	int go[2], pair[2];
+	pid_t child;
+
+	(void)state;
+	(void)gate;
+	assert_int_equal(pipe(go), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	ring_open(&ring, 8, 0, 0);
+	submit_many_kinds(&ring, pair[0]);
+	child = fork();
+	if (!child) {
+		close(pair[0]);
+		close(pair[1]);
+		close(go[1]);
+		_exit(read(go[0], end, 1) == 0 ? 0 : 1);
+	}
+	close(go[0]);
+	ring_close(&ring);
+	close(pair[0]);
+	assert_int_equal(read(pair[1], end, 1), 0);
+	close(go[1]);
+	wait_for_child(child);
+	close(pair[1]);
+	expect_nothing_left();
+}
+
+/* ---- a full queue ---- */
+
+/* Nothing is lost, and all comes in order, though nobody takes it for long. */
+static void a_full_queue_keeps_a_multishot_in_order(void **state)
+{
+	struct io_uring_sqe *sqe;
+	uint32_t expected = 0;
+	struct ring ring;
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+	ring_open(&ring, 1, 2, 0);
+	sqe = ring_sqe(&ring, IORING_OP_PROVIDE_BUFFERS, 16, 100);
+	sqe->addr = (uintptr_t)memory;
+	sqe->len = sizeof(memory[0]);
+	ring_push(&ring);
+	assert_int_equal(ring_submit(&ring, 1), 1);
+	assert_int_equal(ring_next(&ring).res, 0);
+	for (uint32_t i = 0; i < 12; i++)
+		assert_int_equal(send(pair[1], &i, sizeof(i), 0), sizeof(i));
+	while (expected < 12) {
+		struct io_uring_cqe cqe = {.flags = 0};
+
+		sqe = ring_sqe(&ring, IORING_OP_RECV, pair[0], 1);
+		sqe->flags = IOSQE_BUFFER_SELECT;
+		sqe->ioprio = IORING_RECV_MULTISHOT;
+		ring_push(&ring);
+		assert_int_equal(ring_submit(&ring, 1), 1);
+		do {
+			cqe = ring_next(&ring);
+			assert_int_equal(cqe.res, sizeof(uint32_t));
+			assert_memory_equal(memory[cqe.flags >> 16], &expected,
+					    sizeof(expected));
+			expected++;
+		} while (cqe.flags & IORING_CQE_F_MORE && expected < 12);
+	}
+	ring_close(&ring);
+	close(pair[0]);
+	close(pair[1]);
+	expect_nothing_left();
+}
+
+int end_tests_run(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_call_inside_ends_as_if_the_ring_were_open),
+		cmocka_unit_test(rings_come_and_go_beside_those_who_use_them),
+		cmocka_unit_test(pollers_start_and_stop),
+		cmocka_unit_test(a_full_queue_keeps_a_multishot_in_order),
+		cmocka_unit_test(a_child_leaves_the_rings_to_its_parent),
+		cmocka_unit_test(a_child_holds_no_file_of_a_request),
+	};
+
+	return cmocka_run_group_tests_name("end", tests, NULL, NULL);
+}

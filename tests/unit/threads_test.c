@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Several threads in one ring: nobody sleeps on with what he waits for (see
+ * engine/notify.h). Each wait is without a deadline, so that a lost wake-up
+ * fails the test instead of costing time.
+ */
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/compiler.h"
+
+/* ---- a thread that waits ---- */
+
+struct waiter {
+	struct ring *ring;
+	uint32_t want;
+	int result;
+	pthread_t thread;
+	pid_t tid;
+};
+
+static void *waits(void *argument)
+{
+	struct waiter *w = argument;
+
+	store_release(&w->tid, gettid());
+	w->result = ring_wait(w->ring, w->want, -1);
+	return NULL;
+}
+
+/* It has gone to sleep: /proc says so, and where. */
+static bool sleeps(void *argument)
+{
+	const struct waiter *w = argument;
+	char path[64], call[16] = "";
+	FILE *file;
+
+	if (!load_acquire(&w->tid))
+		return false;
+	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", w->tid);
+	file = fopen(path, "r");
+	if (!file)
+		return false;
+	if (!fgets(call, sizeof(call), file))
+		call[0] = 0;
+	fclose(file);
+	return atoi(call) == SYS_epoll_pwait2 || atoi(call) == SYS_epoll_pwait;
+}
+
+static void start_waiter(struct waiter *w, struct ring *ring, uint32_t want)
+{
+	*w = (struct waiter){.ring = ring, .want = want};
+	assert_int_equal(pthread_create(&w->thread, NULL, waits, w), 0);
+	expect_soon(sleeps, w);
+}
+
+static void expect_end(pthread_t thread)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += PATIENCE_MS / 1000;
+	assert_int_equal(pthread_timedjoin_np(thread, NULL, &until), 0);
+}
+
+static void expect_woken(struct waiter *w)
+{
+	expect_end(w->thread);
+	assert_int_equal(w->result, 0);
+}
+
+static void submit_nop(struct ring *ring)
+{
+	ring_sqe(ring, IORING_OP_NOP, -1, 1);
+	ring_push(ring);
+	assert_int_equal(ring_submit(ring, 1), 1);
+}
+
+static void submit_timeout(struct ring *ring, struct io_timespec *span)
+{
+	struct io_uring_sqe *sqe = ring_sqe(ring, IORING_OP_TIMEOUT, -1, 2);
+
+	sqe->addr = (uintptr_t)span;
+	sqe->len = 1;
+	ring_push(ring);
+	assert_int_equal(ring_submit(ring, 1), 1);
+}
+
+/* ---- who is woken ---- */
+
+static void a_timer_of_another_ends_a_sleep(void **state)
+{
+	struct io_timespec soon = {0, 1000000};
+	struct waiter w;
+	struct ring ring;
+
+	(void)state;
+	ring_open(&ring, 8, 0, 0);
+	start_waiter(&w, &ring, 1);
+	submit_timeout(&ring, &soon);
+	expect_woken(&w);
+	assert_int_equal(ring_next(&ring).res, -ETIME);
+	ring_close(&ring);
+}
+
+static void each_is_woken_when_there_is_enough_for_him(void **state)
+{
+	struct waiter w[6];
+	struct ring ring;
+
+	(void)state;
+	for (int round = 0; round < 20; round++) {
+		ring_open(&ring, 16, 0, 0);
+		/* The one that wants most sleeps last, and wakes first. */
+		for (uint32_t i = 0; i < 6; i++)
+			start_waiter(&w[i], &ring,
+				     round % 2 ? i + 1 : 6 - i);
+		for (uint32_t i = 0; i < 6; i++) {
+			submit_nop(&ring);
+			expect_woken(&w[round % 2 ? i : 5 - i]);
+		}
+		ring_close(&ring);
+	}
+}
+
+static void those_who_want_more_let_each_other_sleep(void **state)
+{
+	struct timespec before, after;
+	struct waiter w[2];
+	struct ring ring;
+	clockid_t clock[2];
+	int64_t used_ns = 0;
+
+	(void)state;
+	ring_open(&ring, 8, 0, 0);
+	for (int i = 0; i < 2; i++)
+		start_waiter(&w[i], &ring, 2);
+	submit_nop(&ring);
+	for (int i = 0; i < 2; i++)
+		pthread_getcpuclockid(w[i].thread, &clock[i]);
+	clock_gettime(clock[0], &before);
+	/* They could have used nine tenths of this. */
+	usleep(200000);
+	clock_gettime(clock[0], &after);
+	used_ns = (after.tv_sec - before.tv_sec) * 1000000000 +
+		  after.tv_nsec - before.tv_nsec;
+	assert_true(used_ns < 20000000);
+	submit_nop(&ring);
+	for (int i = 0; i < 2; i++)
+		expect_woken(&w[i]);
+	ring_close(&ring);
+}
+
+static void the_poller_is_woken_beside_a_sleeper(void **state)
+{
+	struct waiter w;
+	struct ring ring;
+
+	(void)state;
+	ring_open(&ring, 8, 0, IORING_SETUP_SQPOLL);
+	for (uint32_t i = 1; i <= 20; i++) {
+		uint32_t *flags = (uint32_t *)(void *)(ring.shared +
+						       ring.p.sq_off.flags);
+
+		start_waiter(&w, &ring, 1);
+		ring_sqe(&ring, IORING_OP_NOP, -1, i);
+		ring_push(&ring);
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		if (load_relaxed(flags) & IORING_SQ_NEED_WAKEUP)
+			polyring_enter(ring.fd, 1, 0, IORING_ENTER_SQ_WAKEUP,
+				       NULL, 0);
+		expect_woken(&w);
+		assert_int_equal(ring_next(&ring).user_data, i);
+	}
+	ring_close(&ring);
+}
+
+/* ---- with work held back on a worker ---- */
+
+static sem_t held, release;
+
+static long holding_invoke(long number, long a, long b, long c, long d, long e,
+			   long f)
+{
+	if (number == SYS_fsync) {
+		sem_post(&held);
+		while (sem_wait(&release) < 0)
+			;
+	}
+	return sys_direct(number, a, b, c, d, e, f);
+}
+
+static void hold_begin(struct ring *ring, int fd)
+{
+	sem_init(&held, 0, 0);
+	sem_init(&release, 0, 0);
+	__atomic_store_n(&sys_invoke, holding_invoke, __ATOMIC_SEQ_CST);
+	ring_sqe(ring, IORING_OP_FSYNC, fd, 3);
+	ring_push(ring);
+	assert_int_equal(ring_submit(ring, 1), 1);
+	while (sem_wait(&held) < 0)
+		;
+}
+
+static void hold_end(void)
+{
+	sem_post(&release);
+}
+
+static void *cancels(void *argument)
+{
+	struct waiter *w = argument;
+	struct io_uring_sync_cancel_reg reg = {
+		.addr = 3,
+		.timeout = {-1, -1},
+	};
+
+	store_release(&w->tid, gettid());
+	w->result = polyring_register(w->ring->fd, IORING_REGISTER_SYNC_CANCEL,
+				      &reg, 1);
+	return NULL;
+}
+
+static void sync_cancel_is_told_beside_a_sleeper(void **state)
+{
+	int fd = open("/tmp", O_RDONLY | O_DIRECTORY);
+	struct waiter w, canceler;
+	struct ring ring;
+
+	(void)state;
+	ring_open(&ring, 8, 0, 0);
+	for (int i = 0; i < 10; i++) {
+		hold_begin(&ring, fd);
+		canceler = (struct waiter){.ring = &ring};
+		pthread_create(&canceler.thread, NULL, cancels, &canceler);
+		expect_soon(sleeps, &canceler);
+		start_waiter(&w, &ring, 1);
+		hold_end();
+		expect_woken(&w);
+		expect_woken(&canceler);
+		assert_int_equal(ring_next(&ring).user_data, 3);
+	}
+	__atomic_store_n(&sys_invoke, sys_direct, __ATOMIC_SEQ_CST);
+	ring_close(&ring);
+	close(fd);
+}
+
+/* The held call returns when the ring is as good as gone. */
+static void a_ring_ends_when_its_last_worker_comes_back(void **state)
+{
+	struct ring ring;
+
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		int fd = open("/tmp", O_RDONLY | O_DIRECTORY);
+
+		ring_open(&ring, 8, 0, 0);
+		hold_begin(&ring, fd);
+		ring_close(&ring);
+		close(fd);
+		hold_end();
+		expect_nothing_left();
+	}
+	__atomic_store_n(&sys_invoke, sys_direct, __ATOMIC_SEQ_CST);
+}
+
+/* ---- all at once ---- */
+
+#define CROWD 4
+#define ROUNDS 2000
+
+static struct {
+	struct ring ring;
+	pthread_mutex_t submit, take;
+	uint32_t done[CROWD];
+} crowd;
+
+static void crowd_take(void)
+{
+	struct io_uring_cqe cqe;
+
+	pthread_mutex_lock(&crowd.take);
+	while (ring_pop(&crowd.ring, &cqe))
+		__atomic_add_fetch(&crowd.done[cqe.user_data], 1,
+				   __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&crowd.take);
+}
+
+static void crowd_submit(uint32_t who, const int *ends)
+{
+	static char byte[CROWD];
+	static struct io_timespec soon = {0, 10000};
+	static const uint8_t kinds[] = {IORING_OP_NOP, IORING_OP_READ,
+					IORING_OP_TIMEOUT};
+	uint8_t opcode = kinds[crowd.done[who] % 3];
+	struct io_uring_sqe *sqe;
+
+	pthread_mutex_lock(&crowd.submit);
+	sqe = ring_sqe(&crowd.ring, opcode, ends[0], who);
+	if (opcode == IORING_OP_READ) {
+		sqe->addr = (uintptr_t)&byte[who];
+		sqe->len = 1;
+	} else if (opcode == IORING_OP_TIMEOUT) {
+		sqe->addr = (uintptr_t)&soon;
+		sqe->len = 1;
+	}
+	ring_push(&crowd.ring);
+	assert_int_equal(ring_submit(&crowd.ring, 1), 1);
+	pthread_mutex_unlock(&crowd.submit);
+	if (opcode == IORING_OP_READ)
+		assert_int_equal(write(ends[1], "x", 1), 1);
+}
+
+/* Another may have taken its completion: then it does not wait for one. */
+static void *crowd_body(void *argument)
+{
+	uint32_t who = (uint32_t)(uintptr_t)argument;
+	int ends[2];
+
+	assert_int_equal(pipe(ends), 0);
+	for (uint32_t i = 0; i < ROUNDS; i++) {
+		crowd_submit(who, ends);
+		while (load_relaxed(&crowd.done[who]) == i) {
+			ring_wait(&crowd.ring, 1, 5);
+			crowd_take();
+		}
+	}
+	close(ends[0]);
+	close(ends[1]);
+	return NULL;
+}
+
+static void a_crowd_gets_each_completion_once(void **state)
+{
+	pthread_t threads[CROWD];
+
+	(void)state;
+	memset(&crowd, 0, sizeof(crowd));
+	pthread_mutex_init(&crowd.submit, NULL);
+	pthread_mutex_init(&crowd.take, NULL);
+	ring_open(&crowd.ring, 16, 0, 0);
+	for (uintptr_t i = 0; i < CROWD; i++)
+		pthread_create(&threads[i], NULL, crowd_body, (void *)i);
+	for (int i = 0; i < CROWD; i++)
+		expect_end(threads[i]);
+	for (int i = 0; i < CROWD; i++)
+		assert_int_equal(crowd.done[i], ROUNDS);
+	ring_close(&crowd.ring);
+}
+
+int threads_tests_run(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_timer_of_another_ends_a_sleep),
+		cmocka_unit_test(each_is_woken_when_there_is_enough_for_him),
+		cmocka_unit_test(those_who_want_more_let_each_other_sleep),
+		cmocka_unit_test(the_poller_is_woken_beside_a_sleeper),
+		cmocka_unit_test(sync_cancel_is_told_beside_a_sleeper),
+		cmocka_unit_test(a_ring_ends_when_its_last_worker_comes_back),
+		cmocka_unit_test(a_crowd_gets_each_completion_once),
+	};
+
+	return cmocka_run_group_tests_name("threads", tests, NULL, NULL);
+}

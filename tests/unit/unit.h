@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the engine's own tests share: a ring through the library's front door,
+ * and the means to see that nothing is left behind.
+ */
+#ifndef POLYRING_TESTS_UNIT_H
+#define POLYRING_TESTS_UNIT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "abi/uring.h"
+#include "base/sys.h"
+#include "polyring/polyring.h"
+
+/* Waiting for a condition: far longer than it can take, never a measure. */
+#define PATIENCE_MS 60000
+
+struct ring {
+	int fd;
+	struct io_uring_params p;
+	char *shared; /* heads, tails, completions, SQ array */
+	size_t shared_bytes;
+	struct io_uring_sqe *sqes;
+	size_t sqes_bytes;
+};
+
+/* 0 or what setup or mmap said. */
+int ring_try_open(struct ring *ring, uint32_t entries, uint32_t flags);
+/* The same, and it must work. @cq_entries 0: as the engine chooses. */
+void ring_open(struct ring *ring, uint32_t entries, uint32_t cq_entries,
+	       uint32_t flags);
+void ring_close(struct ring *ring);
+
+/* A zeroed entry, published at once; the ring must have room. */
+struct io_uring_sqe *ring_sqe(struct ring *ring, uint8_t opcode, int fd,
+			      uint64_t user_data);
+void ring_push(struct ring *ring);
+
+/* Take the oldest completion. */
+bool ring_pop(struct ring *ring, struct io_uring_cqe *cqe);
+
+int ring_submit(struct ring *ring, uint32_t count);
+/* Wait until @want completions are there, at most @ms (-1: for ever). */
+int ring_wait(struct ring *ring, uint32_t want, int64_t ms);
+
+/* Wait for and take one. */
+struct io_uring_cqe ring_next(struct ring *ring);
+
+/* ---- what is there ---- */
+
+unsigned int count_files(void);
+
+/* Remember what is open and who runs before any test. */
+void remember_the_beginning(void);
+/* Wait until no more files are open than then. */
+void expect_nothing_left(void);
+/* The same for threads; idle ones leave after some seconds. */
+void expect_nobody_left(void);
+
+/* Call until it says yes. */
+void expect_soon(bool (*is_so)(void *argument), void *argument);
+
+int64_t now_ms(void);
+
+int fail_tests_run(void);
+int threads_tests_run(void);
+int end_tests_run(void);
+int garbage_tests_run(void);
+
+#endif
