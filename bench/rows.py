@@ -1,7 +1,13 @@
 # SPDX-License-Identifier: MIT
 """What is measured: one Row for each line of the report."""
 
+import json
+import os
+import re
+import signal
 import statistics
+import subprocess
+import time
 from dataclasses import dataclass, field
 from typing import Callable, Dict, List, Optional
 
@@ -147,7 +153,29 @@ def small_rows(build, ms):
                     targets if where == "zero" and size == 64 else [])
 
 
-def engine_cost_row(build, ms):
+# ---- the way in, and the engine alone ---------------------------------------
+
+def call(build, program, side, ms):
+    def measure():
+        said = sides.run(build.prefix(side) + [build.program(program),
+                                               str(ms)], side)
+        return {"ns": said["cpu_ns"] / said["ops"]}
+    return measure
+
+
+def lane_row(build, ms):
+    measures = {"library": call(build, "call-direct", "library", ms),
+                "patch": call(build, "call", "patch", ms),
+                "patch, AVX": call(build, "call-avx", "patch", ms),
+                "patch, AVX-512": call(build, "call-avx512", "patch", ms),
+                "trap": call(build, "call", "trap", ms),
+                "kernel": call(build, "call", "kernel", ms)}
+    return Row("lanes", "io_uring_enter that does nothing, inline", "ns",
+               measures, [difference_at_most("patch", "library", 10, "ns")],
+               group="The engine's own cost")
+
+
+def engine_time_row(build, ms):
     arguments = ["-n", "64", "-f", "/dev/zero", "-k", "ring"]
     return Row("engine-ns", "ring-buffer read: time beyond the system call",
                "ns", {side: small(build, side, arguments, ms)
@@ -156,8 +184,269 @@ def engine_cost_row(build, ms):
                group="The engine's own cost")
 
 
+def engine_instructions(build, arguments):
+    """Of polyring_enter() and all it calls, an operation: the difference of
+    two runs, so that nothing that happens once is in it."""
+    def count(operations):
+        out = os.path.join(build.out, "callgrind.out")
+        done = subprocess.run(
+            ["valgrind", "--tool=callgrind", "--callgrind-out-file=" + out,
+             "--toggle-collect=polyring_enter",
+             build.program("small-direct"), "-o", str(operations)] + arguments,
+            capture_output=True, text=True, check=False)
+        found = re.search(r"Collected\s*:\s*(\d+)", done.stderr)
+        if done.returncode or not found:
+            raise sides.Failed("callgrind: " + done.stderr[-200:])
+        return int(found.group(1))
+
+    def measure():
+        few, many = 640, 6400
+        # Both warm up with as many as they measure.
+        return {"instructions": (count(many) - count(few)) / (many - few) / 2}
+    return measure
+
+
+def engine_instructions_row(build):
+    kinds = {"ring": "ring", "plain": "none", "classic": "classic"}
+    measures = {kind: engine_instructions(
+        build, ["-n", "64", "-f", "/dev/zero", "-k", option])
+        for kind, option in kinds.items()}
+    measures["nop"] = engine_instructions(build, [])
+    return Row("engine-instructions",
+               "instructions of the engine a request, batch 64",
+               "instr", measures,
+               [value_at_most("ring", "instructions", 250, "instructions")],
+               key="instructions", rounds=1, group="The engine's own cost")
+
+
+# ---- connections ------------------------------------------------------------
+
+URING_ECHO = {"multishot": "echo", "single": "echo-classic"}
+
+
+def server(build, side, kind="multishot", connections=1024, buffers=2048):
+    """What the io_uring servers are to make room for; others need not know."""
+    if side in ("epoll", "libuv", "libevent"):
+        return sides.Server([build.program("echo-" + side)])
+    program = os.path.join(build.build, "examples", URING_ECHO[kind])
+    return sides.Server([program, "--connections", str(connections),
+                         "--buffers", str(buffers)], side, build.prefix(side))
+
+
+def echo(build, side, connections, size, ms, kind="multishot"):
+    def measure():
+        with server(build, side, kind) as one:
+            said = sides.run([build.program("load"), one.port, str(one.pid),
+                              str(connections), str(size), str(ms)])
+        if not said["ops"]:
+            raise sides.Failed("not one echo")
+        return {"cpu_ns": said["cpu_ns"] / said["ops"],
+                "wall_ns": said["wall_ns"] / said["ops"]}
+    return measure
+
+
+def echo_targets(connections, size):
+    if size != 64 or connections == 1:
+        return []
+    best = at_most("patch", ["kernel", "epoll"], 1.0, "cpu_ns", "CPU time ")
+    return [best] + [at_most("patch", peer, 0.85, "cpu_ns", "CPU time ")
+                     for peer in ("libuv", "libevent")]
+
+
+def echo_rows(build, ms):
+    names = ("kernel", "patch", "trap", "epoll", "libuv", "libevent")
+    for size in (64, 4096):
+        for connections in (1, 64, 1000):
+            yield Row(f"echo-{size}-{connections}",
+                      f"TCP echo {size} B, {connections} connections, "
+                      "CPU time of the server a message", "ns",
+                      {side: echo(build, side, connections, size, ms)
+                       for side in names if side != "trap"
+                       or connections == 64},
+                      echo_targets(connections, size), key="cpu_ns",
+                      rounds=5, group="Connections")
+    yield Row("echo-64-64-single",
+              "TCP echo 64 B, 64 connections, single-shot, classic buffers",
+              "ns", {side: echo(build, side, 64, 64, ms, "single")
+                     for side in ("kernel", "patch")}, key="cpu_ns", rounds=5,
+              group="Connections")
+    yield Row("accept", "accept, echo of one byte, close: CPU time of the "
+              "server a connection", "ns",
+              {side: echo(build, side, 1, 0, ms)
+               for side in ("kernel", "patch", "epoll", "libuv", "libevent")},
+              key="cpu_ns", rounds=5, group="Connections")
+
+
+def system_calls(build, side, connections, size, ms):
+    """Of the server, a message. Tracing is slow, so little is traced; the
+    number hardly depends on that."""
+    def measure():
+        out = os.path.join(build.out, "strace.out")
+        with server(build, side) as one:
+            load = [build.program("load"), one.port, str(one.pid),
+                    str(connections), str(size)]
+            tracer = subprocess.Popen(
+                ["strace", "-f", "-qq", "-c", "-o", out, "-p", str(one.pid)],
+                stderr=subprocess.DEVNULL)
+            try:
+                time.sleep(0.3)  # to attach; calls missed are not counted
+                said = sides.run(load + [str(ms)])
+            finally:
+                tracer.send_signal(signal.SIGINT)
+                tracer.wait()
+        with open(out, encoding="utf-8") as file:
+            total = re.search(r"^\s*100\.00\s+\S+\s+\S*\s+(\d+).*total$",
+                              file.read(), re.M)
+        if not total:
+            raise sides.Failed("strace counted nothing")
+        # The load warms up for a fifth more than it counts.
+        return {"calls": int(total.group(1)) / (said["ops"] * 1.2)}
+    return measure
+
+
+def system_calls_row(build, ms):
+    return Row("echo-64-64-calls",
+               "TCP echo 64 B, 64 connections: system calls a message",
+               "calls", {side: system_calls(build, side, 64, 64, ms)
+                         for side in ("kernel", "patch", "epoll", "libuv",
+                                      "libevent")},
+               key="calls", rounds=1, group="Connections")
+
+
+# ---- other work -------------------------------------------------------------
+
+def udp(build, side, size, ms):
+    def measure():
+        with sides.Server([build.program("udp"), str(ms)], side,
+                          build.prefix(side)) as one:
+            sender = subprocess.Popen(
+                [build.program("udp"), "send", one.port, str(size)],
+                preexec_fn=sides.pin(sides.LOAD_CPU))
+            try:
+                said = one.process.communicate(timeout=30)[0]
+            finally:
+                sender.kill()
+                sender.wait()
+        said = json.loads(said.strip().splitlines()[-1])
+        return {"cpu_ns": said["cpu_ns"] / said["ops"],
+                "wall_ns": said["wall_ns"] / said["ops"]}
+    return measure
+
+
+def udp_rows(build, ms):
+    for size in (64, 1200):
+        yield Row(f"udp-{size}", f"UDP multishot receive {size} B, CPU time "
+                  "a datagram", "ns",
+                  {side: udp(build, side, size, ms)
+                   for side in ("kernel", "patch")},
+                  [times_faster("patch", "kernel", 1.3, "cpu_ns")]
+                  if size == 64 else [], key="cpu_ns", rounds=5,
+                  group="Other work")
+
+
+def timeouts(build, side):
+    def measure():
+        said = sides.run(build.prefix(side) + [build.program("timeouts")],
+                         side)
+        return {"cpu_ns": said["cpu_ns"] / said["ops"],
+                "wall_ms": said["wall_ns"] / 1e6}
+    return measure
+
+
+def timeouts_row(build):
+    return Row("timeouts", "100,000 timeouts armed at once, CPU time each",
+               "ns", {side: timeouts(build, side)
+                      for side in ("kernel", "patch")}, key="cpu_ns",
+               rounds=5, group="Other work")
+
+
+def fio(build, side, direct, ms):
+    def measure():
+        done = subprocess.run(
+            build.prefix(side) + [
+                "fio", "--name=bench", "--ioengine=io_uring", "--rw=randread",
+                "--bs=4k", "--size=64m", "--iodepth=32", "--time_based",
+                "--randrepeat=1", f"--runtime={max(1, ms // 300)}",
+                f"--direct={direct}", "--filename=" + build.scratch + ".fio",
+                "--output-format=json"],
+            capture_output=True, text=True, env=sides.environment(side),
+            check=False)
+        try:
+            job = json.loads(done.stdout[done.stdout.index("{"):])["jobs"][0]
+            if job["error"] or not job["read"]["iops"]:
+                raise ValueError
+        except (ValueError, KeyError) as error:
+            raise sides.Failed("fio: " + done.stderr[-200:]) from error
+        return {"ns": 1e9 / job["read"]["iops"],
+                "cpu_percent": job["usr_cpu"] + job["sys_cpu"]}
+    return measure
+
+
+def fio_rows(build, ms):
+    for direct, name in ((0, "cached"), (1, "direct")):
+        yield Row(f"fio-{name}", f"fio {name} random read 4 KiB, depth 32",
+                  "ns", {side: fio(build, side, direct, ms)
+                         for side in ("kernel", "patch")},
+                  [times_faster("patch", "kernel", 1.0)], rounds=5,
+                  group="Other work")
+
+
+def memory_of(pid):
+    """Bytes that are the process's own, shared memory included."""
+    total = 0
+    with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+        for line in file:
+            if line.startswith(("RssAnon:", "RssShmem:")):
+                total += int(line.split()[1]) * 1024
+    return total
+
+
+def idle(build, side, connections):
+    """With four buffers in the group: if idle connections held any, there would
+    be none for the echoes at the end."""
+    def measure():
+        with server(build, side, connections=connections + 64,
+                    buffers=4) as one:
+            before = memory_of(one.pid)
+            load = subprocess.Popen(
+                [build.program("load"), one.port, str(one.pid),
+                 str(connections), "64", "0"], stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, text=True,
+                preexec_fn=lambda: sides.allow_files(one.FILES))
+            try:
+                if load.stdout.readline().strip() != "{}":
+                    raise sides.Failed("the connections were not made")
+                time.sleep(0.5)  # the last are accepted
+                after = memory_of(one.pid)
+                said = load.communicate("", timeout=20)[0]
+            except subprocess.TimeoutExpired as late:
+                raise sides.Failed("no echo: buffers are held") from late
+            finally:
+                load.kill()
+                load.wait()
+        if "idle" not in said:
+            raise sides.Failed("idle connections did not wake")
+        return {"bytes": (after - before) / connections}
+    return measure
+
+
+def idle_row(build):
+    return Row("idle", "10,000 idle connections, memory of the process each",
+               "bytes", {side: idle(build, side, 10000)
+                         for side in ("kernel", "patch")},
+               [difference_at_most("patch", "kernel", 512, "bytes", "bytes")],
+               key="bytes", rounds=3, group="Other work")
+
+
 def all_rows(build, quick=False):
     ms = 60 if quick else 200
     rows = list(small_rows(build, ms))
-    rows.append(engine_cost_row(build, ms))
+    rows += [lane_row(build, ms), engine_time_row(build, ms),
+             engine_instructions_row(build)]
+    rows += echo_rows(build, 2 * ms)
+    rows.append(system_calls_row(build, 2 * ms))
+    rows += udp_rows(build, 2 * ms)
+    rows.append(timeouts_row(build))
+    rows += fio_rows(build, 3 * ms)
+    rows.append(idle_row(build))
     return rows

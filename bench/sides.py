@@ -5,8 +5,11 @@ A side is a way in front of a program: the kernel's io_uring, or polyring in
 one of its lanes. Programs say at their end, in one line of JSON, what they did.
 """
 
+import contextlib
 import json
 import os
+import re
+import resource
 import subprocess
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -28,6 +31,16 @@ class Build:
         # program: (source, arguments to the compiler)
         "small": ("small.c", ["-luring"]),
         "small-direct": ("small.c", ["-DDIRECT", "-lpolyring"]),
+        "call": ("call.c", []),
+        "call-avx": ("call.c", ['-DVECTORS="vmovaps %ymm9,%ymm9"']),
+        "call-avx512": ("call.c", ['-DVECTORS="vmovaps %zmm19,%zmm9"']),
+        "call-direct": ("call.c", ["-DDIRECT", "-lpolyring"]),
+        "load": ("load.c", []),
+        "echo-epoll": ("echo-epoll.c", []),
+        "echo-libuv": ("echo-uv.c", ["-luv"]),
+        "echo-libevent": ("echo-event.c", ["-levent"]),
+        "udp": ("udp.c", ["-luring"]),
+        "timeouts": ("timeouts.c", ["-luring"]),
     }
 
     def __init__(self, build):
@@ -41,8 +54,9 @@ class Build:
         source, arguments = self.SOURCES[name]
         source = os.path.join(HERE, source)
         path = os.path.join(self.out, name)
-        if (os.path.exists(path) and
-                os.path.getmtime(path) > os.path.getmtime(source)):
+        needs = [source, os.path.join(HERE, "common.h")]
+        if (os.path.exists(path) and os.path.getmtime(path) >
+                max(os.path.getmtime(one) for one in needs)):
             return path
         os.makedirs(self.out, exist_ok=True)
         library = os.path.join(self.build, "src")
@@ -63,11 +77,21 @@ class Build:
 
 
 def environment(side):
-    env = dict(os.environ)
-    env.pop("POLYRING_LANES", None)
+    env = {key: value for key, value in os.environ.items()
+           if not key.startswith("POLYRING_")}
     if side in ("patch", "trap"):
         env["POLYRING_LANES"] = side
     return env
+
+
+def allow_files(count):
+    """For preexec_fn: so many, or as many as may be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, max(hard, count)))
+        return
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, count)),
+                                                hard))
 
 
 def pin(cpu):
@@ -91,6 +115,51 @@ def run(command, side="kernel", cpu=LOAD_CPU, seconds=60):
         return json.loads(done.stdout.strip().splitlines()[-1])
     except (ValueError, IndexError) as error:
         raise Failed(f"no result: {done.stdout[-200:]!r}") from error
+
+
+class Server:
+    """A server on its own core, for as long as the block lasts."""
+
+    FILES = 65536
+
+    def __init__(self, command, side="kernel", prefix=()):
+        pinned = pin(SERVER_CPU)
+
+        def before():
+            pinned()
+            allow_files(self.FILES)
+
+        self.process = subprocess.Popen(
+            [*prefix, *command], env=environment(side), text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=before)
+
+    def __enter__(self):
+        line = self.process.stdout.readline()
+        found = re.search(r":(\d+)", line)
+        if not found:
+            self.end()
+            raise Failed("the server did not start: "
+                         + (self.process.stderr.read().strip() or line)[-200:])
+        self.port = found.group(1)
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def end(self):
+        """Returns what it said at its end."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            return self.process.communicate(timeout=10)[0]
+        except (subprocess.TimeoutExpired, ValueError):
+            self.process.kill()
+            self.process.wait()
+            return ""
 
 
 def kernel_answers():

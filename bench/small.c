@@ -85,18 +85,21 @@ static void ring_open(unsigned int entries)
 {
 	struct io_uring_params p = {.flags = want.flags};
 	int fd = polyring_setup(entries, &p);
+	struct io_uring_rsrc_update update = {.offset = -1u,
+					      .data = (uint64_t)fd};
 	const int prot = PROT_READ | PROT_WRITE;
 	size_t bytes;
 	uint8_t *at;
 
 	check(fd, "setup");
+	polyring_watch(fd, false); /* nobody polls it, as in the lanes */
 	bytes = p.cq_off.cqes + p.cq_entries * sizeof(struct io_uring_cqe);
 	if (bytes < p.sq_off.array + p.sq_entries * sizeof(unsigned int))
 		bytes = p.sq_off.array + p.sq_entries * sizeof(unsigned int);
 	at = (uint8_t *)polyring_mmap(NULL, bytes, prot, MAP_SHARED, fd,
 				      IORING_OFF_SQ_RING);
 	check((long)at, "mmap");
-	ring.ring_fd = ring.enter_ring_fd = fd;
+	ring.ring_fd = fd;
 	ring.flags = p.flags;
 	ring.features = p.features;
 	ring.sq.khead = (unsigned int *)(at + p.sq_off.head);
@@ -117,6 +120,9 @@ static void ring_open(unsigned int entries)
 	at = (uint8_t *)polyring_mmap(NULL, p.sq_entries * 64, prot, MAP_SHARED,
 				      fd, IORING_OFF_SQES);
 	check((long)at, "mmap");
+	check(polyring_register(fd, IORING_REGISTER_RING_FDS, &update, 1),
+	      "register_ring_fd");
+	ring.enter_ring_fd = (int)update.offset;
 	ring.sq.sqes = (struct io_uring_sqe *)at;
 }
 
@@ -130,8 +136,9 @@ static int ring_submit(unsigned int wait)
 	for (unsigned int i = 0; i < count; i++, tail++)
 		ring.sq.array[tail & mask] = ring.sq.sqe_head++ & mask;
 	io_uring_smp_store_release(ring.sq.ktail, tail);
-	return polyring_enter(ring.ring_fd, count, wait, IORING_ENTER_GETEVENTS,
-			      NULL, 0);
+	return polyring_enter(
+		ring.enter_ring_fd, count, wait,
+		IORING_ENTER_GETEVENTS | IORING_ENTER_REGISTERED_RING, NULL, 0);
 }
 
 static int ring_register(unsigned int opcode, void *arg, unsigned int count)
