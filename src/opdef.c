@@ -68,6 +68,33 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 			.finish = fs_finish,
 			.missing = "a range writes back the whole file",
 		},
+	[IORING_OP_READ_FIXED] =
+		{
+			.name = "READ_FIXED",
+			.on_ring = -EINVAL,
+			.since = KVER(5, 1),
+			.needs_file = true,
+			.waits_for = EPOLLIN,
+			.ioprio_free = true,
+			.unbounded = true,
+			.prep = read_fixed_prep,
+			.issue = fixed_issue,
+			.cleanup = fixed_cleanup,
+			.missing = "buffers stay only while they are mapped",
+		},
+	[IORING_OP_WRITE_FIXED] =
+		{
+			.name = "WRITE_FIXED",
+			.on_ring = -EINVAL,
+			.since = KVER(5, 1),
+			.needs_file = true,
+			.waits_for = EPOLLOUT,
+			.ioprio_free = true,
+			.prep = write_fixed_prep,
+			.issue = fixed_issue,
+			.cleanup = fixed_cleanup,
+			.missing = "buffers stay only while they are mapped",
+		},
 	[IORING_OP_POLL_ADD] =
 		{
 			.name = "POLL_ADD",
@@ -395,6 +422,33 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 			.needs_ctx = true,
 			.prep = listen_prep,
 			.issue = listen_issue,
+		},
+	[IORING_OP_READV_FIXED] =
+		{
+			.name = "READV_FIXED",
+			.on_ring = -EINVAL,
+			.since = KVER(6, 15),
+			.needs_file = true,
+			.waits_for = EPOLLIN,
+			.ioprio_free = true,
+			.unbounded = true,
+			.prep = readv_prep,
+			.issue = fixed_issue,
+			.cleanup = fixed_cleanup,
+			.missing = "buffers stay only while they are mapped",
+		},
+	[IORING_OP_WRITEV_FIXED] =
+		{
+			.name = "WRITEV_FIXED",
+			.on_ring = -EINVAL,
+			.since = KVER(6, 15),
+			.needs_file = true,
+			.waits_for = EPOLLOUT,
+			.ioprio_free = true,
+			.prep = writev_prep,
+			.issue = fixed_issue,
+			.cleanup = fixed_cleanup,
+			.missing = "buffers stay only while they are mapped",
 		},
 };
 

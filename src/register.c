@@ -16,6 +16,7 @@
 #include "base/fault.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "engine/buffers.h"
 #include "engine/cancel.h"
 #include "engine/files.h"
 #include "engine/sqpoll.h"
@@ -91,18 +92,37 @@ static int reg_files_update(struct ctx *ctx, void *arg, uint32_t nr_args)
 }
 
 /* For the structs of the rsrc family nr_args is the struct's size. */
+static int take_rsrc_register(struct io_uring_rsrc_register *rr,
+			      const void *arg, uint32_t bytes)
+{
+	if (bytes != sizeof(*rr))
+		return -EINVAL;
+	if (fault_copy(rr, arg, sizeof(*rr)) < 0)
+		return -EFAULT;
+	if (!rr->nr || rr->resv2 || rr->flags & ~IORING_RSRC_REGISTER_SPARSE)
+		return -EINVAL;
+	if (rr->flags & IORING_RSRC_REGISTER_SPARSE && rr->data)
+		return -EINVAL;
+	return 0;
+}
+
+static int take_rsrc_update(struct io_uring_rsrc_update2 *up, const void *arg,
+			    uint32_t bytes)
+{
+	if (bytes != sizeof(*up))
+		return -EINVAL;
+	if (fault_copy(up, arg, sizeof(*up)) < 0)
+		return -EFAULT;
+	return !up->nr || up->resv || up->resv2 ? -EINVAL : 0;
+}
+
 static int reg_files2(struct ctx *ctx, void *arg, uint32_t bytes)
 {
 	struct io_uring_rsrc_register rr;
+	int err = take_rsrc_register(&rr, arg, bytes);
 
-	if (bytes != sizeof(rr))
-		return -EINVAL;
-	if (fault_copy(&rr, arg, sizeof(rr)) < 0)
-		return -EFAULT;
-	if (!rr.nr || rr.resv2 || rr.flags & ~IORING_RSRC_REGISTER_SPARSE)
-		return -EINVAL;
-	if (rr.flags & IORING_RSRC_REGISTER_SPARSE && rr.data)
-		return -EINVAL;
+	if (err < 0)
+		return err;
 	return files_register(ctx, pointer(rr.data), pointer(rr.tags), rr.nr);
 }
 
@@ -110,14 +130,47 @@ static int reg_files_update2(struct ctx *ctx, void *arg, uint32_t bytes)
 {
 	struct io_uring_rsrc_update2 up;
 
-	if (bytes != sizeof(up))
-		return -EINVAL;
-	if (fault_copy(&up, arg, sizeof(up)) < 0)
-		return -EFAULT;
-	if (!up.nr || up.resv || up.resv2)
-		return -EINVAL;
+	int err = take_rsrc_update(&up, arg, bytes);
+
+	if (err < 0)
+		return err;
 	return files_update(ctx, up.offset, pointer(up.data), pointer(up.tags),
 			    up.nr);
+}
+
+/* ---- buffers ---- */
+
+static int reg_buffers(struct ctx *ctx, void *arg, uint32_t nr_args)
+{
+	if (!arg)
+		return -EFAULT;
+	return buffers_register(ctx, arg, NULL, nr_args);
+}
+
+static int unreg_buffers(struct ctx *ctx, void *arg, uint32_t nr_args)
+{
+	return arg || nr_args ? -EINVAL : buffers_unregister(ctx);
+}
+
+static int reg_buffers2(struct ctx *ctx, void *arg, uint32_t bytes)
+{
+	struct io_uring_rsrc_register rr;
+	int err = take_rsrc_register(&rr, arg, bytes);
+
+	if (err < 0)
+		return err;
+	return buffers_register(ctx, pointer(rr.data), pointer(rr.tags), rr.nr);
+}
+
+static int reg_buffers_update(struct ctx *ctx, void *arg, uint32_t bytes)
+{
+	struct io_uring_rsrc_update2 up;
+	int err = take_rsrc_update(&up, arg, bytes);
+
+	if (err < 0)
+		return err;
+	return buffers_update(ctx, up.offset, pointer(up.data),
+			      pointer(up.tags), up.nr);
 }
 
 static int file_alloc_range(struct ctx *ctx, void *arg, uint32_t nr_args)
@@ -249,10 +302,9 @@ static int enable_rings(struct ctx *ctx, void *arg, uint32_t nr_args)
 /* ---- the table ---- */
 
 const struct regdef regdefs[IORING_REGISTER_LAST] = {
-	[IORING_REGISTER_BUFFERS] = {"BUFFERS", KVER(5, 1), NULL,
-				     "registered buffers"},
-	[IORING_UNREGISTER_BUFFERS] = {"UNREGISTER_BUFFERS", KVER(5, 1), NULL,
-				       "registered buffers"},
+	[IORING_REGISTER_BUFFERS] = {"BUFFERS", KVER(5, 1), reg_buffers, NULL},
+	[IORING_UNREGISTER_BUFFERS] = {"UNREGISTER_BUFFERS", KVER(5, 1),
+				       unreg_buffers, NULL},
 	[IORING_REGISTER_FILES] = {"FILES", KVER(5, 1), reg_files, NULL},
 	[IORING_UNREGISTER_FILES] = {"UNREGISTER_FILES", KVER(5, 1),
 				     unreg_files, NULL},
@@ -276,10 +328,10 @@ const struct regdef regdefs[IORING_REGISTER_LAST] = {
 	[IORING_REGISTER_FILES2] = {"FILES2", KVER(5, 13), reg_files2, NULL},
 	[IORING_REGISTER_FILES_UPDATE2] = {"FILES_UPDATE2", KVER(5, 13),
 					   reg_files_update2, NULL},
-	[IORING_REGISTER_BUFFERS2] = {"BUFFERS2", KVER(5, 13), NULL,
-				      "registered buffers"},
-	[IORING_REGISTER_BUFFERS_UPDATE] = {"BUFFERS_UPDATE", KVER(5, 13), NULL,
-					    "registered buffers"},
+	[IORING_REGISTER_BUFFERS2] = {"BUFFERS2", KVER(5, 13), reg_buffers2,
+				      NULL},
+	[IORING_REGISTER_BUFFERS_UPDATE] = {"BUFFERS_UPDATE", KVER(5, 13),
+					    reg_buffers_update, NULL},
 	[IORING_REGISTER_IOWQ_AFF] = {"IOWQ_AFF", KVER(5, 14), NULL,
 				      "worker affinity"},
 	[IORING_UNREGISTER_IOWQ_AFF] = {"UNREGISTER_IOWQ_AFF", KVER(5, 14),
@@ -305,7 +357,7 @@ const struct regdef regdefs[IORING_REGISTER_LAST] = {
 				    "busy polling"},
 	[IORING_REGISTER_CLOCK] = {"CLOCK", KVER(6, 12), NULL, "not built yet"},
 	[IORING_REGISTER_CLONE_BUFFERS] = {"CLONE_BUFFERS", KVER(6, 12), NULL,
-					   "registered buffers"},
+					   "not built yet"},
 	[IORING_REGISTER_SEND_MSG_RING] = {"SEND_MSG_RING", KVER(6, 13), NULL,
 					   "not built yet"},
 	[IORING_REGISTER_ZCRX_IFQ] = {"ZCRX_IFQ", KVER(6, 15), NULL,

@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/rcu.h"
 #include "base/sys.h"
+#include "engine/buffers.h"
 #include "engine/cancel.h"
 #include "engine/files.h"
 #include "engine/index.h"
@@ -138,6 +139,7 @@ close_memory:
 static void close_parts(struct ctx *ctx)
 {
 	files_unregister(ctx);
+	buffers_unregister(ctx);
 	fd_close(ctx->event_fd);
 	timer_heap_close(&ctx->timers);
 	req_slabs_free(ctx);

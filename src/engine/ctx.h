@@ -51,6 +51,12 @@ struct file_table {
 	uint32_t hint;
 };
 
+/* Registered buffers: where they are is told in buffers.h. */
+struct buffer_table {
+	struct buffer_node **slots;
+	uint32_t count;
+};
+
 /* A thread asleep in the reactor, and what is to wake it. */
 struct sleeper {
 	struct list node; /* in ctx->sleepers */
@@ -79,6 +85,7 @@ struct ctx {
 	struct timer_heap timers;
 	struct kbuf_table *kbuf;
 	struct file_table files;
+	struct buffer_table buffers;
 
 	/* requests */
 	struct req *free_reqs; /* through req->link */

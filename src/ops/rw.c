@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * READ, WRITE, their vector forms, and READ_MULTISHOT.
+ * READ, WRITE, their vector forms, those on registered buffers (_FIXED), and
+ * READ_MULTISHOT.
  *
  * Theory (D7): a transfer is first tried with RWF_NOWAIT, which moves what can
  * be moved without waiting. What then? A file that can be polled is armed and
@@ -28,6 +29,7 @@
 
 #include "base/fault.h"
 #include "base/sys.h"
+#include "engine/buffers.h"
 #include "engine/iov.h"
 
 #define STREAM_POSITION UINT64_MAX
@@ -39,6 +41,7 @@ struct rw_cmd {
 	struct iovec one; /* READ and WRITE; a selected buffer */
 	struct iovec *vectors; /* what is left to move */
 	size_t count;
+	struct buffer_node *buffer; /* a registered one, held */
 	uint32_t want_bytes; /* with a selected buffer: 0 means all of it */
 	uint32_t rw_flags;
 	bool writes;
@@ -74,12 +77,13 @@ static int common_prep(struct req *req, const struct io_uring_sqe *sqe,
 	c->position = sqe->off;
 	c->rw_flags = sqe->op_flags;
 	c->writes = writes;
+	c->buffer = NULL;
 	c->want_bytes = 0;
 	return 0;
 }
 
-static int single_prep(struct req *req, const struct io_uring_sqe *sqe,
-		       bool writes)
+static int one_prep(struct req *req, const struct io_uring_sqe *sqe,
+		    bool writes)
 {
 	struct rw_cmd *c = req_cmd(req, struct rw_cmd);
 	int err;
@@ -91,6 +95,15 @@ static int single_prep(struct req *req, const struct io_uring_sqe *sqe,
 	c->count = 1;
 	err = common_prep(req, sqe, writes);
 	c->want_bytes = sqe->len;
+	return err;
+}
+
+static int single_prep(struct req *req, const struct io_uring_sqe *sqe,
+		       bool writes)
+{
+	const struct rw_cmd *c = req_cmd(req, struct rw_cmd);
+	int err = one_prep(req, sqe, writes);
+
 	if (!err && !(sqe->flags & IOSQE_BUFFER_SELECT) &&
 	    !fault_range_ok(sqe->addr, c->one.iov_len))
 		err = -EFAULT;
@@ -136,6 +149,25 @@ int readv_prep(struct req *req, const struct io_uring_sqe *sqe)
 int writev_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
 	return vector_prep(req, sqe, true);
+}
+
+/* Where the buffer is, and whether there is one, is asked at the first try. */
+static int fixed_prep(struct req *req, const struct io_uring_sqe *sqe,
+		      bool writes)
+{
+	int err = one_prep(req, sqe, writes);
+
+	return err < 0 ? err : check_attributes(sqe);
+}
+
+int read_fixed_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	return fixed_prep(req, sqe, false);
+}
+
+int write_fixed_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	return fixed_prep(req, sqe, true);
 }
 
 int read_multishot_prep(struct req *req, const struct io_uring_sqe *sqe)
@@ -354,6 +386,41 @@ int read_issue(struct req *req, uint32_t issue_flags)
 
 int write_issue(struct req *req, uint32_t issue_flags)
 {
+	return move(req, issue_flags);
+}
+
+/* Vectors that lie in it, and have a length. */
+static bool buffer_holds_all(const struct rw_cmd *c)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		const struct iovec *v = &c->vectors[i];
+
+		if (!v->iov_len && c->vectors != &c->one)
+			return false;
+		if (!buffer_holds(c->buffer, (uintptr_t)v->iov_base,
+				  v->iov_len))
+			return false;
+	}
+	return true;
+}
+
+void fixed_cleanup(struct req *req)
+{
+	buffer_put(req_cmd(req, struct rw_cmd)->buffer);
+}
+
+/* The first try is always under the lock: it finds the buffer. */
+int fixed_issue(struct req *req, uint32_t issue_flags)
+{
+	struct rw_cmd *c = req_cmd(req, struct rw_cmd);
+
+	if (!c->buffer) {
+		c->buffer = buffer_get(req->ctx, req->buf_index);
+		if (c->buffer)
+			req->flags |= REQ_F_HOLDS;
+		if (!c->buffer || !buffer_holds_all(c))
+			return req_file_is_open(req) ? -EFAULT : -EBADF;
+	}
 	return move(req, issue_flags);
 }
 

@@ -10,6 +10,10 @@ int readv_prep(struct req *req, const struct io_uring_sqe *sqe);
 int writev_prep(struct req *req, const struct io_uring_sqe *sqe);
 int read_issue(struct req *req, uint32_t issue_flags);
 int write_issue(struct req *req, uint32_t issue_flags);
+int read_fixed_prep(struct req *req, const struct io_uring_sqe *sqe);
+int write_fixed_prep(struct req *req, const struct io_uring_sqe *sqe);
+int fixed_issue(struct req *req, uint32_t issue_flags);
+void fixed_cleanup(struct req *req);
 int read_multishot_prep(struct req *req, const struct io_uring_sqe *sqe);
 int read_multishot_issue(struct req *req, uint32_t issue_flags);
 

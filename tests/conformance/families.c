@@ -8,7 +8,8 @@
 	row(provide) row(remove) row(pbuf_ring) row(select) row(multishot)   \
 		row(setup) row(enter) row(link) row(rw) row(net) row(poll)   \
 			row(timeout) row(cancel) row(files) row(registering) \
-				row(garbage) row(inc) row(bundle) row(epoll)
+				row(garbage) row(inc) row(bundle) row(epoll) \
+					row(buffers)
 
 #define DECLARE(name) extern const struct family name##_family;
 #define ROW(name) &name##_family,
