@@ -9,7 +9,7 @@
 #include "tap.h"
 
 /* The number stays in the code, so that the object goes on counting. */
-__attribute__((noinline, noclone)) static long own_syscall(long number, long a)
+__attribute__((noinline)) static long own_syscall(long number, long a)
 {
 	register long flags __asm__("r10") = 0;
 	long result;
