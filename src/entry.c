@@ -534,6 +534,8 @@ static void abandon(struct ctx *ctx, void *argument)
 
 static void in_child(void)
 {
+	urcu_bp_after_fork_child();
+	registry_forget_lock();
 	standby_forget();
 	worker_forget_threads();
 	conn_forget_lock();
@@ -542,5 +544,6 @@ static void in_child(void)
 
 __attribute__((constructor)) static void at_start(void)
 {
-	pthread_atfork(NULL, NULL, in_child);
+	pthread_atfork(urcu_bp_before_fork, urcu_bp_after_fork_parent,
+		       in_child);
 }

@@ -71,6 +71,14 @@ void reactor_close(struct reactor *r)
 	fd_close(r->epoll_fd);
 }
 
+void reactor_abandon(struct reactor *r)
+{
+	fd_close(r->wake_fd);
+	fd_close(r->epoll_fd);
+	r->wake_fd = -1;
+	r->epoll_fd = -1;
+}
+
 void reactor_wake(const struct reactor *r)
 {
 	uint64_t one = 1;

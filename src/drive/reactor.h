@@ -71,6 +71,9 @@ struct reactor_events {
 int reactor_open(struct reactor *reactor);
 void reactor_close(struct reactor *reactor);
 
+/* In a forked child: let go of what the parent shares. Then only close. */
+void reactor_abandon(struct reactor *reactor);
+
 /*
  * Call wait->ready when @fd has any of @mask (or an error or hang-up). @owned
  * says that the engine owns the number. Returns 0; -EPERM when the file can't

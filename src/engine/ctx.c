@@ -8,6 +8,7 @@
 
 #include "abi/profile.h"
 #include "base/fd.h"
+#include "base/mem.h"
 #include "base/rcu.h"
 #include "base/sys.h"
 #include "engine/buffers.h"
@@ -241,9 +242,45 @@ bool ctx_close(struct ctx *ctx) UNCHECKED_LOCKS
 	return true;
 }
 
+/* Its worker doesn't exist here: memory that one may use stays. */
+static void abandon_request(struct req *req)
+{
+	if (req->claim.kind != KBUF_NONE)
+		req_recycle(req, ISSUE_NONBLOCK);
+	if (req->flags & REQ_F_HOLDS)
+		req->def->cleanup(req);
+	if (req->state != REQ_PUNTED)
+		mem_free(req->extra);
+	fd_close(req->held);
+}
+
+/* Files and claims of what is pending; the slabs go with the ring. */
+static void abandon_requests(struct ctx *ctx)
+{
+	struct list *node;
+
+	list_for_each (node, &ctx->pending)
+		abandon_request(list_entry(node, struct req, pending));
+}
+
+/*
+ * epoll is shared with the parent, which goes on: nothing here may change it,
+ * so its number goes first. A ring whose lock was held in that moment may be in
+ * the middle of anything: all that is safe is to close its numbers.
+ */
 void ctx_abandon(struct ctx *ctx)
 {
+	bool whole = !ctx->lock.word;
+
 	ctx->state = CTX_FREE;
 	registry_clear(ctx);
-	close_parts(ctx);
+	reactor_abandon(&ctx->reactor);
+	if (whole) {
+		abandon_requests(ctx);
+		close_parts(ctx);
+		return;
+	}
+	fd_close(ctx->event_fd);
+	fd_close(ctx->peer_fd);
+	ring_shared_close(&ctx->queue.memory);
 }

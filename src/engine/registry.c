@@ -100,6 +100,11 @@ void registry_clear(struct ctx *ctx)
 	lock_drop(&registry_lock);
 }
 
+void registry_forget_lock(void)
+{
+	registry_lock.word = 0;
+}
+
 void registry_for_each(void (*visit)(struct ctx *ctx, void *argument),
 		       void *argument)
 {

@@ -25,6 +25,9 @@ int registry_set(struct ctx *ctx);
 /* Nothing names @ctx any more. */
 void registry_clear(struct ctx *ctx);
 
+/* In a forked child: whoever held it is not here. */
+void registry_forget_lock(void);
+
 /* Call @visit for every ring that is not free, without any lock. */
 void registry_for_each(void (*visit)(struct ctx *ctx, void *argument),
 		       void *argument);

@@ -442,9 +442,8 @@ static bool run_once(long call, long allocation)
 	world_close();
 	expect_nothing_left();
 	hit = refuse_end();
-	assert_true(err == 0 ||
-		    (hit && (err == -ENOMEM || err == -EAGAIN ||
-			     err == -EBADF)));
+	assert_true(err == 0 || (hit && (err == -ENOMEM || err == -EAGAIN ||
+					 err == -EBADF)));
 	return hit;
 }
 

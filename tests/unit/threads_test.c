@@ -121,8 +121,7 @@ static void each_is_woken_when_there_is_enough_for_him(void **state)
 		ring_open(&ring, 16, 0, 0);
 		/* The one that wants most sleeps last, and wakes first. */
 		for (uint32_t i = 0; i < 6; i++)
-			start_waiter(&w[i], &ring,
-				     round % 2 ? i + 1 : 6 - i);
+			start_waiter(&w[i], &ring, round % 2 ? i + 1 : 6 - i);
 		for (uint32_t i = 0; i < 6; i++) {
 			submit_nop(&ring);
 			expect_woken(&w[round % 2 ? i : 5 - i]);
@@ -150,8 +149,8 @@ static void those_who_want_more_let_each_other_sleep(void **state)
 	/* They could have used nine tenths of this. */
 	usleep(200000);
 	clock_gettime(clock[0], &after);
-	used_ns = (after.tv_sec - before.tv_sec) * 1000000000 +
-		  after.tv_nsec - before.tv_nsec;
+	used_ns = (after.tv_sec - before.tv_sec) * 1000000000 + after.tv_nsec -
+		  before.tv_nsec;
 	assert_true(used_ns < 20000000);
 	submit_nop(&ring);
 	for (int i = 0; i < 2; i++)
@@ -167,8 +166,8 @@ static void the_poller_is_woken_beside_a_sleeper(void **state)
 	(void)state;
 	ring_open(&ring, 8, 0, IORING_SETUP_SQPOLL);
 	for (uint32_t i = 1; i <= 20; i++) {
-		uint32_t *flags = (uint32_t *)(void *)(ring.shared +
-						       ring.p.sq_off.flags);
+		uint32_t *flags =
+			(uint32_t *)(void *)(ring.shared + ring.p.sq_off.flags);
 
 		start_waiter(&w, &ring, 1);
 		ring_sqe(&ring, IORING_OP_NOP, -1, i);

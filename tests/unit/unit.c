@@ -91,8 +91,7 @@ struct io_uring_sqe *ring_sqe(struct ring *ring, uint8_t opcode, int fd,
 			      uint64_t user_data)
 {
 	uint32_t tail = *word(ring, ring->p.sq_off.tail);
-	struct io_uring_sqe *sqe =
-		&ring->sqes[tail & (ring->p.sq_entries - 1)];
+	struct io_uring_sqe *sqe = &ring->sqes[tail & (ring->p.sq_entries - 1)];
 
 	memset(sqe, 0, sizeof(*sqe));
 	sqe->opcode = opcode;
