@@ -16,8 +16,10 @@
  *  2. Several instructions, with the `syscall` among them. A thread might be
  *     on its way between them, so only while there is one thread.
  *
- * What finds no window is trapped (trap.c), and only then is there a filter.
- * Nothing is tried again at a hit: what was missing then is missing still.
+ * A site whose number stands directly before it and is none of ours, nor
+ * mmap's, is left as it is. What finds no window is trapped (trap.c), and only
+ * then is there a filter. Nothing is tried again at a hit: what was missing
+ * then is missing still.
  *
  * How code is changed: never in place. Pages that hold windows are copied, the
  * copies changed and made executable, and moved over the originals by one
@@ -55,6 +57,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "abi/uring.h"
 #include "base/mem.h"
 #include "base/sys.h"
 #include "intercept/decode.h"
@@ -71,7 +74,8 @@
 struct plan {
 	struct window window;
 	const uint8_t *stub;
-	bool dropped;
+	bool foreign; /* the number is none of ours: nothing is to be done */
+	bool dropped; /* there is a way in: the plan is void */
 };
 
 struct plans {
@@ -190,6 +194,22 @@ static bool choose_several(const struct around *a, struct window *window)
 	return false;
 }
 
+/* mov $number,%eax or %rax directly before, and the number is another's. */
+static bool choose_foreign(const struct around *a, struct window *window)
+{
+	const uint8_t *mov = a->before[1];
+	int32_t number;
+
+	if (!a->befores || mov < a->floor)
+		return false;
+	if (mov[0] != 0xb8 && memcmp(mov, "\x48\xc7\xc0", 3) != 0)
+		return false;
+	*window = (struct window){mov, a->syscall, a->behind[0]};
+	memcpy(&number, a->syscall - sizeof(number), sizeof(number));
+	return number != SYS_mmap &&
+	       (number < NR_io_uring_setup || number > NR_io_uring_register);
+}
+
 /* Windows must not overlap: @from is where the one before ends. */
 static bool plan_site(struct plans *plans, const struct functions *functions,
 		      const uint8_t *syscall, const uint8_t *from)
@@ -205,7 +225,8 @@ static bool plan_site(struct plans *plans, const struct functions *functions,
 	*plan = (struct plan){0};
 	if (!around_look(&around, &function))
 		return false;
-	if (!choose_one(&around, &plan->window) &&
+	plan->foreign = choose_foreign(&around, &plan->window);
+	if (!plan->foreign && !choose_one(&around, &plan->window) &&
 	    (!plans->one_thread || !choose_several(&around, &plan->window)))
 		return false;
 	plans->count++;
@@ -503,8 +524,9 @@ bool patch_serves(const struct code *code, const uint8_t *behind)
 	return false;
 }
 
-/* Plans not dropped by now are patches: take them off @sites. */
-static void sites_take_off(struct site_list *sites, const struct plans *plans)
+/* Take off @sites what needs no trap: what is foreign, or what is patched. */
+static void sites_take_off(struct site_list *sites, const struct plans *plans,
+			   bool foreign)
 {
 	size_t next = 0, kept = 0;
 
@@ -516,12 +538,24 @@ static void sites_take_off(struct site_list *sites, const struct plans *plans)
 			next < plans->count && plan->window.syscall == syscall;
 
 		next += planned;
-		if (planned && !plan->dropped)
-			patch_remember(plan);
-		else
+		if (!planned || plan->dropped || plan->foreign != foreign) {
 			sites->sites[kept++] = sites->sites[i];
+			continue;
+		}
+		if (!foreign)
+			patch_remember(plan);
 	}
 	sites->count = kept;
+}
+
+static void plans_forget_foreign(struct plans *plans)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < plans->count; i++)
+		if (!plans->plans[i].foreign)
+			plans->plans[kept++] = plans->plans[i];
+	plans->count = kept;
 }
 
 static void plan_all(struct plans *plans, const struct functions *functions,
@@ -553,10 +587,12 @@ void patch_sites(const struct functions *functions, const struct code *code,
 		return;
 	plan_all(&plans, functions, sites);
 	sweep(&plans, functions);
+	sites_take_off(sites, &plans, true);
+	plans_forget_foreign(&plans);
 	if (plans.count && patches_reserve(plans.count) &&
 	    !stubs_make(&plans, code)) {
 		plans_apply(&plans);
-		sites_take_off(sites, &plans);
+		sites_take_off(sites, &plans, false);
 	}
 	mem_free(plans.plans);
 }

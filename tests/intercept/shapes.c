@@ -19,6 +19,7 @@ long shape_twins(long number);
 long shape_entered(long number);
 long shape_entered_from_outside(long number);
 long shape_outside(long number);
+long shape_another_number(long number);
 long shape_computed(long number);
 long shape_unknown(long number);
 
@@ -34,6 +35,7 @@ static const struct {
 	{"a_jump_to_the_instruction", shape_entered},
 	{"code_that_another_function_enters", shape_entered_from_outside},
 	{"the_other_function", shape_outside},
+	{"a_foreign_number_that_is_jumped_over", shape_another_number},
 	{"a_computed_jump_to_it", shape_computed},
 	{"code_in_no_function", shape_unknown},
 };

@@ -96,6 +96,16 @@ shape_hole:
 	jmp	shape_hole
 	end_shape outside
 
+	/* The number is another's, but there are two ways to come here. */
+	shape	another_number
+	mov	%ecx, %eax
+	cmp	$0, %ecx
+	jge	1f
+	mov	$39, %eax
+1:	syscall
+	ret
+	end_shape another_number
+
 	/* A computed jump may lead anywhere. */
 	shape	computed
 	mov	%ecx, %eax
