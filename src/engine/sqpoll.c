@@ -84,11 +84,12 @@ int sqpoll_start(struct ctx *ctx, uint32_t idle_ms)
 {
 	int err;
 
+	/* The standby thread may look at the ring already. */
+	lock_take(&ctx->lock);
 	ctx->sqpoll_idle_ns =
 		(int64_t)(idle_ms ? idle_ms : IDLE_MS_DEFAULT) * 1000000;
-	ctx->sqpoll_runs = true;
 	err = worker_thread(sqpoll_main, ctx, "polyring-sq");
-	if (err < 0)
-		ctx->sqpoll_runs = false;
+	ctx->sqpoll_runs = !err;
+	lock_drop(&ctx->lock);
 	return err;
 }

@@ -35,7 +35,8 @@ static bool finish_counted(struct ctx *ctx)
 static void show_taskrun(struct ctx *ctx)
 {
 	bool show = turn_has_cause(ctx) && ctx->shows_taskrun;
-	bool shown = ctx->queue.memory.header->sq_flags & IORING_SQ_TASKRUN;
+	bool shown = load_relaxed(&ctx->queue.memory.header->sq_flags) &
+		     IORING_SQ_TASKRUN;
 
 	if (show && !shown)
 		queue_sq_flags(&ctx->queue, IORING_SQ_TASKRUN, 0);
