@@ -2,7 +2,6 @@
 #include "intercept/decode.h"
 
 #include <stdbool.h>
-#include <string.h>
 
 #define INSN_BYTES_MAX 15
 
@@ -88,20 +87,28 @@ static uint8_t take(struct reader *r)
 	return byte;
 }
 
+static bool is_prefix(uint8_t byte)
+{
+	switch (byte) {
+	case 0x26:
+	case 0x2e:
+	case 0x36:
+	case 0x3e:
+	case 0x64 ... 0x67:
+	case 0xf0:
+	case 0xf2:
+	case 0xf3:
+		return true;
+	}
+	return false;
+}
+
 /* Legacy prefixes in any order, then REX, which counts only in last place. */
 static void read_prefixes(struct reader *r)
 {
-	for (;; skip(r, 1)) {
-		uint8_t byte = peek(r, 0);
-
-		if (byte == 0x66)
-			r->short_operand = true;
-		else if (byte == 0x67)
-			r->short_address = true;
-		else if (!byte || r->beyond ||
-			 !memchr("\xf0\xf2\xf3\x26\x2e\x36\x3e\x64\x65", byte,
-				 9))
-			break;
+	for (; is_prefix(peek(r, 0)) && !r->beyond; skip(r, 1)) {
+		r->short_operand = r->short_operand || *r->at == 0x66;
+		r->short_address = r->short_address || *r->at == 0x67;
 	}
 	if (peek(r, 0) >> 4 == 4)
 		r->rex = take(r);
@@ -157,6 +164,12 @@ static char letter_of(const struct reader *r)
 	return 'x';
 }
 
+static bool has_modrm(char letter)
+{
+	return letter == 'M' || letter == 'B' || letter == 'Z' ||
+	       letter == '3' || letter == '4';
+}
+
 /* ModRM, SIB and displacement. Returns ModRM. */
 static uint8_t read_modrm(struct reader *r)
 {
@@ -185,7 +198,7 @@ static void read_branch(struct reader *r, size_t bytes)
 	int32_t far = 0;
 
 	r->insn->flags |= INSN_BRANCH;
-	if (r->short_operand)
+	if (r->short_operand && !(r->rex & 8))
 		r->beyond = true; /* makers of processors differ here */
 	for (size_t i = 0; i < bytes; i++)
 		far |= (int32_t)((uint32_t)peek(r, i) << 8 * i);
@@ -296,7 +309,7 @@ int insn_decode(const uint8_t *at, const uint8_t *end, struct insn *insn)
 	letter = letter_of(&r);
 	if (letter == 'x')
 		return 0;
-	if (strchr("MBZ34", letter))
+	if (has_modrm(letter))
 		modrm = read_modrm(&r);
 	if (r.map == MAP_ONE && r.opcode == 0x8f && modrm >> 3 & 7)
 		return 0; /* XOP */

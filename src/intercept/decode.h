@@ -11,7 +11,7 @@
  * refuses) is not guessed at: the answer is 0, and whoever asked leaves the
  * code alone.
  *
- * Cost: some 5 ns an instruction.
+ * Cost: some 15 ns an instruction.
  */
 #ifndef POLYRING_INTERCEPT_DECODE_H
 #define POLYRING_INTERCEPT_DECODE_H
