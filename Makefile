@@ -4,7 +4,7 @@
 # enough. The build is meson's: nothing is compiled from here.
 
 .PHONY: all build setup run test unit intercept conformance e2e \
-	tidy asan tsan bench install clean help
+	tidy asan tsan clients bench install clean help
 
 all: build
 
@@ -19,6 +19,7 @@ help:
 	@echo 'make tidy         the style guide, as a test'
 	@echo 'make asan         all tests under ASan + UBSan, checked invariants'
 	@echo 'make tsan         unit and e2e tests under ThreadSanitizer'
+	@echo 'make clients      fio, qemu and others, as they come from Debian'
 	@echo 'make bench        beside the kernel and others; see bench/README.md'
 	@echo 'make install      PREFIX and DESTDIR as usual'
 	@echo 'make clean        remove what was built'
@@ -46,6 +47,9 @@ asan: setup
 
 tsan: setup
 	@tests/run --variant tsan unit e2e
+
+clients: build
+	@tests/clients/run
 
 bench: build
 	@bench/run
