@@ -54,14 +54,15 @@ static void close_socket(struct ctx *ctx)
 
 /*
  * All but the counters starts from zero, and the lock stays as it is: a thread
- * with an old belief about a number may be waiting for it.
+ * with an old belief about a number may be waiting for it. So does the state,
+ * which others read without the lock: it is CTX_FREE.
  */
 static void reset(struct ctx *ctx) HOLDS(&ctx->lock)
 {
+	const size_t kept_bytes = offsetof(struct ctx, flags);
 	struct counters kept = ctx->counters;
 
-	memset((char *)ctx + sizeof(ctx->lock), 0,
-	       sizeof(*ctx) - sizeof(ctx->lock));
+	memset((char *)ctx + kept_bytes, 0, sizeof(*ctx) - kept_bytes);
 	ctx->counters = kept;
 	ctx->ring_fd = -1;
 	ctx->peer_fd = -1;

@@ -95,7 +95,7 @@ static void end_ring(struct ctx *ctx)
 	registry_clear(ctx);
 	lock_take(&ctx->lock);
 	if (ctx->state == CTX_OPEN) {
-		ctx->state = CTX_CLOSING;
+		store_relaxed(&ctx->state, CTX_CLOSING);
 		epoll_tell(EPOLL_CTL_DEL, ctx->peer_fd, 0, NULL);
 		if (!ctx->attended)
 			attend(ctx); /* arrivals of workers come this way */

@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #include "base/compiler.h"
-#include "base/mem.h"
 
 #define BUFFERS 8
 #define BUFFER_BYTES 64
@@ -81,14 +80,14 @@ static void refuse_begin(long call, long allocation)
 	store_relaxed(&refuse.call, call);
 	store_relaxed(&refuse.allocation, allocation);
 	store_relaxed(&refuse.refused, 0);
-	__atomic_store_n(&mem_source, refusing_source, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&sys_invoke, refusing_invoke, __ATOMIC_SEQ_CST);
+	set_source(refusing_source);
+	set_invoke(refusing_invoke);
 }
 
 static bool refuse_end(void)
 {
-	__atomic_store_n(&mem_source, calloc, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&sys_invoke, sys_direct, __ATOMIC_SEQ_CST);
+	set_source(NULL);
+	set_invoke(NULL);
 	return load_relaxed(&refuse.refused);
 }
 

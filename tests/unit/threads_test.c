@@ -201,7 +201,7 @@ static void hold_begin(struct ring *ring, int fd)
 {
 	sem_init(&held, 0, 0);
 	sem_init(&release, 0, 0);
-	__atomic_store_n(&sys_invoke, holding_invoke, __ATOMIC_SEQ_CST);
+	set_invoke(holding_invoke);
 	ring_sqe(ring, IORING_OP_FSYNC, fd, 3);
 	ring_push(ring);
 	assert_int_equal(ring_submit(ring, 1), 1);
@@ -247,7 +247,7 @@ static void sync_cancel_is_told_beside_a_sleeper(void **state)
 		expect_woken(&canceler);
 		assert_int_equal(ring_next(&ring).user_data, 3);
 	}
-	__atomic_store_n(&sys_invoke, sys_direct, __ATOMIC_SEQ_CST);
+	set_invoke(NULL);
 	ring_close(&ring);
 	close(fd);
 }
@@ -268,7 +268,7 @@ static void a_ring_ends_when_its_last_worker_comes_back(void **state)
 		hold_end();
 		expect_nothing_left();
 	}
-	__atomic_store_n(&sys_invoke, sys_direct, __ATOMIC_SEQ_CST);
+	set_invoke(NULL);
 }
 
 /* ---- all at once ---- */
@@ -299,7 +299,7 @@ static void crowd_submit(uint32_t who, const int *ends)
 	static struct io_timespec soon = {0, 10000};
 	static const uint8_t kinds[] = {IORING_OP_NOP, IORING_OP_READ,
 					IORING_OP_TIMEOUT};
-	uint8_t opcode = kinds[crowd.done[who] % 3];
+	uint8_t opcode = kinds[load_relaxed(&crowd.done[who]) % 3];
 	struct io_uring_sqe *sqe;
 
 	pthread_mutex_lock(&crowd.submit);

@@ -6,7 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/compiler.h"
+#include "base/mem.h"
+#include "base/rcu.h"
 
 /* ---- a ring ---- */
 
@@ -107,6 +108,14 @@ void ring_push(struct ring *ring)
 	store_release(tail, *tail + 1);
 }
 
+bool ring_has_room(const struct ring *ring)
+{
+	/* Pairs with the engine's release store of the head. */
+	uint32_t head = load_acquire(word(ring, ring->p.sq_off.head));
+
+	return *word(ring, ring->p.sq_off.tail) - head < ring->p.sq_entries;
+}
+
 bool ring_pop(struct ring *ring, struct io_uring_cqe *cqe)
 {
 	uint32_t *head = word(ring, ring->p.cq_off.head);
@@ -149,6 +158,46 @@ struct io_uring_cqe ring_next(struct ring *ring)
 		assert_true(ring_pop(ring, &cqe));
 	}
 	return cqe;
+}
+
+/* ---- between the engine and the kernel ---- */
+
+static sys_invoke_fn chosen_invoke;
+static void *(*chosen_source)(size_t count, size_t size);
+
+static long unit_invoke(long number, long a, long b, long c, long d, long e,
+			long f)
+{
+	sys_invoke_fn invoke = load_acquire(&chosen_invoke);
+
+	return (invoke ? invoke : sys_direct)(number, a, b, c, d, e, f);
+}
+
+static void *unit_source(size_t count, size_t size)
+{
+	void *(*source)(size_t, size_t) = load_acquire(&chosen_source);
+
+	return (source ? source : calloc)(count, size);
+}
+
+void set_invoke(sys_invoke_fn invoke)
+{
+	store_release(&chosen_invoke, invoke);
+}
+
+void set_source(void *(*source)(size_t count, size_t size))
+{
+	store_release(&chosen_source, source);
+}
+
+/* Thread sanitizer refuses to start threads there. */
+bool children_can_be_followed(void)
+{
+#ifdef RCU_SEEN_BY_TSAN
+	return false;
+#else
+	return true;
+#endif
 }
 
 /* ---- what is there ---- */
@@ -199,6 +248,8 @@ static struct {
 
 void remember_the_beginning(void)
 {
+	sys_invoke = unit_invoke;
+	mem_source = unit_source;
 	beginning.files = count_files();
 	beginning.threads = count_threads();
 }

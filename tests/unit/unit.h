@@ -42,6 +42,7 @@ void ring_close(struct ring *ring);
 struct io_uring_sqe *ring_sqe(struct ring *ring, uint8_t opcode, int fd,
 			      uint64_t user_data);
 void ring_push(struct ring *ring);
+bool ring_has_room(const struct ring *ring);
 
 /* Take the oldest completion. */
 bool ring_pop(struct ring *ring, struct io_uring_cqe *cqe);
@@ -52,6 +53,16 @@ int ring_wait(struct ring *ring, uint32_t want, int64_t ms);
 
 /* Wait for and take one. */
 struct io_uring_cqe ring_next(struct ring *ring);
+
+/*
+ * What stands between the engine and the kernel, and malloc; NULL: nothing. Set
+ * while threads of the engine run, so the pointers that they use never change.
+ */
+void set_invoke(sys_invoke_fn invoke);
+void set_source(void *(*source)(size_t count, size_t size));
+
+/* Can this build follow a child of a process with threads? */
+bool children_can_be_followed(void);
 
 /* ---- what is there ---- */
 
