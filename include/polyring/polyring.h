@@ -51,6 +51,34 @@ bool polyring_owns(int fd);
  */
 void polyring_watch(int ring_fd, bool watched);
 
+/* ---- groups of provided buffers: what no kernel offers ---------------------
+ */
+
+struct kbuf_counters; /* in <polyring/kbuf.h> */
+
+/*
+ * Signal when fewer than @threshold buffers are left in group @bgid, before
+ * ENOBUFS ends a multishot: add 1 to @eventfd and to the group's low_signals.
+ * After that the group is quiet until it has been seen with @threshold buffers
+ * again. @threshold 0 turns it off, @eventfd -1 only counts; it ends with the
+ * group. @eventfd stays the caller's and must outlive the setting.
+ *
+ * Returns 0; -EBADF or -EOPNOTSUPP when @ring_fd is not a ring of ours, -EBADF
+ * or -EINVAL when @eventfd is not an eventfd, -ENOENT when there is no such
+ * group. An application's buffer ring gets new buffers without the engine's
+ * knowing: it is looked at whenever a buffer leaves it.
+ */
+int polyring_group_low_water(int ring_fd, uint16_t bgid, uint32_t threshold,
+			     int eventfd);
+
+/*
+ * Read what became of the buffers of group @bgid. No locks; beside other calls
+ * each counter is exact for some moment. Returns 0; -EBADF or -EOPNOTSUPP when
+ * @ring_fd is not a ring of ours, -ENOENT when there is no such group.
+ */
+int polyring_group_counters(int ring_fd, uint16_t bgid,
+			    struct kbuf_counters *counters);
+
 /* One counter of the engine, for tests and tools: its name and value. */
 struct polyring_counter {
 	const char *name;

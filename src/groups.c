@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What polyring adds to groups of provided buffers: low water (X1) and seeing
+ * (X3), for programs that know that they run on polyring.
+ *
+ * Theory: beside entry.c, and of the same layer: it finds the ring and hands
+ * the rest to kbuf. No io_uring call does more or less because of it. Setting
+ * a level takes the ring's lock; reading counters doesn't, and may run on any
+ * thread beside whatever the ring does (RCU, as mmap).
+ */
+#include "base/fd.h"
+#include "base/rcu.h"
+#include "engine/ctx.h"
+#include "engine/notify.h"
+#include "polyring/kbuf.h"
+#include "polyring/polyring.h"
+
+static int no_ring(int fd)
+{
+	return fd_is_open(fd) ? -EOPNOTSUPP : -EBADF;
+}
+
+/* -1 stands for none. */
+static int check_eventfd(int fd)
+{
+	int own;
+
+	if (fd == -1)
+		return 0;
+	own = fd_dup_eventfd(fd);
+	if (own < 0)
+		return own;
+	fd_close(own);
+	return 0;
+}
+
+POLYRING_API int polyring_group_low_water(int ring_fd, uint16_t bgid,
+					  uint32_t threshold,
+					  int eventfd) UNCHECKED_LOCKS
+{
+	struct ctx *ctx;
+	int err;
+
+	ctx = ctx_lock_fd(ring_fd);
+	if (!ctx)
+		return no_ring(ring_fd);
+	err = check_eventfd(eventfd);
+	if (!err)
+		err = kbuf_low_water(ctx->kbuf, bgid, threshold, eventfd);
+	ctx_unlock(ctx);
+	return err;
+}
+
+POLYRING_API int polyring_group_counters(int ring_fd, uint16_t bgid,
+					 struct kbuf_counters *counters)
+{
+	struct ctx *ctx = ctx_of_fd(ring_fd);
+	int err;
+
+	if (!ctx)
+		return no_ring(ring_fd);
+	rcu_enter();
+	/* Pairs with the release in ctx.c that ends a ring. */
+	if (load_acquire(&ctx->state) == CTX_OPEN)
+		err = kbuf_counters(ctx->kbuf, bgid, counters);
+	else
+		err = no_ring(ring_fd);
+	rcu_leave();
+	return err;
+}

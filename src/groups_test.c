@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: MIT
+/*
+ * polyring_group_low_water() and polyring_group_counters(), on a ring that
+ * reads from /dev/zero into provided buffers.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "abi/uring.h"
+#include "base/compiler.h"
+#include "polyring/kbuf.h"
+#include "polyring/polyring.h"
+
+#define BGID 7
+#define ENTRIES 8u
+#define EACH 64u
+
+struct world {
+	struct io_uring_params params;
+	int fd;
+	int zero;
+	int event;
+	char *memory; /* of the queues */
+	struct io_uring_sqe *sqes;
+	struct io_uring_buf_ring *bufs;
+	char bytes[ENTRIES * EACH];
+	uint16_t tail;
+};
+
+static void *map(const struct world *w, size_t bytes, uint64_t offset)
+{
+	long at = polyring_mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+				w->fd, offset);
+
+	assert_true(at > 0);
+	return (void *)at;
+}
+
+static uint32_t *word(const struct world *w, uint32_t offset)
+{
+	return (uint32_t *)(void *)(w->memory + offset);
+}
+
+static int setup(void **state)
+{
+	static struct world w;
+	struct io_uring_buf_reg reg = {.ring_entries = ENTRIES, .bgid = BGID};
+
+	memset(&w, 0, sizeof(w));
+	w.params.flags = IORING_SETUP_NO_SQARRAY;
+	w.fd = polyring_setup(4, &w.params);
+	assert_true(w.fd >= 0);
+	w.zero = open("/dev/zero", O_RDONLY);
+	w.event = eventfd(0, EFD_NONBLOCK);
+	w.memory = map(&w, 4096, IORING_OFF_SQ_RING);
+	w.sqes = map(&w, 4096, IORING_OFF_SQES);
+	w.bufs = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	reg.ring_addr = (uintptr_t)w.bufs;
+	assert_int_equal(
+		polyring_register(w.fd, IORING_REGISTER_PBUF_RING, &reg, 1), 0);
+	*state = &w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+
+	munmap(w->bufs, 4096);
+	munmap(w->sqes, 4096);
+	munmap(w->memory, 4096);
+	close(w->zero);
+	close(w->event);
+	close(w->fd);
+	return 0;
+}
+
+static void give(struct world *w, unsigned int count)
+{
+	while (count--) {
+		uint16_t slot = w->tail % ENTRIES;
+		struct io_uring_buf *buf =
+			(struct io_uring_buf *)w->bufs + slot;
+
+		buf->addr = (uintptr_t)&w->bytes[slot * EACH];
+		buf->len = EACH;
+		buf->bid = slot;
+		store_release(&w->bufs->tail, ++w->tail);
+	}
+}
+
+/* One read into the next buffer; its result. */
+static int take(struct world *w)
+{
+	const struct io_sqring_offsets *sq = &w->params.sq_off;
+	const struct io_cqring_offsets *cq = &w->params.cq_off;
+	uint32_t *tail = word(w, sq->tail), *head = word(w, cq->head);
+	const struct io_uring_cqe *cqes = (const void *)(w->memory + cq->cqes);
+	struct io_uring_sqe *sqe = &w->sqes[*tail & (w->params.sq_entries - 1)];
+	int res;
+
+	memset(sqe, 0, sizeof(*sqe));
+	sqe->opcode = IORING_OP_READ;
+	sqe->flags = IOSQE_BUFFER_SELECT;
+	sqe->fd = w->zero;
+	sqe->buf_group = BGID;
+	store_release(tail, *tail + 1);
+	assert_int_equal(
+		polyring_enter(w->fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0),
+		1);
+	res = cqes[*head & (w->params.cq_entries - 1)].res;
+	store_release(head, *head + 1);
+	return res;
+}
+
+/* What the eventfd has counted since it was last asked. */
+static uint64_t signals(const struct world *w)
+{
+	uint64_t count = 0;
+
+	return read(w->event, &count, sizeof(count)) > 0 ? count : 0;
+}
+
+static void X1_signals_before_ENOBUFS(void **state)
+{
+	struct world *w = *state;
+
+	give(w, 4);
+	assert_int_equal(polyring_group_low_water(w->fd, BGID, 3, w->event), 0);
+	assert_int_equal(take(w), EACH);
+	assert_int_equal(signals(w), 0);
+	assert_int_equal(take(w), EACH);
+	assert_int_equal(signals(w), 1);
+	assert_int_equal(take(w), EACH);
+	assert_int_equal(take(w), EACH);
+	assert_int_equal(take(w), -ENOBUFS);
+	assert_int_equal(signals(w), 0);
+	/* Turned off. */
+	assert_int_equal(polyring_group_low_water(w->fd, BGID, 0, -1), 0);
+	give(w, 4);
+	while (take(w) > 0)
+		;
+	assert_int_equal(signals(w), 0);
+}
+
+static void X3_counts_what_became_of_buffers(void **state)
+{
+	struct world *w = *state;
+	struct kbuf_counters now;
+
+	give(w, 3);
+	assert_int_equal(take(w), EACH);
+	assert_int_equal(take(w), EACH);
+	assert_int_equal(polyring_group_counters(w->fd, BGID, &now), 0);
+	assert_int_equal(now.provided, 3);
+	assert_int_equal(now.committed, 2);
+	assert_int_equal(now.queued, 1);
+	assert_int_equal(now.starved, 0);
+	take(w);
+	take(w);
+	assert_int_equal(polyring_group_counters(w->fd, BGID, &now), 0);
+	assert_int_equal(now.committed, 3);
+	assert_int_equal(now.starved, 1);
+}
+
+struct reader {
+	const struct world *w;
+	bool stop;
+	uint64_t last;
+};
+
+static void *read_counters(void *argument)
+{
+	struct reader *reader = argument;
+	struct kbuf_counters now;
+
+	while (!load_acquire(&reader->stop)) {
+		if (polyring_group_counters(reader->w->fd, BGID, &now) < 0 ||
+		    now.committed < reader->last)
+			return reader;
+		reader->last = now.committed;
+	}
+	return NULL;
+}
+
+static void X3_can_be_read_beside_anything(void **state)
+{
+	struct world *w = *state;
+	struct reader reader = {.w = w};
+	pthread_t thread;
+	void *failed;
+
+	assert_int_equal(pthread_create(&thread, NULL, read_counters, &reader),
+			 0);
+	for (int i = 0; i < 20000; i++) {
+		give(w, 1);
+		assert_int_equal(take(w), EACH);
+	}
+	store_release(&reader.stop, true);
+	pthread_join(thread, &failed);
+	assert_null(failed);
+}
+
+static void errors_are_told(void **state)
+{
+	struct world *w = *state;
+	struct kbuf_counters now;
+
+	assert_int_equal(polyring_group_low_water(-1, BGID, 1, -1), -EBADF);
+	assert_int_equal(polyring_group_low_water(w->zero, BGID, 1, -1),
+			 -EOPNOTSUPP);
+	assert_int_equal(polyring_group_low_water(w->fd, 8, 1, -1), -ENOENT);
+	assert_int_equal(polyring_group_low_water(w->fd, BGID, 1, 12345),
+			 -EBADF);
+	assert_int_equal(polyring_group_low_water(w->fd, BGID, 1, w->zero),
+			 -EINVAL);
+	assert_int_equal(polyring_group_counters(-1, BGID, &now), -EBADF);
+	assert_int_equal(polyring_group_counters(w->zero, BGID, &now),
+			 -EOPNOTSUPP);
+	assert_int_equal(polyring_group_counters(w->fd, 8, &now), -ENOENT);
+}
+
+#define ROW(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ROW(X1_signals_before_ENOBUFS),
+		ROW(X3_counts_what_became_of_buffers),
+		ROW(X3_can_be_read_beside_anything),
+		ROW(errors_are_told),
+	};
+
+	return cmocka_run_group_tests_name("groups", tests, NULL, NULL);
+}
