@@ -172,7 +172,7 @@ def lane_row(build, ms):
                 "kernel": call(build, "call", "kernel", ms)}
     return Row("lanes", "io_uring_enter that does nothing, inline", "ns",
                measures, [difference_at_most("patch", "library", 10, "ns")],
-               group="The engine's own cost")
+               rounds=15, group="The engine's own cost")
 
 
 def engine_time_row(build, ms):

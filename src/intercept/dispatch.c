@@ -210,6 +210,21 @@ long intercept_from_trap(long number, long a, long b, long c, long d, long e,
 	return from_inline(LANE_TRAP, number, a, b, c, d, e, f);
 }
 
+long intercept_enter_from_patch(int ring_fd, uint32_t to_submit,
+				uint32_t min_complete, uint32_t flags,
+				const void *arg, size_t arg_bytes)
+{
+	int *at = errno_of_thread();
+	int errno_before = *at;
+	long result;
+
+	counters_note(LANE_PATCH);
+	result = polyring_enter(ring_fd, to_submit, min_complete, flags, arg,
+				arg_bytes);
+	*at = errno_before;
+	return result;
+}
+
 long intercept_from_patch(long number, long a, long b, long c, long d, long e,
 			  long f)
 {

@@ -207,8 +207,15 @@ FUNCTION(\name)
 	cld
 	save_vectors \kind
 
+	/* The call that is frequent has its arguments almost in place. */
+	cmp	$426, %eax
+	jne	3f
+	mov	%r10, %rcx
+	call	intercept_enter_from_patch
+	jmp	4f
+
 	/* intercept_from_patch(rax, rdi, rsi, rdx, r10, r8, r9) */
-	push	%r9
+3:	push	%r9
 	push	%r9
 	mov	%r8, %r9
 	mov	%r10, %r8
@@ -219,7 +226,7 @@ FUNCTION(\name)
 	call	intercept_from_patch
 	add	$16, %rsp
 
-	mov	%rax, %rdi
+4:	mov	%rax, %rdi
 	restore_vectors \kind
 	mov	8(%rbp), %r11
 	test	$0x400, %r11d

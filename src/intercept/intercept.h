@@ -59,6 +59,9 @@ long intercept_from_trap(long number, long a, long b, long c, long d, long e,
 			 long f);
 long intercept_from_patch(long number, long a, long b, long c, long d, long e,
 			  long f);
+long intercept_enter_from_patch(int ring_fd, uint32_t to_submit,
+				uint32_t min_complete, uint32_t flags,
+				const void *arg, size_t arg_bytes);
 long intercept_from_libc(long number, long a, long b, long c, long d, long e,
 			 long f);
 

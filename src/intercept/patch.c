@@ -45,8 +45,8 @@
  *     stay behind. patch_serves() sees from the bytes whether one is there.
  *  4. The caller (sites.c) holds its lock.
  *
- * Cost of a call beside the library's own: 7 to 9 ns, also with AVX; with
- * AVX-512 35 (bench/call.c); of a trap: 1,600 to 2,500. Of the decoding: 4 ns a
+ * Cost of a call beside the library's own: 5 to 6 ns, also with AVX; with
+ * AVX-512 33 (bench/call.c); of a trap: 1,600 to 2,500. Of the decoding: 4 ns a
  * byte of an object with io_uring calls, once; for liburing 0.2 ms in all.
  */
 #include "intercept/patch.h"
