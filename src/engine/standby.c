@@ -92,8 +92,8 @@ static void drive(struct ctx *ctx) HOLDS(&ctx->lock)
 
 static void end_ring(struct ctx *ctx)
 {
-	registry_clear(ctx);
 	lock_take(&ctx->lock);
+	registry_clear(ctx);
 	if (ctx->state == CTX_OPEN) {
 		store_relaxed(&ctx->state, CTX_CLOSING);
 		epoll_tell(EPOLL_CTL_DEL, ctx->peer_fd, 0, NULL);

@@ -85,7 +85,7 @@ int turn_look(struct ctx *ctx)
  * The last to fall asleep is the first that epoll wakes. So as not to catch the
  * wake-up that is meant for another, stay up until it has arrived.
  */
-static void let_others_wake(struct ctx *ctx)
+static void let_others_wake(struct ctx *ctx) HOLDS(&ctx->lock)
 {
 	for (int i = 0; i < YIELDS_MAX && !list_empty(&ctx->sleepers) &&
 			notify_owes_wake(ctx);
