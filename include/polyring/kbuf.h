@@ -171,6 +171,8 @@ void kbuf_recycle(struct kbuf_table *table, struct kbuf_claim *claim);
 
 /* Does the group exist (B2)? */
 bool kbuf_group_exists(const struct kbuf_table *table, uint16_t bgid);
+/* And is it a list of buffers, no ring? */
+bool kbuf_group_is_classic(const struct kbuf_table *table, uint16_t bgid);
 
 /* ---- bundles (SPEC 7) ------------------------------------------------------
  */
@@ -179,7 +181,7 @@ bool kbuf_group_exists(const struct kbuf_table *table, uint16_t bgid);
 struct kbuf_claim_vec {
 	struct iovec *iov; /* the caller's array; unchanged until commit */
 	uint32_t count; /* how many of it are claimed, 1 to KBUF_MANY_MAX */
-	uint32_t bytes; /* their sum, at most IORING_MAX_RW_COUNT */
+	uint32_t bytes; /* their sum, at most INT32_MAX */
 	uint16_t bid; /* of the first; the others follow in ring order (B1) */
 	uint16_t bgid;
 	uint8_t kind; /* enum kbuf_kind; a classic group gives one buffer */
@@ -190,6 +192,7 @@ struct kbuf_claim_vec {
 	 * receive that is cut is not tried again for more (B6).
 	 */
 	bool cut;
+	bool last; /* the group is empty now, and more was wanted of a ring */
 	void *where; /* private */
 };
 

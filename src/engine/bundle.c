@@ -13,7 +13,7 @@ int bundle_prepare(struct req *req)
 static bool has_null(const struct bundle *b)
 {
 	for (uint32_t i = 0; i < b->claim.count; i++)
-		if (!b->given[i].iov_base)
+		if (!b->given[i].iov_base && b->given[i].iov_len)
 			return true;
 	return false;
 }
@@ -25,15 +25,18 @@ int bundle_claim(struct req *req, uint32_t want_bytes, bool at_once)
 				  want_bytes ? KBUF_MANY_MAX : 1, at_once,
 				  b->given, &b->claim);
 
-	b->emptied = err == -ENOBUFS;
+	b->emptied = true;
 	if (err < 0)
 		return err;
 	if (has_null(b)) {
-		bundle_recycle(req);
-		return -EFAULT;
+		err = b->claim.kind == KBUF_CLASSIC ? -ENOBUFS : -EFAULT;
+		if (at_once) /* a send has used it up (B4) */
+			req->cflags = bundle_commit(req, b->claim.bytes);
+		else
+			bundle_recycle(req);
+		return err;
 	}
-	b->emptied = want_bytes > b->claim.bytes && !b->claim.cut &&
-		     b->claim.count < KBUF_MANY_MAX;
+	b->emptied = b->claim.last;
 	memcpy(b->left, b->given, b->claim.count * sizeof(*b->left));
 	b->vectors = b->left;
 	b->count = b->claim.count;

@@ -18,7 +18,7 @@
 
 struct bundle {
 	struct kbuf_claim_vec claim;
-	bool emptied; /* the last claim wanted more than the ring had */
+	bool emptied; /* the last claim took the last of the group */
 	struct iovec *vectors; /* what is left to move */
 	size_t count;
 	struct iovec given[KBUF_MANY_MAX];

@@ -54,6 +54,13 @@ bool kbuf_group_exists(const struct kbuf_table *table, uint16_t bgid)
 	return group_find(table, bgid) || group_is_phantom(table, bgid);
 }
 
+bool kbuf_group_is_classic(const struct kbuf_table *table, uint16_t bgid)
+{
+	const struct kbuf_group *group = group_find(table, bgid);
+
+	return group && group->kind == GROUP_CLASSIC;
+}
+
 struct kbuf_group *group_new(struct kbuf_table *table, uint16_t bgid,
 			     enum group_kind kind)
 {

@@ -102,7 +102,7 @@ static int many_ring(struct kbuf_group *group, uint32_t want, uint32_t max,
 		return -ENOBUFS;
 	}
 	if (want) {
-		most = least(most, want);
+		most = least(want, INT32_MAX);
 		gather.max = many_needed(most, first.len, max);
 	}
 	gather.room = most;
@@ -112,6 +112,9 @@ static int many_ring(struct kbuf_group *group, uint32_t want, uint32_t max,
 	claim->count = gather.count;
 	claim->bytes = most - gather.room;
 	claim->cut = gather.cut;
+	claim->last = !gather.queued && !gather.cut &&
+		      gather.count < KBUF_MANY_MAX &&
+		      (!want || claim->bytes < want);
 	claim->bid = first.bid;
 	return 0;
 }
@@ -130,6 +133,7 @@ static int many_classic(struct kbuf_table *table, struct kbuf_group *group,
 	claim->count = 1;
 	claim->bytes = one.len;
 	claim->bid = one.bid;
+	claim->last = !group->queued;
 	claim->kind = KBUF_CLASSIC;
 	claim->where = one.where;
 	return 0;
@@ -189,8 +193,10 @@ int kbuf_claim_many(struct kbuf_table *table, uint16_t bgid,
 	*claim = (struct kbuf_claim_vec){.iov = iov, .bgid = bgid};
 	if (!group)
 		return -ENOENT;
+	/* A send gets all of it, whatever it wants, on a live 6.18. */
 	if (group->kind != GROUP_RING)
-		return many_classic(table, group, want_bytes, claim);
+		return many_classic(table, group, at_once ? 0 : want_bytes,
+				    claim);
 	err = many_ring(group, want_bytes, least(max, KBUF_MANY_MAX), claim);
 	if (err < 0)
 		return err;

@@ -372,7 +372,10 @@ bool ring_consume_part(struct kbuf_group *group, uint32_t bytes)
 
 	if (fault_copy(&entry, at, sizeof(entry)) < 0)
 		return false;
-	left = bytes < entry.len ? entry.len - bytes : 0;
+	/* The tail may be so far ahead that an entry comes twice. */
+	if (bytes > entry.len)
+		bytes = entry.len;
+	left = entry.len - bytes;
 	if (bytes && left < group->min_left) {
 		fault_store_u32(&at->len, 0);
 		return false;
