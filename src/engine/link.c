@@ -235,9 +235,7 @@ static bool release_deferred(struct ctx *ctx)
 /* What was moved was moved: that is then the result (S8). */
 static void finish_canceled(struct req *req)
 {
-	if (!req->moved)
-		req->cflags = 0; /* of a completion long posted */
-	else if (req->claim.kind != KBUF_NONE)
+	if (req->moved && req->claim.kind != KBUF_NONE)
 		req_commit(req, req->moved, ISSUE_NONBLOCK);
 	req_finish_with(req, req->moved ? (int32_t)req->moved : -ECANCELED);
 }

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "engine/req.h"
 
+#include <sys/socket.h>
+
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/sys.h"
 #include "engine/cq.h"
 #include "engine/ctx.h"
 #include "engine/files.h"
@@ -115,8 +118,9 @@ static void req_settle_debts(struct req *req)
 	/* An ended file's duplicate would keep the peer waiting. */
 	if (ended)
 		reactor_release(&ctx->reactor, req->fd);
+	/* What it kept while it waited is told, cancelled or not. */
 	if (req->claim.kind != KBUF_NONE)
-		req_recycle(req, ISSUE_NONBLOCK);
+		req_commit(req, req->moved, ISSUE_NONBLOCK);
 	if (req->sqe_flags & IOSQE_ASYNC)
 		ctx->posted_async = true;
 }
@@ -173,6 +177,7 @@ bool req_post_more(struct req *req, int32_t res, uint32_t cflags)
 		return false;
 	cq_post(req->ctx, req->user_data, res, cflags | IORING_CQE_F_MORE,
 		req->big_cqe);
+	req->cflags = 0; /* told; the next completion has its own */
 	return true;
 }
 
@@ -202,6 +207,16 @@ static void claim_unlock(struct req *req, uint32_t issue_flags) UNCHECKED_LOCKS
 bool req_file_is_open(const struct req *req)
 {
 	return fd_is_open(req_io_fd(req));
+}
+
+int req_socket_error(const struct req *req, int err)
+{
+	int type = 0;
+	socklen_t bytes = sizeof(type);
+	long said = SYS_5(SYS_getsockopt, req_io_fd(req), SOL_SOCKET, SO_TYPE,
+			  &type, &bytes);
+
+	return said == -EBADF || said == -ENOTSOCK ? (int)said : err;
 }
 
 /* S6: on a worker, or as if on one. A multishot is never really there. */

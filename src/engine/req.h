@@ -208,6 +208,12 @@ int req_io_fd(const struct req *req);
 /* Is there a file behind it? Asked when an operation failed otherwise. */
 bool req_file_is_open(const struct req *req);
 
+/*
+ * A socket operation failed with @err before it asked its file: -EBADF or
+ * -ENOTSOCK when the file alone would have failed it, else @err.
+ */
+int req_socket_error(const struct req *req, int err);
+
 /* Allocate req->extra. NULL when out of memory. */
 void *req_extra(struct req *req, size_t bytes);
 

@@ -21,6 +21,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -38,11 +39,16 @@ struct recv_cmd {
 	struct msg *msg; /* RECVMSG */
 	uint64_t user_msghdr;
 	uint32_t want_bytes;
+	uint32_t cap_bytes; /* multishot: of each but the first completion */
 	uint32_t msg_flags;
 	uint32_t name_bytes; /* multishot RECVMSG: sizes of the areas */
 	uint32_t control_bytes;
 	uint8_t kind;
 	bool bundles;
+	bool cut; /* the last message did not fit */
+	bool was_cut; /* a bundle's try before a wait: claim.cut */
+	bool was_empty; /* and that it took the last of the group */
+	bool never; /* ends with EAGAIN, untried */
 	uint32_t waiting; /* in the socket, as far as known */
 };
 
@@ -70,9 +76,14 @@ static int common_prep(struct req *req, const struct io_uring_sqe *sqe)
 		return -EINVAL;
 	if (sqe->ioprio & ~IOPRIO_FLAGS)
 		return -EINVAL;
-	if (sqe->ioprio & IORING_RECVSEND_POLL_FIRST)
-		req->flags |= REQ_F_POLL_FIRST;
 	memset(c, 0, sizeof(*c));
+	/* To wait first, but not to wait: nothing can be tried. */
+	if (sqe->ioprio & IORING_RECVSEND_POLL_FIRST) {
+		if (sqe->op_flags & MSG_DONTWAIT)
+			c->never = true;
+		else
+			req->flags |= REQ_F_POLL_FIRST;
+	}
 	c->msg_flags = sqe->op_flags;
 	c->want_bytes = sqe->len;
 	if (sqe->len > INT32_MAX)
@@ -87,6 +98,7 @@ int recv_prep(struct req *req, const struct io_uring_sqe *sqe)
 
 	c->one.iov_base = (void *)(uintptr_t)sqe->addr;
 	c->one.iov_len = sqe->len;
+	c->cap_bytes = sqe->len; /* a vector's length counts once (6.18) */
 	/* Without buffers to choose from the flag says nothing. */
 	c->bundles = sqe->ioprio & IORING_RECVSEND_BUNDLE &&
 		     sqe->flags & IOSQE_BUFFER_SELECT;
@@ -138,8 +150,26 @@ int recvmsg_prep(struct req *req, const struct io_uring_sqe *sqe)
 
 /* ---- one try, without multishot's header ---- */
 
-static long recv_once(const struct req *req, const struct recv_cmd *c)
+static long recvmsg_call(const struct req *req, struct recv_cmd *c,
+			 struct msghdr *h)
 {
+	long n = SYS_3(SYS_recvmsg, req_io_fd(req), h,
+		       c->msg_flags | MSG_DONTWAIT);
+
+	c->cut = n >= 0 && h->msg_flags & (MSG_TRUNC | MSG_CTRUNC);
+	return n;
+}
+
+static long recv_once(const struct req *req, struct recv_cmd *c)
+{
+	/* Only a message says whether a datagram was cut, and its chain ends.
+	 */
+	if (unlikely(c->msg_flags & MSG_WAITALL) &&
+	    req->sqe_flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK)) {
+		struct msghdr h = {.msg_iov = &c->one, .msg_iovlen = 1};
+
+		return recvmsg_call(req, c, &h);
+	}
 	return SYS_6(SYS_recvfrom, req_io_fd(req), c->one.iov_base,
 		     c->one.iov_len, c->msg_flags | MSG_DONTWAIT, NULL, NULL);
 }
@@ -158,12 +188,12 @@ static int tell_msghdr(const struct recv_cmd *c, const struct msghdr *h)
 	return 0;
 }
 
-static long recvmsg_once(const struct req *req, const struct recv_cmd *c)
+static long recvmsg_once(const struct req *req, struct recv_cmd *c)
 {
 	struct msghdr h = c->msg->header;
 	long n;
 
-	n = SYS_3(SYS_recvmsg, req_io_fd(req), &h, c->msg_flags | MSG_DONTWAIT);
+	n = recvmsg_call(req, c, &h);
 	if (n >= 0 && tell_msghdr(c, &h) < 0)
 		return -EFAULT;
 	return n;
@@ -171,7 +201,7 @@ static long recvmsg_once(const struct req *req, const struct recv_cmd *c)
 
 /* ---- one try of a multishot RECVMSG (S13) ---- */
 
-static long recvmsg_divided(const struct req *req, const struct recv_cmd *c)
+static long recvmsg_divided(const struct req *req, struct recv_cmd *c)
 {
 	struct io_uring_recvmsg_out out;
 	char *base = c->one.iov_base;
@@ -182,7 +212,7 @@ static long recvmsg_divided(const struct req *req, const struct recv_cmd *c)
 	long n;
 
 	if (header_bytes > c->one.iov_len)
-		return -EFAULT;
+		return req_socket_error(req, -EFAULT);
 	payload.iov_base = base + header_bytes;
 	payload.iov_len = c->one.iov_len - header_bytes;
 	h = (struct msghdr){
@@ -193,7 +223,7 @@ static long recvmsg_divided(const struct req *req, const struct recv_cmd *c)
 		.msg_iov = &payload,
 		.msg_iovlen = 1,
 	};
-	n = SYS_3(SYS_recvmsg, req_io_fd(req), &h, c->msg_flags | MSG_DONTWAIT);
+	n = recvmsg_call(req, c, &h);
 	if (n < 0)
 		return n;
 	out.namelen = h.msg_namelen;
@@ -219,6 +249,24 @@ static long try_once(struct req *req, struct recv_cmd *c)
 
 /* ---- buffers ---- */
 
+/*
+ * S10: a worker has used it up, other receives leave it. RECVMSG leaves it,
+ * too, but tells its id (6.18).
+ */
+static int no_address(struct req *req, const struct recv_cmd *c, uint32_t flags)
+{
+	if (req->claim.kind == KBUF_TAKEN) {
+		req_commit(req, 0, flags);
+		return -ENOBUFS;
+	}
+	if (c->msg)
+		req->cflags |= IORING_CQE_F_BUFFER |
+			       (uint32_t)req->claim.bid
+				       << IORING_CQE_BUFFER_SHIFT;
+	req_recycle(req, flags);
+	return -ENOBUFS;
+}
+
 static int take_buffer(struct req *req, struct recv_cmd *c, uint32_t flags)
 {
 	int err;
@@ -229,12 +277,13 @@ static int take_buffer(struct req *req, struct recv_cmd *c, uint32_t flags)
 	err = req_claim(req, c->want_bytes, false, flags);
 	if (err < 0)
 		return err;
-	if (!req->claim.addr) {
-		req_recycle(req, flags);
-		return -ENOBUFS; /* S10 */
-	}
+	if (!req->claim.addr)
+		return no_address(req, c, flags);
 	c->one.iov_base = (void *)(uintptr_t)req->claim.addr;
 	c->one.iov_len = req->claim.len;
+	/* On a live 6.18 a try says how much the one after a wait asks for. */
+	if (!c->msg)
+		c->want_bytes = req->claim.len;
 	if (c->msg) {
 		c->msg->vectors[0] = c->one;
 		c->msg->header.msg_iovlen = 1;
@@ -300,7 +349,9 @@ static uint32_t nonempty(const struct req *req, struct recv_cmd *c, long n)
 {
 	int waiting = 0;
 
-	if (n < 0 || (n && (size_t)n < room_of(c)))
+	if (n < 0)
+		return 0;
+	if (n && (size_t)n < room_of(c) && !(c->msg_flags & MSG_PEEK))
 		return 0;
 	learn_kind(req, c);
 	if (c->kind != KIND_STREAM)
@@ -326,7 +377,7 @@ static int conclude(struct req *req, struct recv_cmd *c, long n, uint32_t flags)
 			req_recycle(req, flags);
 	}
 	req->res = total || n >= 0 ? (int32_t)total : (int32_t)n;
-	if (n < 0 || (waits_for_all(c) && (size_t)n < room_of(c)))
+	if (n < 0 || (waits_for_all(c) && ((size_t)n < room_of(c) || c->cut)))
 		req->flags |= REQ_F_FAIL_LINK;
 	return ISSUE_DONE;
 }
@@ -334,11 +385,23 @@ static int conclude(struct req *req, struct recv_cmd *c, long n, uint32_t flags)
 /* One try: ISSUE_DONE with the answer in *@n, or what else to do. */
 static int attempt(struct req *req, struct recv_cmd *c, uint32_t flags, long *n)
 {
-	int err = take_buffer(req, c, flags);
+	int err = 0, said;
 
-	if (err < 0)
-		return req_file_is_open(req) ? err : -EBADF;
+	/* On a worker the choice is final (S6), so the file comes first. */
+	if (unlikely(req->sqe_flags & IOSQE_ASYNC))
+		err = req_socket_error(req, 0);
+	if (!err)
+		err = take_buffer(req, c, flags);
+	if (err < 0) {
+		said = req_socket_error(req, err);
+		if (said != err)
+			req->cflags = 0;
+		return said;
+	}
 	*n = try_once(req, c);
+	/* That the file is no socket comes before a chosen buffer. */
+	if (unlikely(*n == -EFAULT) && req->claim.kind != KBUF_NONE)
+		*n = req_socket_error(req, -EFAULT);
 	if (*n != -EAGAIN || c->msg_flags & MSG_DONTWAIT)
 		return ISSUE_DONE;
 	/* Waiting holds no buffer, unless bytes are in it (S1, S8). */
@@ -377,6 +440,7 @@ static bool drained(const struct req *req, const struct recv_cmd *c)
 
 static int recv_multishot(struct req *req, struct recv_cmd *c, uint32_t flags)
 {
+	bool empty;
 	long n;
 	int said;
 
@@ -390,12 +454,15 @@ static int recv_multishot(struct req *req, struct recv_cmd *c, uint32_t flags)
 			return conclude(req, c, n, flags);
 		req->cflags |= nonempty(req, c, n);
 		req_commit(req, (uint32_t)n, flags);
+		empty = drained(req, c);
 		if (!req_post_more(req, (int32_t)n, req->cflags)) {
 			req->res = (int32_t)n;
 			return ISSUE_DONE;
 		}
-		if (drained(req, c))
-			return ISSUE_AGAIN;
+		c->want_bytes = c->cap_bytes;
+		if (empty)
+			return c->msg_flags & MSG_DONTWAIT ? -EAGAIN
+							   : ISSUE_AGAIN;
 	}
 	return ISSUE_MORE;
 }
@@ -419,7 +486,7 @@ static int bundle_pass(struct req *req, struct recv_cmd *c, uint32_t want,
 	struct msghdr h;
 
 	if (err < 0)
-		return req_file_is_open(req) ? err : -EBADF;
+		return req_socket_error(req, err);
 	h = (struct msghdr){.msg_iov = b->vectors, .msg_iovlen = b->count};
 	*n = SYS_3(SYS_recvmsg, req_io_fd(req), &h,
 		   c->msg_flags | MSG_DONTWAIT);
@@ -427,9 +494,13 @@ static int bundle_pass(struct req *req, struct recv_cmd *c, uint32_t want,
 		bundle_recycle(req);
 	else
 		*cflags = bundle_commit(req, (uint32_t)*n);
-	if (*n == -EAGAIN && !(c->msg_flags & MSG_DONTWAIT))
-		return ISSUE_AGAIN;
-	return ISSUE_DONE;
+	if (*n != -EAGAIN || c->msg_flags & MSG_DONTWAIT)
+		return ISSUE_DONE;
+	/* As in take_buffer(): the try says how the next one goes. */
+	c->want_bytes = b->claim.bytes;
+	c->was_empty = b->emptied;
+	c->was_cut = b->claim.cut;
+	return ISSUE_AGAIN;
 }
 
 /*
@@ -441,10 +512,25 @@ static bool worth_another(const struct req *req, struct recv_cmd *c, long n)
 	const struct bundle *b = bundle_of(req);
 
 	c->waiting = 0;
-	if ((uint32_t)n < b->claim.bytes)
+	/* The kernel counts what waits in streams alone. */
+	if ((uint32_t)n < b->claim.bytes || c->kind != KIND_STREAM)
 		return false;
 	c->waiting = bytes_waiting(req);
-	return !b->claim.cut && !b->emptied && c->waiting > 1;
+	/* Of many, each is no longer than asked. */
+	if (req->flags & REQ_F_MULTISHOT && c->cap_bytes &&
+	    (uint32_t)n >= c->cap_bytes)
+		return false;
+	if (b->claim.cut || b->emptied || c->was_cut || c->was_empty)
+		return false;
+	return c->waiting > 1;
+}
+
+/* What was asked for or what waits, whichever is less; 0: neither is known. */
+static uint32_t bundle_wants(const struct recv_cmd *c)
+{
+	if (!c->waiting || (c->want_bytes && c->want_bytes < c->waiting))
+		return c->want_bytes;
+	return c->waiting;
 }
 
 /* One completion's worth: ISSUE_DONE with *@total received. */
@@ -455,8 +541,7 @@ static int bundle_receive(struct req *req, struct recv_cmd *c, long *total)
 	int said;
 
 	req->cflags = 0;
-	said = bundle_pass(req, c, c->waiting ? c->waiting : c->want_bytes,
-			   total, &req->cflags);
+	said = bundle_pass(req, c, bundle_wants(c), total, &req->cflags);
 	if (said != ISSUE_DONE || *total <= 0)
 		return said;
 	if (worth_another(req, c, *total) &&
@@ -474,7 +559,8 @@ static int bundle_receive(struct req *req, struct recv_cmd *c, long *total)
 
 static int bundle_conclude(struct req *req, struct recv_cmd *c, long total)
 {
-	if (!total && (bytes_waiting(req) || tcp_ended(req)))
+	if (!total && c->kind == KIND_STREAM &&
+	    (bytes_waiting(req) || tcp_ended(req)))
 		req->cflags |= IORING_CQE_F_SOCK_NONEMPTY;
 	req->res = (int32_t)total;
 	if (total < 0 || (waits_for_all(c) && (uint32_t)total < c->want_bytes))
@@ -482,22 +568,35 @@ static int bundle_conclude(struct req *req, struct recv_cmd *c, long total)
 	return ISSUE_DONE;
 }
 
+static bool readable(const struct req *req)
+{
+	struct pollfd look = {.fd = req_io_fd(req), .events = POLLIN};
+
+	return SYS_3(SYS_poll, &look, 1, 0) != 0;
+}
+
 static int recv_bundle(struct req *req, struct recv_cmd *c)
 {
+	bool empty;
 	long total;
 	int said;
 
 	learn_kind(req, c);
 	for (int i = 0; i < MULTISHOT_SHARE; i++) {
 		said = bundle_receive(req, c, &total);
+		/* Out of buffers is no end while nothing is there for one. */
+		if (said == -ENOBUFS && i && !readable(req))
+			return ISSUE_AGAIN;
 		if (said != ISSUE_DONE)
 			return said;
+		empty = drained(req, c);
 		/* A ring that ran out has nothing for another completion. */
 		if (!(req->flags & REQ_F_MULTISHOT) || total <= 0 ||
-		    bundle_of(req)->emptied ||
+		    bundle_of(req)->emptied || c->was_empty ||
 		    !req_post_more(req, (int32_t)total, req->cflags))
 			return bundle_conclude(req, c, total);
-		if (drained(req, c))
+		c->want_bytes = c->cap_bytes;
+		if (empty)
 			return ISSUE_AGAIN;
 	}
 	return ISSUE_MORE;
@@ -507,6 +606,8 @@ int recv_issue(struct req *req, uint32_t issue_flags)
 {
 	struct recv_cmd *c = req_cmd(req, struct recv_cmd);
 
+	if (unlikely(c->never))
+		return req_file_is_open(req) ? -EAGAIN : -EBADF;
 	if (c->bundles)
 		return recv_bundle(req, c);
 	if (req->flags & REQ_F_MULTISHOT)

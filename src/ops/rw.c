@@ -11,9 +11,9 @@
  * memory; disks go to a worker.
  *
  * A stream has no positions: preadv2 answers ESPIPE to an offset, and the call
- * is made again with -1, "where the file stands". A seekable file that moved
- * less than was asked is asked for the rest, until it has no more (a short
- * read must mean the end of the file).
+ * is made again with -1, "where the file stands" (a socket refuses any but 0).
+ * A seekable file that moved less than was asked is asked for the rest, until
+ * it has no more (a short read must mean the end of the file).
  *
  * Buffers (S5, S6): the buffer is claimed when the transfer is tried. On a
  * file that can't be polled it counts as consumed from then on, whatever comes
@@ -110,6 +110,15 @@ static int single_prep(struct req *req, const struct io_uring_sqe *sqe,
 	return err < 0 ? err : check_attributes(sqe);
 }
 
+static bool addresses_ok(const struct rw_cmd *c)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (!fault_range_ok((uintptr_t)c->vectors[i].iov_base,
+				    c->vectors[i].iov_len))
+			return false;
+	return true;
+}
+
 static int vector_prep(struct req *req, const struct io_uring_sqe *sqe,
 		       bool writes)
 {
@@ -121,6 +130,8 @@ static int vector_prep(struct req *req, const struct io_uring_sqe *sqe,
 	c->count = sqe->len;
 	if (!(sqe->flags & IOSQE_BUFFER_SELECT)) {
 		err = iov_import(req, sqe->addr, sqe->len, &c->vectors);
+		if (!err && !addresses_ok(c))
+			err = -EFAULT;
 		return err < 0 ? err : check_attributes(sqe);
 	}
 	if (sqe->len != 1)
@@ -190,16 +201,25 @@ static long transfer(const struct req *req, const struct rw_cmd *c,
 		     position >> 32, flags);
 }
 
-/* The same, where positions may mean nothing. */
+static bool is_socket(const struct req *req)
+{
+	struct stat st;
+
+	return SYS_2(SYS_fstat, req_io_fd(req), &st) == 0 &&
+	       S_ISSOCK(st.st_mode);
+}
+
+/* The same, where positions mean nothing; sockets want none but 0. */
 static long transfer_anywhere(struct req *req, struct rw_cmd *c, uint32_t flags)
 {
 	long n = transfer(req, c, c->position, flags);
 
-	if (n == -ESPIPE) {
-		c->position = STREAM_POSITION;
-		n = transfer(req, c, c->position, flags);
-	}
-	return n;
+	if (n != -ESPIPE)
+		return n;
+	if (c->position && is_socket(req))
+		return addresses_ok(c) ? n : -EFAULT;
+	c->position = STREAM_POSITION;
+	return transfer(req, c, c->position, flags);
 }
 
 /* Can anybody wait for this file? Then a short transfer is an answer. */
@@ -301,7 +321,8 @@ static int move(struct req *req, uint32_t issue_flags)
  * The end: bytes, the end of the file, or an error. Bytes and the end consume
  * the buffer. An error leaves a ring's entry where it is if the file could be
  * waited for; what can't be retried later (S6) has consumed it, and so has a
- * classic buffer, come what may (the kernel's READ never puts one back).
+ * classic buffer, come what may (the kernel's READ never puts one back; its
+ * READ_MULTISHOT, whose end has no buffer, does).
  */
 static void settle_buffer(struct req *req, uint32_t issue_flags)
 {
@@ -314,8 +335,8 @@ static void settle_buffer(struct req *req, uint32_t issue_flags)
 		return;
 	}
 	waits = pollable(req);
-	if (req->claim.kind == KBUF_RING && waits &&
-	    (req->res < 0 || (!req->res && req->flags & REQ_F_MULTISHOT)))
+	if ((req->res <= 0 && req->flags & REQ_F_MULTISHOT) ||
+	    (req->claim.kind == KBUF_RING && waits && req->res < 0))
 		req_recycle(req, issue_flags);
 	else
 		req_commit(req, waits ? moved : asked, issue_flags);
@@ -332,6 +353,9 @@ static int claim_for(struct req *req, struct rw_cmd *c, uint32_t issue_flags)
 		err = req_claim(req, c->want_bytes, false, issue_flags);
 		if (err < 0)
 			return err;
+		/* On a live 6.18 a try says how much the next asks for. */
+		if (!(req->flags & REQ_F_MULTISHOT))
+			c->want_bytes = req->claim.len;
 	}
 	c->one.iov_base = (void *)(uintptr_t)req->claim.addr;
 	c->one.iov_len = req->claim.len;
@@ -343,13 +367,13 @@ static int claim_for(struct req *req, struct rw_cmd *c, uint32_t issue_flags)
 /*
  * It will be tried again, perhaps on a worker. A ring's entry stays in the
  * ring, unless some of it is filled (S8); a classic buffer stays with the
- * request, as the kernel's READ keeps it.
+ * request, as the kernel's READ keeps it and READ_MULTISHOT doesn't.
  */
 static void keep_or_return(struct req *req, uint32_t issue_flags)
 {
 	if (req->moved)
 		req_hold(req, issue_flags);
-	else if (req->claim.kind == KBUF_RING)
+	else if (req->claim.kind == KBUF_RING || req->flags & REQ_F_MULTISHOT)
 		req_recycle(req, issue_flags);
 }
 
@@ -424,6 +448,13 @@ int fixed_issue(struct req *req, uint32_t issue_flags)
 	return move(req, issue_flags);
 }
 
+static bool readable(const struct req *req)
+{
+	struct pollfd look = {.fd = req_io_fd(req), .events = POLLIN};
+
+	return SYS_3(SYS_poll, &look, 1, 0) != 0;
+}
+
 /* One completion; says whether to go on. */
 static bool multishot_one(struct req *req, uint32_t issue_flags, int *said)
 {
@@ -441,8 +472,13 @@ int read_multishot_issue(struct req *req, uint32_t issue_flags)
 
 	if (!pollable(req))
 		return req_file_is_open(req) ? -EBADFD : -EBADF;
-	for (int i = 0; i < MULTISHOT_SHARE; i++)
-		if (!multishot_one(req, issue_flags, &said))
-			return said;
+	for (int i = 0; i < MULTISHOT_SHARE; i++) {
+		if (multishot_one(req, issue_flags, &said))
+			continue;
+		/* Out of buffers is no end while nothing is there for one. */
+		if (said == -ENOBUFS && i && !readable(req))
+			return ISSUE_AGAIN;
+		return said;
+	}
 	return ISSUE_MORE;
 }

@@ -20,8 +20,8 @@
 #include "engine/ctx.h"
 #include "engine/iov.h"
 
-/* Completions of one bundling send in one turn (S12). */
-#define BUNDLES_SHARE 32
+/* Completions of one bundling send in one turn: until the CQ is full. */
+#define BUNDLES_SHARE IORING_MAX_CQ_ENTRIES
 
 struct send_cmd {
 	struct iovec one;
@@ -30,7 +30,10 @@ struct send_cmd {
 	uint32_t msg_flags;
 	bool to_address; /* SEND with one: kept in msg->name */
 	bool bundles;
-	bool holds; /* a bundle that is not yet sent */
+	bool never; /* ends with EAGAIN, untried */
+	bool waited; /* a bundle, for the socket */
+	bool twice; /* answers again, with nothing, as the kernel does */
+	bool holds; /* has its buffer, or a bundle that is not yet sent */
 };
 
 #define IOPRIO_FLAGS (IORING_RECVSEND_POLL_FIRST | IORING_RECVSEND_BUNDLE)
@@ -41,9 +44,14 @@ static int common_prep(struct req *req, const struct io_uring_sqe *sqe)
 
 	if (sqe->ioprio & ~IOPRIO_FLAGS)
 		return -EINVAL;
-	if (sqe->ioprio & IORING_RECVSEND_POLL_FIRST)
-		req->flags |= REQ_F_POLL_FIRST;
 	memset(c, 0, sizeof(*c));
+	/* To wait first, but not to wait: nothing can be tried. */
+	if (sqe->ioprio & IORING_RECVSEND_POLL_FIRST) {
+		if (sqe->op_flags & MSG_DONTWAIT)
+			c->never = true;
+		else
+			req->flags |= REQ_F_POLL_FIRST;
+	}
 	c->msg_flags = sqe->op_flags | MSG_NOSIGNAL;
 	c->want_bytes = sqe->len;
 	return sqe->len > INT32_MAX ? -EINVAL : 0;
@@ -84,6 +92,7 @@ int send_prep(struct req *req, const struct io_uring_sqe *sqe)
 		return -EFAULT;
 	c->bundles = sqe->ioprio & IORING_RECVSEND_BUNDLE &&
 		     sqe->flags & IOSQE_BUFFER_SELECT;
+	c->twice = sqe->ioprio & IORING_RECVSEND_BUNDLE && !c->bundles;
 	if (c->bundles)
 		return sqe->addr2 ? -EINVAL : bundle_prepare(req);
 	return sqe->addr2 ? keep_address(req, c, sqe) : 0;
@@ -110,16 +119,28 @@ int sendmsg_prep(struct req *req, const struct io_uring_sqe *sqe)
 
 static int take_buffer(struct req *req, struct send_cmd *c, uint32_t flags)
 {
+	uint32_t want = c->want_bytes;
 	int err;
 
-	if (!(req->sqe_flags & IOSQE_BUFFER_SELECT) ||
-	    req->claim.kind != KBUF_NONE || req->moved)
+	if (!(req->sqe_flags & IOSQE_BUFFER_SELECT) || c->holds)
 		return 0;
 	if (!kbuf_group_exists(req->ctx->kbuf, req->buf_group))
 		return -ENOENT; /* B2 */
-	err = req_claim(req, c->want_bytes, true, flags);
+	/* A live 6.18 sends all of a classic buffer, whatever was asked. */
+	if (kbuf_group_is_classic(req->ctx->kbuf, req->buf_group))
+		want = 0;
+	err = req_claim(req, want, false, flags);
 	if (err < 0)
 		return err;
+	if (!req->claim.len) {
+		req_recycle(req, flags);
+		return -ENOBUFS; /* B3 */
+	}
+	if (!req->claim.addr && req->claim.kind == KBUF_CLASSIC) {
+		req_commit(req, 0, flags);
+		return -ENOBUFS; /* S10 */
+	}
+	c->holds = true;
 	c->one.iov_base = (void *)(uintptr_t)req->claim.addr;
 	c->one.iov_len = req->claim.len;
 	if (c->msg && !c->to_address) {
@@ -127,6 +148,18 @@ static int take_buffer(struct req *req, struct send_cmd *c, uint32_t flags)
 		c->msg->header.msg_iovlen = 1;
 	}
 	return 0;
+}
+
+/*
+ * After the first try the buffer is consumed (B4), sent or not, unless the file
+ * is none that could send: that is looked at before a buffer is.
+ */
+static void keep_buffer(struct req *req, long n, uint32_t flags)
+{
+	if (n == -ENOTSOCK || n == -EBADF)
+		req_recycle(req, flags);
+	else
+		req_hold(req, flags);
 }
 
 static long try_once(const struct req *req, struct send_cmd *c)
@@ -214,18 +247,23 @@ static int bundle_send(struct req *req, struct send_cmd *c, long *n)
 	int said;
 
 	if (!c->holds) {
+		req->cflags = 0;
+		said = req_socket_error(req, 0);
+		if (said < 0)
+			return said;
 		said = bundle_claim(
 			req, c->want_bytes ? c->want_bytes : INT32_MAX, true);
 		if (said < 0)
-			return req_file_is_open(req) ? said : -EBADF;
+			return said;
 		c->holds = true;
+		/* All of it is committed, and said so should it not be sent. */
+		req->cflags = bundle_commit(req, bundle_of(req)->claim.bytes);
 	}
 	said = bundle_push(req, c, n);
 	if (said != ISSUE_DONE)
 		return said;
 	c->holds = false;
 	c->want_bytes = 0; /* after the first bundle: all there is */
-	req->cflags = bundle_commit(req, req->moved);
 	return ISSUE_DONE;
 }
 
@@ -239,14 +277,17 @@ static int bundle_conclude(struct req *req, long n)
 
 static int send_bundle(struct req *req, struct send_cmd *c)
 {
-	long n;
+	long n = 0;
 	int said;
 
-	for (int i = 0; i < BUNDLES_SHARE; i++) {
+	for (uint32_t i = 0; i < BUNDLES_SHARE; i++) {
 		said = bundle_send(req, c, &n);
+		c->waited |= said == ISSUE_AGAIN;
 		if (said != ISSUE_DONE)
 			return said;
-		if (n < 0 || bundle_of(req)->emptied ||
+		/* One that has waited ends with one more (6.18). */
+		if (n < 0 || bundle_of(req)->emptied || c->waited ||
+		    req->flags & REQ_F_POLL_FIRST ||
 		    !req_post_more(req, (int32_t)n, req->cflags))
 			return bundle_conclude(req, n);
 		req->moved = 0;
@@ -261,10 +302,11 @@ static int send_plain(struct req *req, struct send_cmd *c, uint32_t issue_flags)
 	long n;
 
 	if (err < 0)
-		return req_file_is_open(req) ? err : -EBADF;
+		return req_socket_error(req, err);
 	for (;;) {
 		left = left_of(c);
 		n = try_once(req, c);
+		keep_buffer(req, n, issue_flags);
 		if (n == -EAGAIN && !(c->msg_flags & MSG_DONTWAIT))
 			return ISSUE_AGAIN;
 		if (n <= 0 || (size_t)n >= left ||
@@ -275,10 +317,31 @@ static int send_plain(struct req *req, struct send_cmd *c, uint32_t issue_flags)
 	}
 }
 
+/*
+ * A bundle without buffers to choose from: what was sent, and then, since a
+ * bundle goes on, an end with nothing.
+ */
+static int send_twice(struct req *req, struct send_cmd *c, uint32_t issue_flags)
+{
+	int said = send_plain(req, c, issue_flags);
+
+	if (said != ISSUE_DONE || req->res <= 0 ||
+	    !req_post_more(req, req->res, req->cflags))
+		return said;
+	c->twice = false;
+	c->one.iov_len = 0;
+	req->moved = 0;
+	return send_plain(req, c, issue_flags);
+}
+
 int send_issue(struct req *req, uint32_t issue_flags)
 {
 	struct send_cmd *c = req_cmd(req, struct send_cmd);
 
+	if (unlikely(c->never))
+		return req_file_is_open(req) ? -EAGAIN : -EBADF;
+	if (unlikely(c->twice))
+		return send_twice(req, c, issue_flags);
 	return c->bundles ? send_bundle(req, c)
 			  : send_plain(req, c, issue_flags);
 }
