@@ -35,6 +35,7 @@ static struct {
 	const char *keep;
 	const char *replay; /* a directory of programs to begin with */
 	bool tap;
+	bool verbose;
 } options = {.jobs = 1, .differences = 5};
 
 struct job {
@@ -250,6 +251,8 @@ static void replay(const char *path)
 	} else if (!options.tap) {
 		printf("same: %s\n", path);
 	}
+	for (uint32_t i = 0; options.verbose && i < bench->right.count; i++)
+		event_print(&bench->right.events[i], stdout);
 	programs++;
 	operations += bench->right.steps;
 	verdict_line(verdict == VERDICT_SAME, path);
@@ -294,6 +297,8 @@ static void usage(FILE *to)
 	      "  --keep DIR       store shrunk programs there\n"
 	      "  --replay DIR     first the programs that are stored there\n"
 	      "  --tap            speak TAP, for a test runner\n"
+	      "  --verbose        print what polyring answered to given "
+	      "programs\n"
 	      "  --show N         print program N of the seed, and end\n",
 	      to);
 }
@@ -325,6 +330,7 @@ static const struct option long_options[] = {
 	{"keep", required_argument, NULL, 'k'},
 	{"replay", required_argument, NULL, 'r'},
 	{"tap", no_argument, NULL, 't'},
+	{"verbose", no_argument, NULL, 'v'},
 	{"show", required_argument, NULL, 'n'},
 	{"help", no_argument, NULL, 'h'},
 	{0},
@@ -360,6 +366,9 @@ static bool set_option(int option)
 		return true;
 	case 't':
 		options.tap = true;
+		return true;
+	case 'v':
+		options.verbose = true;
 		return true;
 	case 'n':
 		show(number);

@@ -20,6 +20,8 @@
  *   same reason; more than one to the same may pile up.
  * - Completions that come together are compared in order of their requests:
  *   the order among requests isn't promised. Of one request it is.
+ * - A chain ends with the submission it is in; the kernel would hand the rest
+ *   to a worker.
  * - A request goes to a worker only when it can be done at once, and then it
  *   is waited for.
  *
@@ -78,6 +80,7 @@ static struct {
 	struct ring ring;
 	struct group groups[GROUPS];
 	struct channel_state channels[CHANNEL_COUNT];
+	struct io_uring_sqe *last; /* of those queued */
 	uint32_t step;
 	bool full;
 	int dirty; /* the channel written to since the ring settled, or -1 */
@@ -323,6 +326,10 @@ static void settle_after(uint32_t wait)
 	uint32_t count = 0;
 	int idle = 0;
 
+	/* An open chain would go to a worker. */
+	if (p.last)
+		p.last->flags &= (uint8_t) ~(IOSQE_IO_LINK | IOSQE_IO_HARDLINK);
+	p.last = NULL;
 	store_release(p.ring.sq_tail, p.ring.next);
 	while (idle < 2 && count < SETTLED_MOST) {
 		uint32_t had = count;
@@ -599,6 +606,13 @@ static void set_entry(struct group *group, uint32_t slot, uint64_t addr,
 	struct io_uring_buf *entry =
 		group->memory->first + (slot & (group->entries - 1));
 
+	/*
+	 * An address beyond user space: a system call finds it while it
+	 * gathers its vectors, 6.18 when bytes reach it. Scenarios have the
+	 * simple cases.
+	 */
+	if (addr == address_of(ADDRESS_KERNEL))
+		addr = address_of(ADDRESS_NOWHERE);
 	entry->addr = addr;
 	entry->len = (uint32_t)len;
 	entry->bid = (uint16_t)bid;
@@ -682,6 +696,7 @@ static struct io_uring_sqe *request(enum io_uring_op op, int fd, uint64_t addr,
 	sqe = sqe_new(&p.ring, op, fd, (void *)(uintptr_t)addr, (uint32_t)len,
 		      off);
 	sqe->user_data = p.step + 1;
+	p.last = sqe;
 	return sqe;
 }
 
@@ -705,11 +720,23 @@ static bool may_go_async(const struct io_uring_sqe *sqe)
 	return !sqe->ioprio && !sqe->op_flags && poll(&look, 1, 0) == 1;
 }
 
+/*
+ * Posts many completions, and shares the group's buffers with others of its
+ * batch in an order that nobody promises: it goes alone.
+ */
+static bool goes_alone(const struct io_uring_sqe *sqe)
+{
+	return sqe->opcode == IORING_OP_READ_MULTISHOT ||
+	       sqe->ioprio & (IORING_RECV_MULTISHOT | IORING_RECVSEND_BUNDLE);
+}
+
 /* What comes after a request; @then is always its last field. */
 static void follow(struct io_uring_sqe *sqe, uint64_t then)
 {
 	uint32_t wait = 0;
 
+	if (goes_alone(sqe))
+		then = THEN_GO;
 	switch (then) {
 	case THEN_HOLD:
 		return;
@@ -742,8 +769,17 @@ static void set_select(struct io_uring_sqe *sqe, const struct step *step,
 	sqe->buf_group = (uint16_t)step_value(step, 1);
 }
 
-static void set_ioprio(struct io_uring_sqe *sqe, uint64_t how)
+/*
+ * What is no socket fails some time later with POLL_FIRST, and a file on a
+ * worker. With a small CQ a multishot bundle ends when 6.18's task work says.
+ */
+static void set_ioprio(struct io_uring_sqe *sqe, const struct step *step,
+		       uint64_t how)
 {
+	if (step_value(step, 0) >= CHANNEL_PIPE)
+		how &= ~(uint64_t)HOW_POLL_FIRST;
+	if (how & HOW_MULTISHOT && p.ring.params.cq_entries < 256)
+		how &= ~(uint64_t)HOW_BUNDLE;
 	if (how & HOW_MULTISHOT)
 		sqe->ioprio |= IORING_RECV_MULTISHOT;
 	if (how & HOW_BUNDLE)
@@ -760,10 +796,20 @@ static uint32_t receive_flags_of(const struct step *step, uint64_t how)
 	/* Would see the same bytes for ever. */
 	if (how & HOW_MULTISHOT)
 		flags &= ~(uint32_t)MSG_PEEK;
+	/* After a datagram 6.18 would wait although another is there. */
+	if (how & HOW_MULTISHOT && how & HOW_BUNDLE)
+		flags &= ~(uint32_t)MSG_DONTWAIT;
 	/* See fragile_waits(); a bundle completes short, by design. */
 	if (how & HOW_BUNDLE || group_of(step, 1)->kind == GROUP_INC)
 		flags &= ~(uint32_t)(MSG_WAITALL | MSG_TRUNC);
 	return flags;
+}
+
+/* See goes_alone(). */
+static void before_many(uint64_t how)
+{
+	if (how & (HOW_MULTISHOT | HOW_BUNDLE) && queued())
+		settle();
 }
 
 static void do_provide(const struct step *step)
@@ -796,11 +842,12 @@ static void do_recv(const struct step *step)
 
 	if (c->receiving)
 		return;
+	before_many(how);
 	if (how & HOW_PLAIN)
 		addr = address_of(step_value(step, 5));
 	sqe = request(IORING_OP_RECV, c->own, addr, step_value(step, 2), 0);
 	set_select(sqe, step, how);
-	set_ioprio(sqe, how);
+	set_ioprio(sqe, step, how);
 	sqe->op_flags = receive_flags_of(step, how);
 	c->receiving = sqe->user_data;
 	c->fragile = sqe->op_flags & (MSG_WAITALL | MSG_TRUNC);
@@ -837,6 +884,7 @@ static void do_recvmsg(const struct step *step)
 
 	if (c->receiving)
 		return;
+	before_many(how);
 	m = message_for(address_of(p.step % 12), step_value(step, 2));
 	m->header.msg_name = m->name;
 	m->header.msg_namelen = (socklen_t)step_value(step, 5);
@@ -844,7 +892,7 @@ static void do_recvmsg(const struct step *step)
 	m->header.msg_controllen = step_value(step, 5);
 	sqe = request(IORING_OP_RECVMSG, c->own, (uintptr_t)m, 1, 0);
 	set_select(sqe, step, how);
-	set_ioprio(sqe, how);
+	set_ioprio(sqe, step, how);
 	sqe->op_flags = receive_flags_of(step, how);
 	c->receiving = sqe->user_data;
 	c->fragile = sqe->op_flags & (MSG_WAITALL | MSG_TRUNC);
@@ -898,6 +946,7 @@ static void do_read_multishot(const struct step *step)
 
 	if (c->receiving)
 		return;
+	before_many(HOW_MULTISHOT);
 	sqe = request(IORING_OP_READ_MULTISHOT, c->own, 0, step_value(step, 2),
 		      step_value(step, 3));
 	set_select(sqe, step, HOW_ONCE);
@@ -915,6 +964,7 @@ static void do_send(const struct step *step, enum io_uring_op op)
 
 	if (c->sending)
 		return;
+	before_many(how);
 	if (how & HOW_PLAIN)
 		addr = address_of(step_value(step, 5));
 	if (op == IORING_OP_SENDMSG) {
@@ -923,7 +973,7 @@ static void do_send(const struct step *step, enum io_uring_op op)
 	}
 	sqe = request(op, c->own, addr, len, 0);
 	set_select(sqe, step, how);
-	set_ioprio(sqe, how);
+	set_ioprio(sqe, step, how);
 	sqe->op_flags = (uint32_t)step_value(step, 4);
 	c->sending = sqe->user_data;
 	follow(sqe, step_value(step, 6));
@@ -940,6 +990,9 @@ static void do_cancel(const struct step *step)
 		user_data = c->receiving ? c->receiving : NOBODY;
 	if (what == CANCEL_SEND)
 		user_data = c->sending ? c->sending : NOBODY;
+	/* What one cancel has found may or may not be found by the next. */
+	if (queued())
+		settle();
 	sqe = request(IORING_OP_ASYNC_CANCEL, -1, user_data, 0, 0);
 	if (what == CANCEL_FILE) {
 		sqe->fd = c->own;
