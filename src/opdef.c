@@ -13,6 +13,7 @@
 #include "ops/cancel_ops.h"
 #include "ops/conn.h"
 #include "ops/epoll.h"
+#include "ops/files_ops.h"
 #include "ops/fs.h"
 #include "ops/kbuf_ops.h"
 #include "ops/nop.h"
@@ -224,6 +225,14 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 			.needs_ctx = true,
 			.prep = close_prep,
 			.issue = close_issue,
+		},
+	[IORING_OP_FILES_UPDATE] =
+		{
+			.name = "FILES_UPDATE",
+			.since = KVER(5, 6),
+			.needs_ctx = true,
+			.prep = files_update_prep,
+			.issue = files_update_issue,
 		},
 	[IORING_OP_STATX] =
 		{

@@ -299,6 +299,25 @@ static int enable_rings(struct ctx *ctx, void *arg, uint32_t nr_args)
 	return 0;
 }
 
+/* ---- workers ---- */
+
+/* The pools are the process's: the bounds hold for all of its rings. */
+static int iowq_max_workers(struct ctx *ctx, void *arg, uint32_t nr_args)
+{
+	uint32_t most[2];
+
+	(void)ctx;
+	if (!arg || nr_args != 2)
+		return -EINVAL;
+	if (fault_copy(most, arg, sizeof(most)) < 0)
+		return -EFAULT;
+	if (most[0] > INT32_MAX || most[1] > INT32_MAX)
+		return -EINVAL;
+	most[0] = worker_limit(false, most[0]);
+	most[1] = worker_limit(true, most[1]);
+	return fault_copy(arg, most, sizeof(most));
+}
+
 /* ---- the table ---- */
 
 const struct regdef regdefs[IORING_REGISTER_LAST] = {
@@ -337,7 +356,8 @@ const struct regdef regdefs[IORING_REGISTER_LAST] = {
 	[IORING_UNREGISTER_IOWQ_AFF] = {"UNREGISTER_IOWQ_AFF", KVER(5, 14),
 					NULL, "worker affinity"},
 	[IORING_REGISTER_IOWQ_MAX_WORKERS] = {"IOWQ_MAX_WORKERS", KVER(5, 15),
-					      NULL, "worker bounds"},
+					      iowq_max_workers,
+					      "one bound for all rings"},
 	[IORING_REGISTER_RING_FDS] = {"RING_FDS", KVER(5, 18), REGDEF_IN_ENTRY,
 				      NULL},
 	[IORING_UNREGISTER_RING_FDS] = {"UNREGISTER_RING_FDS", KVER(5, 18),

@@ -51,6 +51,21 @@ static struct pool *pool_of(const struct work *work)
 	return &pools[work->unbounded];
 }
 
+uint32_t worker_limit(bool unbounded, uint32_t max_threads)
+{
+	struct pool *pool = &pools[unbounded];
+	uint32_t before;
+
+	pthread_once(&pools_once, pools_init);
+	pthread_mutex_lock(&pool->lock);
+	before = pool->max_threads;
+	if (max_threads)
+		pool->max_threads = max_threads < UNBOUNDED_MAX ? max_threads
+								: UNBOUNDED_MAX;
+	pthread_mutex_unlock(&pool->lock);
+	return before;
+}
+
 void worker_forget_threads(void)
 {
 	pthread_once(&pools_once, pools_init);
@@ -83,7 +98,7 @@ static void *worker_main(void *argument)
 	struct work *work;
 
 	pthread_mutex_lock(&pool->lock);
-	while ((work = next_work(pool))) {
+	while (pool->threads <= pool->max_threads && (work = next_work(pool))) {
 		pthread_mutex_unlock(&pool->lock);
 		work->run(work);
 		pthread_mutex_lock(&pool->lock);

@@ -34,6 +34,12 @@ int worker_start(struct work *work);
 /* True: it was still queued, and will not run. */
 bool worker_cancel(struct work *work);
 
+/*
+ * How many threads one pool may have, at least 1; 0 asks only. Returns what it
+ * was. Those that are too many leave after what they are doing.
+ */
+uint32_t worker_limit(bool unbounded, uint32_t max_threads);
+
 /* In a forked child the threads are gone: begin anew. */
 void worker_forget_threads(void);
 

@@ -254,6 +254,39 @@ int files_update(struct ctx *ctx, uint32_t offset, const int32_t *fds,
 	return done ? (int)done : err;
 }
 
+static int allocate_one(struct ctx *ctx, int32_t *from)
+{
+	int32_t fd;
+	int slot;
+
+	if (fault_copy(&fd, from, sizeof(fd)) < 0)
+		return -EFAULT;
+	fd = adopt(fd);
+	if (fd < 0)
+		return fd;
+	slot = files_install(ctx, IORING_FILE_INDEX_ALLOC, fd);
+	if (slot >= 0 && fault_copy(from, &slot, sizeof(slot)) < 0) {
+		files_remove(ctx, (uint32_t)slot);
+		return -EFAULT;
+	}
+	return slot;
+}
+
+int files_allocate(struct ctx *ctx, int32_t *fds, uint32_t count)
+{
+	uint32_t done;
+	int slot = 0;
+
+	if (!ctx->files.count)
+		return -ENXIO;
+	for (done = 0; done < count; done++) {
+		slot = allocate_one(ctx, &fds[done]);
+		if (slot < 0)
+			break;
+	}
+	return done ? (int)done : slot;
+}
+
 int files_set_alloc_range(struct ctx *ctx, uint32_t from, uint32_t count)
 {
 	uint32_t end;

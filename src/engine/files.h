@@ -35,6 +35,8 @@ int files_register(struct ctx *ctx, const int32_t *fds, const uint64_t *tags,
 int files_unregister(struct ctx *ctx);
 int files_update(struct ctx *ctx, uint32_t offset, const int32_t *fds,
 		 const uint64_t *tags, uint32_t count);
+/* As files_update(), into free slots, whose numbers go back into @fds. */
+int files_allocate(struct ctx *ctx, int32_t *fds, uint32_t count);
 int files_set_alloc_range(struct ctx *ctx, uint32_t from, uint32_t count);
 
 #endif

@@ -433,7 +433,116 @@ static void selecting_receive_on_a_slot(struct ring *r)
 	reap(r, 1);
 }
 
+static struct io_uring_sqe *update_by_request(struct ring *r, int *fds,
+					      uint32_t count, uint32_t offset)
+{
+	return sqe_new(r, IORING_OP_FILES_UPDATE, -1, fds, count, offset);
+}
+
+static void updated_by_request(struct ring *r)
+{
+	int fds[] = {file_with("aaaa"), file_with("bbbb"), -1, 12345};
+	int skip = IORING_REGISTER_FILES_SKIP;
+
+	update_by_request(r, fds, 1, 0);
+	go(r);
+	sparse(r, 4);
+	update_by_request(r, fds, 2, 1);
+	go(r);
+	read_slot(r, 1);
+	read_slot(r, 2);
+	update_by_request(r, &skip, 1, 1);
+	update_by_request(r, fds + 2, 1, 2);
+	go(r);
+	read_slot(r, 1);
+	read_slot(r, 2);
+	/* What came before the bad one is in place. */
+	update_by_request(r, fds + 1, 3, 0);
+	go(r);
+	read_slot(r, 0);
+	read_slot(r, 1);
+	read_slot(r, 2);
+}
+
+static void update_request_errors(struct ring *r)
+{
+	int fds[] = {file_with("aaaa"), 12345};
+
+	sparse(r, 2);
+	update_by_request(r, fds, 0, 0);
+	go(r);
+	update_by_request(r, fds, 2, 1);
+	go(r);
+	update_by_request(r, NULL, 1, 0);
+	go(r);
+	update_by_request(r, nowhere(), 1, 0);
+	go(r);
+	update_by_request(r, fds + 1, 1, 0)->flags = IOSQE_IO_LINK;
+	sqe_nop(r);
+	go(r);
+	update_by_request(r, &r->fd, 1, 0);
+	go(r);
+	update_by_request(r, fds, 1, 0)->op_flags = 1;
+	go(r);
+	update_by_request(r, fds, 1, 0)->splice_fd_in = 1;
+	go(r);
+	update_by_request(r, fds, 1, 0)->ioprio = 1;
+	go(r);
+	update_by_request(r, fds, 1, 0)->flags = IOSQE_FIXED_FILE;
+	go(r);
+	update_by_request(r, fds, 1, 0)->flags = IOSQE_BUFFER_SELECT;
+	go(r);
+	update_by_request(r, fds, 1, 0)->flags = IOSQE_ASYNC;
+	go(r);
+}
+
+static void note_slots(const char *label, const int *slots, int count)
+{
+	for (int i = 0; i < count; i++)
+		note("%s %d: %d", label, i, slots[i]);
+}
+
+static void update_request_chooses_slots(struct ring *r)
+{
+	const uint32_t choose = UINT32_MAX;
+	int fds[2], bad[2] = {-1, file_with("cccc")}, none = -1;
+
+	update_by_request(r, bad, 1, choose);
+	go(r);
+	sparse(r, 3);
+	fds[0] = file_with("aaaa");
+	fds[1] = file_with("bbbb");
+	update_by_request(r, fds, 2, choose);
+	go(r);
+	note_slots("slot", fds, 2);
+	read_slot(r, 0);
+	read_slot(r, 1);
+	update_by_request(r, bad, 2, choose);
+	go(r);
+	update_by_request(r, NULL, 1, choose);
+	go(r);
+	update_by_request(r, nowhere(), 1, choose);
+	go(r);
+	/* One is free. */
+	fds[0] = file_with("dddd");
+	fds[1] = bad[1];
+	update_by_request(r, fds, 2, choose);
+	go(r);
+	note_slots("slot", fds, 1);
+	read_slot(r, 2);
+	update_by_request(r, bad + 1, 1, choose);
+	go(r);
+	update_by_request(r, &none, 1, 1);
+	update_by_request(r, bad + 1, 1, choose);
+	go(r);
+	note_slots("slot", bad + 1, 1);
+	read_slot(r, 1);
+}
+
 static const struct scenario rows[] = {
+	SCENARIO(updated_by_request, NULL, .modes = MODES_ALL),
+	SCENARIO(update_request_errors, "P13"),
+	SCENARIO(update_request_chooses_slots, NULL),
 	SCENARIO(registered, NULL, .modes = MODES_ALL),
 	SCENARIO(register_errors, NULL),
 	SCENARIO(updated, NULL, .modes = MODES_ALL),

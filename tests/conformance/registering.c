@@ -305,7 +305,46 @@ static void enable_rings_errors(struct ring *r)
 	ring_close(&disabled);
 }
 
+static void workers(struct ring *r, uint32_t bounded, uint32_t unbounded,
+		    bool tell)
+{
+	uint32_t most[2] = {bounded, unbounded};
+
+	reg(r, IORING_REGISTER_IOWQ_MAX_WORKERS, most, 2);
+	if (tell)
+		note("they were %u and %u", most[0], most[1]);
+}
+
+static void worker_bounds(struct ring *r)
+{
+	workers(r, 3, 4, false);
+	workers(r, 0, 0, true);
+	workers(r, 0, 7, true);
+	workers(r, 2, 0, true);
+	workers(r, 1, 1, true);
+	/* One worker is enough. */
+	for (int i = 0; i < 8; i++)
+		sqe_nop(r)->flags = IOSQE_ASYNC;
+	submit(r);
+	reap_sorted(r, 8);
+}
+
+static void worker_bounds_errors(struct ring *r)
+{
+	uint32_t most[2] = {0};
+
+	reg(r, IORING_REGISTER_IOWQ_MAX_WORKERS, NULL, 2);
+	reg(r, IORING_REGISTER_IOWQ_MAX_WORKERS, most, 0);
+	reg(r, IORING_REGISTER_IOWQ_MAX_WORKERS, most, 1);
+	reg(r, IORING_REGISTER_IOWQ_MAX_WORKERS, most, 3);
+	reg(r, IORING_REGISTER_IOWQ_MAX_WORKERS, nowhere(), 2);
+	workers(r, 1u << 31, 0, false);
+	workers(r, 0, 1u << 31, false);
+}
+
 static const struct scenario rows[] = {
+	SCENARIO(worker_bounds, NULL),
+	SCENARIO(worker_bounds_errors, NULL),
 	SCENARIO(unknown_opcodes, NULL),
 	SCENARIO(probe, NULL),
 	SCENARIO(probe_of_everything, NULL, .later = true),
