@@ -397,6 +397,8 @@ static int register_ring_fds(bool add, struct io_uring_rsrc_update *updates,
 
 	if (!count || count > RING_FDS_MAX)
 		return -EINVAL;
+	if (!updates)
+		return -EFAULT;
 	for (i = 0; i < count; i++) {
 		struct io_uring_rsrc_update update;
 

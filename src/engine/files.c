@@ -279,6 +279,8 @@ int files_allocate(struct ctx *ctx, int32_t *fds, uint32_t count)
 
 	if (!ctx->files.count)
 		return -ENXIO;
+	if (!fds && count)
+		return -EFAULT;
 	for (done = 0; done < count; done++) {
 		slot = allocate_one(ctx, &fds[done]);
 		if (slot < 0)

@@ -4,6 +4,7 @@
 #include <sys/eventfd.h>
 
 #include "base/fd.h"
+#include "base/rcu.h"
 #include "base/sys.h"
 #include "engine/notify.h"
 #include "engine/registry.h"
@@ -39,10 +40,12 @@ static bool defers(const struct ctx *ctx)
 	return ctx->flags & IORING_SETUP_DEFER_TASKRUN;
 }
 
+/* epoll hands the pointer to the thread; thread sanitizer has to be told. */
 static int epoll_tell(int how, int fd, uint32_t events, void *data)
 {
 	struct epoll_event event = {.events = events, .data.ptr = data};
 
+	RCU_TELL_RELEASE();
 	return (int)SYS_4(SYS_epoll_ctl, standby.epoll_fd, how, fd, &event);
 }
 
@@ -236,6 +239,7 @@ static int sleep_until(struct epoll_event *events, int64_t deadline_ns)
 	}
 	n = reactor_epoll_wait(standby.epoll_fd, events, EVENTS_MAX, timeout,
 			       NULL);
+	RCU_TELL_ACQUIRE();
 	return n > 0 ? (int)n : 0;
 }
 
