@@ -4,7 +4,7 @@
 # enough. The build is meson's: nothing is compiled from here.
 
 .PHONY: all build setup run test unit intercept conformance e2e \
-	tidy asan tsan clients bench install clean help
+	tidy asan tsan fuzz libfuzzer clients bench install clean help
 
 all: build
 
@@ -19,6 +19,8 @@ help:
 	@echo 'make tidy         the style guide, as a test'
 	@echo 'make asan         all tests under ASan + UBSan, checked invariants'
 	@echo 'make tsan         unit and e2e tests under ThreadSanitizer'
+	@echo 'make fuzz         random programs on both, SECONDS=60 SEED= JOBS=1'
+	@echo 'make libfuzzer    build build-fuzz/tests/fuzz/libfuzzer with clang'
 	@echo 'make clients      fio, qemu and others, as they come from Debian'
 	@echo 'make bench        beside the kernel and others; see bench/README.md'
 	@echo 'make install      PREFIX and DESTDIR as usual'
@@ -48,6 +50,18 @@ asan: setup
 tsan: setup
 	@tests/run --variant tsan unit e2e
 
+fuzz: build
+	@build/tests/fuzz/fuzz --seconds $(or $(SECONDS),60) \
+		--jobs $(or $(JOBS),1) $(if $(SEED),--seed $(SEED)) \
+		--replay tests/fuzz/kept
+
+# Coverage in the engine needs it compiled for that: a build of its own.
+libfuzzer: setup
+	@test -e build-fuzz/build.ninja || CC=clang meson setup build-fuzz \
+		-Db_sanitize=address -Db_lundef=false -Dchecked=true \
+		-Dexamples=false -Dc_args=-fsanitize=fuzzer-no-link
+	@ninja -C build-fuzz tests/fuzz/libfuzzer
+
 clients: build
 	@tests/clients/run
 
@@ -58,4 +72,4 @@ install: build
 	meson install -C build --no-rebuild
 
 clean:
-	rm -rf build build-asan build-tsan
+	rm -rf build build-asan build-tsan build-fuzz
