@@ -534,6 +534,49 @@ static void abandon(struct ctx *ctx, void *argument)
 	ctx_abandon(ctx);
 }
 
+/*
+ * Another thread may be in the middle of something, and the child would get
+ * half of it: a duplicate, say, that nobody has noted. So every ring's lock is
+ * taken first; they are never held for long. A fork out of a signal handler
+ * may have interrupted the holder itself, hence the bound.
+ */
+#define FORK_PATIENCE 100000
+
+static struct lock fork_lock; /* one thread forks at a time */
+
+static void hold_still(struct ctx *ctx, void *argument) UNCHECKED_LOCKS
+{
+	(void)argument;
+	for (int i = 0; i < FORK_PATIENCE && !ctx->held_for_fork; i++) {
+		ctx->held_for_fork = lock_try(&ctx->lock);
+		if (!ctx->held_for_fork)
+			SYS_0(SYS_sched_yield);
+	}
+}
+
+static void go_on(struct ctx *ctx, void *argument) UNCHECKED_LOCKS
+{
+	(void)argument;
+	if (!ctx->held_for_fork)
+		return;
+	ctx->held_for_fork = false;
+	lock_drop(&ctx->lock);
+}
+
+static void before_fork(void) UNCHECKED_LOCKS
+{
+	lock_take(&fork_lock);
+	registry_for_each(hold_still, NULL);
+	urcu_bp_before_fork();
+}
+
+static void in_parent(void) UNCHECKED_LOCKS
+{
+	urcu_bp_after_fork_parent();
+	registry_for_each(go_on, NULL);
+	lock_drop(&fork_lock);
+}
+
 static void in_child(void)
 {
 	urcu_bp_after_fork_child();
@@ -542,10 +585,10 @@ static void in_child(void)
 	worker_forget_threads();
 	conn_forget_lock();
 	registry_for_each(abandon, NULL);
+	fork_lock.word = 0;
 }
 
 __attribute__((constructor)) static void at_start(void)
 {
-	pthread_atfork(urcu_bp_before_fork, urcu_bp_after_fork_parent,
-		       in_child);
+	pthread_atfork(before_fork, in_parent, in_child);
 }

@@ -271,8 +271,10 @@ static void abandon_requests(struct ctx *ctx)
  */
 void ctx_abandon(struct ctx *ctx)
 {
-	bool whole = !ctx->lock.word;
+	bool whole = ctx->held_for_fork || !ctx->lock.word;
 
+	ctx->held_for_fork = false;
+	ctx->lock.word = 0;
 	ctx->state = CTX_FREE;
 	registry_clear(ctx);
 	reactor_abandon(&ctx->reactor);

@@ -133,6 +133,7 @@ struct ctx {
 	uint32_t standby_seen; /* ctx->entered when it last looked */
 	bool attended; /* it watches this ring's reactor */
 	bool attend_fired; /* it was told once and does not watch now */
+	bool held_for_fork; /* the forking thread has the lock */
 	bool disabled; /* R_DISABLED, until ENABLE_RINGS */
 };
 
