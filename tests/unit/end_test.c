@@ -177,7 +177,7 @@ static void child_body(const struct ring *parents)
 	_exit(0);
 }
 
-static void submit_many_kinds(struct ring *ring, int fd)
+static void submit_many_kinds(struct ring *ring, int fd, int polled)
 {
 	struct io_uring_sqe *sqe;
 
@@ -189,7 +189,7 @@ static void submit_many_kinds(struct ring *ring, int fd)
 	sqe = ring_sqe(ring, IORING_OP_READ, fd, 1);
 	sqe->flags = IOSQE_BUFFER_SELECT;
 	ring_push(ring);
-	sqe = ring_sqe(ring, IORING_OP_POLL_ADD, fd, 2);
+	sqe = ring_sqe(ring, IORING_OP_POLL_ADD, polled, 2);
 	sqe->op_flags = POLLIN;
 	sqe->len = IORING_POLL_ADD_MULTI;
 	ring_push(ring);
@@ -220,14 +220,15 @@ static void a_child_leaves_the_rings_to_its_parent(void **state)
 {
 	pthread_t thread;
 	struct ring ring;
-	int ends[2];
+	int ends[2], polled[2];
 
 	(void)state;
 	if (!children_can_be_followed())
 		skip();
 	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(pipe(polled), 0);
 	ring_open(&ring, 8, 0, 0);
-	submit_many_kinds(&ring, ends[0]);
+	submit_many_kinds(&ring, ends[0], polled[0]);
 	shared.over = false;
 	pthread_create(&thread, NULL, forks_hinder, &ring);
 	for (int i = 0; i < 50; i++) {
@@ -240,10 +241,16 @@ static void a_child_leaves_the_rings_to_its_parent(void **state)
 	}
 	store_relaxed(&shared.over, true);
 	pthread_join(thread, NULL);
+	/* What was armed before is armed still. */
+	assert_int_equal(write(polled[1], "x", 1), 1);
+	while (ring_next(&ring).user_data != 2)
+		;
 	assert_int_equal(write(ends[1], "x", 1), 1);
 	while (ring_next(&ring).user_data != 1)
 		;
 	ring_close(&ring);
+	close(polled[0]);
+	close(polled[1]);
 	close(ends[0]);
 	close(ends[1]);
 	expect_nothing_left();
@@ -263,7 +270,7 @@ static void a_child_holds_no_file_of_a_request(void **state)
 	assert_int_equal(pipe(go), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	ring_open(&ring, 8, 0, 0);
-	submit_many_kinds(&ring, pair[0]);
+	submit_many_kinds(&ring, pair[0], pair[0]);
 	child = fork();
 	if (!child) {
 		/* As in the kernel, a copy of the ring keeps the ring. */
