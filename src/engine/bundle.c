@@ -28,7 +28,8 @@ int bundle_claim(struct req *req, uint32_t want_bytes, bool at_once)
 	b->emptied = true;
 	if (err < 0)
 		return err;
-	if (has_null(b)) {
+	/* What a ring sends may be too long before it is a bad address. */
+	if (has_null(b) && !(at_once && b->claim.kind != KBUF_CLASSIC)) {
 		err = b->claim.kind == KBUF_CLASSIC ? -ENOBUFS : -EFAULT;
 		if (at_once) /* a send has used it up (B4) */
 			req->cflags = bundle_commit(req, b->claim.bytes);

@@ -101,3 +101,12 @@ void iov_advance(struct iovec **vectors, size_t *count, size_t bytes)
 		(*vectors)->iov_len -= bytes;
 	}
 }
+
+bool iov_in_user_space(const struct iovec *vectors, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!fault_range_ok((uintptr_t)vectors[i].iov_base,
+				    vectors[i].iov_len))
+			return false;
+	return true;
+}

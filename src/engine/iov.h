@@ -11,6 +11,7 @@
 #define POLYRING_ENGINE_IOV_H
 
 #include <sys/socket.h>
+#include <stdbool.h>
 #include <sys/uio.h>
 
 #include "engine/req.h"
@@ -44,5 +45,8 @@ size_t iov_bytes(const struct iovec *vectors, size_t count);
 
 /* Step over @bytes that were transferred. */
 void iov_advance(struct iovec **vectors, size_t *count, size_t bytes);
+
+/* Could all of it be the application's memory? Looks at addresses alone. */
+bool iov_in_user_space(const struct iovec *vectors, size_t count);
 
 #endif

@@ -30,9 +30,9 @@
 #include "engine/bundle.h"
 #include "engine/iov.h"
 
-#define MULTISHOT_SHARE 32
+#define MULTISHOT_SHARE 33 /* completions in one turn (S12), as 6.18's */
 
-enum { KIND_UNKNOWN, KIND_STREAM, KIND_PACKETS };
+enum { KIND_UNKNOWN, KIND_STREAM, KIND_SEQPACKET, KIND_PACKETS };
 
 struct recv_cmd {
 	struct iovec one; /* RECV's buffer, or the selected one */
@@ -45,6 +45,7 @@ struct recv_cmd {
 	uint32_t control_bytes;
 	uint8_t kind;
 	bool bundles;
+	bool ended; /* the last divided message was nothing */
 	bool cut; /* the last message did not fit */
 	bool was_cut; /* a bundle's try before a wait: claim.cut */
 	bool was_empty; /* and that it took the last of the group */
@@ -104,6 +105,9 @@ int recv_prep(struct req *req, const struct io_uring_sqe *sqe)
 		     sqe->flags & IOSQE_BUFFER_SELECT;
 	if (!err && c->bundles)
 		err = bundle_prepare(req);
+	if (!err && !(sqe->flags & IOSQE_BUFFER_SELECT) &&
+	    !fault_range_ok(sqe->addr, sqe->len))
+		err = -EFAULT;
 	return err;
 }
 
@@ -144,8 +148,67 @@ int recvmsg_prep(struct req *req, const struct io_uring_sqe *sqe)
 	c->user_msghdr = sqe->addr;
 	err = msg_import(req, sqe->addr, false, &c->msg);
 	if (!err && sqe->flags & IOSQE_BUFFER_SELECT)
-		err = recvmsg_select_prep(req, c);
+		return recvmsg_select_prep(req, c);
+	if (!err && !iov_in_user_space(c->msg->header.msg_iov,
+				       c->msg->header.msg_iovlen))
+		err = -EFAULT;
 	return err;
+}
+
+/* ---- what the socket says ---- */
+
+static size_t room_of(const struct recv_cmd *c)
+{
+	if (!c->msg)
+		return c->one.iov_len;
+	return iov_bytes(c->msg->header.msg_iov, c->msg->header.msg_iovlen);
+}
+
+static void learn_kind(const struct req *req, struct recv_cmd *c)
+{
+	int type = 0;
+	socklen_t bytes = sizeof(type);
+
+	if (c->kind != KIND_UNKNOWN)
+		return;
+	SYS_5(SYS_getsockopt, req_io_fd(req), SOL_SOCKET, SO_TYPE, &type,
+	      &bytes);
+	c->kind = type == SOCK_STREAM	   ? KIND_STREAM
+		  : type == SOCK_SEQPACKET ? KIND_SEQPACKET
+					   : KIND_PACKETS;
+}
+
+/* A TCP connection whose peer has sent its end, not one that was reset. */
+static bool tcp_ended(const struct req *req)
+{
+	struct tcp_info info;
+	socklen_t bytes = sizeof(info);
+
+	return SYS_5(SYS_getsockopt, req_io_fd(req), IPPROTO_TCP, TCP_INFO,
+		     &info, &bytes) == 0 &&
+	       info.tcpi_state != TCP_CLOSE;
+}
+
+/*
+ * Does the kernel know that more waits in the socket? A stream that gave less
+ * than there was room for is empty. TCP counts its end as something to read.
+ */
+static uint32_t nonempty(const struct req *req, struct recv_cmd *c, long n)
+{
+	int waiting = 0;
+
+	if (n < 0)
+		return 0;
+	if (n && (size_t)n < room_of(c) && !(c->msg_flags & MSG_PEEK))
+		return 0;
+	learn_kind(req, c);
+	if (c->kind != KIND_STREAM)
+		return 0;
+	if (SYS_3(SYS_ioctl, req_io_fd(req), FIONREAD, &waiting) < 0)
+		return 0;
+	if (!waiting && !n && room_of(c))
+		waiting = tcp_ended(req);
+	return waiting > 0 ? IORING_CQE_F_SOCK_NONEMPTY : 0;
 }
 
 /* ---- one try, without multishot's header ---- */
@@ -201,7 +264,7 @@ static long recvmsg_once(const struct req *req, struct recv_cmd *c)
 
 /* ---- one try of a multishot RECVMSG (S13) ---- */
 
-static long recvmsg_divided(const struct req *req, struct recv_cmd *c)
+static long recvmsg_divided(struct req *req, struct recv_cmd *c)
 {
 	struct io_uring_recvmsg_out out;
 	char *base = c->one.iov_base;
@@ -228,10 +291,13 @@ static long recvmsg_divided(const struct req *req, struct recv_cmd *c)
 		return n;
 	out.namelen = h.msg_namelen;
 	out.controllen = (uint32_t)h.msg_controllen;
+	c->ended = !n;
 	out.payloadlen = (uint32_t)n;
 	out.flags = (uint32_t)h.msg_flags;
-	if (fault_copy(base, &out, sizeof(out)) < 0)
+	if (fault_copy(base, &out, sizeof(out)) < 0) {
+		req->cflags |= nonempty(req, c, 0);
 		return -EFAULT;
+	}
 	/* The completion covers the header; what was cut off is not in it. */
 	if ((size_t)n > payload.iov_len)
 		n = (long)payload.iov_len;
@@ -250,12 +316,13 @@ static long try_once(struct req *req, struct recv_cmd *c)
 /* ---- buffers ---- */
 
 /*
- * S10: a worker has used it up, other receives leave it. RECVMSG leaves it,
- * too, but tells its id (6.18).
+ * S10: a worker has used it up, other receives leave it. RECVMSG uses up a
+ * classic one, and of a ring tells the id and leaves it (6.18).
  */
 static int no_address(struct req *req, const struct recv_cmd *c, uint32_t flags)
 {
-	if (req->claim.kind == KBUF_TAKEN) {
+	if (req->claim.kind == KBUF_TAKEN ||
+	    (c->msg && req->claim.kind == KBUF_CLASSIC)) {
 		req_commit(req, 0, flags);
 		return -ENOBUFS;
 	}
@@ -293,16 +360,11 @@ static int take_buffer(struct req *req, struct recv_cmd *c, uint32_t flags)
 
 /* ---- results ---- */
 
+/* A message with room for control data is never put together. */
 static bool waits_for_all(const struct recv_cmd *c)
 {
-	return c->msg_flags & MSG_WAITALL;
-}
-
-static size_t room_of(const struct recv_cmd *c)
-{
-	if (!c->msg)
-		return c->one.iov_len;
-	return iov_bytes(c->msg->header.msg_iov, c->msg->header.msg_iovlen);
+	return c->msg_flags & MSG_WAITALL &&
+	       !(c->msg && c->msg->header.msg_controllen);
 }
 
 static void step(struct req *req, struct recv_cmd *c, size_t bytes)
@@ -316,51 +378,6 @@ static void step(struct req *req, struct recv_cmd *c, size_t bytes)
 		h = &c->msg->header;
 		iov_advance(&h->msg_iov, &h->msg_iovlen, bytes);
 	}
-}
-
-static void learn_kind(const struct req *req, struct recv_cmd *c)
-{
-	int type = 0;
-	socklen_t bytes = sizeof(type);
-
-	if (c->kind != KIND_UNKNOWN)
-		return;
-	SYS_5(SYS_getsockopt, req_io_fd(req), SOL_SOCKET, SO_TYPE, &type,
-	      &bytes);
-	c->kind = type == SOCK_STREAM ? KIND_STREAM : KIND_PACKETS;
-}
-
-/* A TCP connection whose peer has sent its end, not one that was reset. */
-static bool tcp_ended(const struct req *req)
-{
-	struct tcp_info info;
-	socklen_t bytes = sizeof(info);
-
-	return SYS_5(SYS_getsockopt, req_io_fd(req), IPPROTO_TCP, TCP_INFO,
-		     &info, &bytes) == 0 &&
-	       info.tcpi_state != TCP_CLOSE;
-}
-
-/*
- * Does the kernel know that more waits in the socket? A stream that gave less
- * than there was room for is empty. TCP counts its end as something to read.
- */
-static uint32_t nonempty(const struct req *req, struct recv_cmd *c, long n)
-{
-	int waiting = 0;
-
-	if (n < 0)
-		return 0;
-	if (n && (size_t)n < room_of(c) && !(c->msg_flags & MSG_PEEK))
-		return 0;
-	learn_kind(req, c);
-	if (c->kind != KIND_STREAM)
-		return 0;
-	if (SYS_3(SYS_ioctl, req_io_fd(req), FIONREAD, &waiting) < 0)
-		return 0;
-	if (!waiting && !n && room_of(c))
-		waiting = tcp_ended(req);
-	return waiting > 0 ? IORING_CQE_F_SOCK_NONEMPTY : 0;
 }
 
 /* The last completion: bytes, the end of the stream, or an error. */
@@ -377,7 +394,8 @@ static int conclude(struct req *req, struct recv_cmd *c, long n, uint32_t flags)
 			req_recycle(req, flags);
 	}
 	req->res = total || n >= 0 ? (int32_t)total : (int32_t)n;
-	if (n < 0 || (waits_for_all(c) && ((size_t)n < room_of(c) || c->cut)))
+	if (n < 0 || (c->msg_flags & MSG_WAITALL && c->cut) ||
+	    (waits_for_all(c) && (size_t)n < room_of(c)))
 		req->flags |= REQ_F_FAIL_LINK;
 	return ISSUE_DONE;
 }
@@ -424,7 +442,8 @@ static int recv_single(struct req *req, struct recv_cmd *c, uint32_t flags)
 		if (n <= 0 || !waits_for_all(c) || (size_t)n >= room_of(c))
 			return conclude(req, c, n, flags);
 		learn_kind(req, c);
-		if (c->kind != KIND_STREAM)
+		if (c->kind == KIND_PACKETS ||
+		    (c->kind == KIND_SEQPACKET && c->msg_flags & MSG_DONTWAIT))
 			return conclude(req, c, n, flags);
 		step(req, c, (size_t)n);
 	}
@@ -450,7 +469,7 @@ static int recv_multishot(struct req *req, struct recv_cmd *c, uint32_t flags)
 		said = attempt(req, c, flags, &n);
 		if (said != ISSUE_DONE)
 			return said;
-		if (n <= 0 || (c->msg && (uint64_t)n == divided_bytes(c)))
+		if (n <= 0 || (c->msg && c->ended))
 			return conclude(req, c, n, flags);
 		req->cflags |= nonempty(req, c, n);
 		req_commit(req, (uint32_t)n, flags);
@@ -464,7 +483,7 @@ static int recv_multishot(struct req *req, struct recv_cmd *c, uint32_t flags)
 			return c->msg_flags & MSG_DONTWAIT ? -EAGAIN
 							   : ISSUE_AGAIN;
 	}
-	return ISSUE_MORE;
+	return c->msg_flags & MSG_DONTWAIT ? -EAGAIN : ISSUE_MORE;
 }
 
 /* ---- bundles (SPEC 7) ---- */
@@ -496,8 +515,9 @@ static int bundle_pass(struct req *req, struct recv_cmd *c, uint32_t want,
 		*cflags = bundle_commit(req, (uint32_t)*n);
 	if (*n != -EAGAIN || c->msg_flags & MSG_DONTWAIT)
 		return ISSUE_DONE;
-	/* As in take_buffer(): the try says how the next one goes. */
-	c->want_bytes = b->claim.bytes;
+	/* As in take_buffer(), where it was one: the next asks for as much. */
+	if (b->claim.count == 1)
+		c->want_bytes = b->claim.bytes;
 	c->was_empty = b->emptied;
 	c->was_cut = b->claim.cut;
 	return ISSUE_AGAIN;
@@ -513,7 +533,9 @@ static bool worth_another(const struct req *req, struct recv_cmd *c, long n)
 
 	c->waiting = 0;
 	/* The kernel counts what waits in streams alone. */
-	if ((uint32_t)n < b->claim.bytes || c->kind != KIND_STREAM)
+	if (c->kind != KIND_STREAM)
+		return false;
+	if ((uint32_t)n < b->claim.bytes && !(c->msg_flags & MSG_PEEK))
 		return false;
 	c->waiting = bytes_waiting(req);
 	/* Of many, each is no longer than asked. */
@@ -522,13 +544,14 @@ static bool worth_another(const struct req *req, struct recv_cmd *c, long n)
 		return false;
 	if (b->claim.cut || b->emptied || c->was_cut || c->was_empty)
 		return false;
-	return c->waiting > 1;
+	return c->waiting > 1 && (uint32_t)n == b->claim.bytes;
 }
 
 /* What was asked for or what waits, whichever is less; 0: neither is known. */
 static uint32_t bundle_wants(const struct recv_cmd *c)
 {
-	if (!c->waiting || (c->want_bytes && c->want_bytes < c->waiting))
+	/* One byte is no reason to choose, as the kernel counts. */
+	if (c->waiting <= 1 || (c->want_bytes && c->want_bytes < c->waiting))
 		return c->want_bytes;
 	return c->waiting;
 }
@@ -544,8 +567,10 @@ static int bundle_receive(struct req *req, struct recv_cmd *c, long *total)
 	said = bundle_pass(req, c, bundle_wants(c), total, &req->cflags);
 	if (said != ISSUE_DONE || *total <= 0)
 		return said;
-	if (worth_another(req, c, *total) &&
-	    bundle_pass(req, c, c->waiting, &n, &more) == ISSUE_DONE && n > 0) {
+	if (worth_another(req, c, *total)) {
+		said = bundle_pass(req, c, c->waiting, &n, &more);
+		if (said != ISSUE_DONE || n <= 0)
+			return ISSUE_DONE;
 		/* The first buffer's id stands; the last one says if more. */
 		req->cflags &= ~(uint32_t)IORING_CQE_F_BUF_MORE;
 		req->cflags |= more & IORING_CQE_F_BUF_MORE;
@@ -563,7 +588,7 @@ static int bundle_conclude(struct req *req, struct recv_cmd *c, long total)
 	    (bytes_waiting(req) || tcp_ended(req)))
 		req->cflags |= IORING_CQE_F_SOCK_NONEMPTY;
 	req->res = (int32_t)total;
-	if (total < 0 || (waits_for_all(c) && (uint32_t)total < c->want_bytes))
+	if (total < 0 || (waits_for_all(c) && (uint32_t)total < c->cap_bytes))
 		req->flags |= REQ_F_FAIL_LINK;
 	return ISSUE_DONE;
 }

@@ -110,15 +110,6 @@ static int single_prep(struct req *req, const struct io_uring_sqe *sqe,
 	return err < 0 ? err : check_attributes(sqe);
 }
 
-static bool addresses_ok(const struct rw_cmd *c)
-{
-	for (size_t i = 0; i < c->count; i++)
-		if (!fault_range_ok((uintptr_t)c->vectors[i].iov_base,
-				    c->vectors[i].iov_len))
-			return false;
-	return true;
-}
-
 static int vector_prep(struct req *req, const struct io_uring_sqe *sqe,
 		       bool writes)
 {
@@ -130,7 +121,7 @@ static int vector_prep(struct req *req, const struct io_uring_sqe *sqe,
 	c->count = sqe->len;
 	if (!(sqe->flags & IOSQE_BUFFER_SELECT)) {
 		err = iov_import(req, sqe->addr, sqe->len, &c->vectors);
-		if (!err && !addresses_ok(c))
+		if (!err && !iov_in_user_space(c->vectors, c->count))
 			err = -EFAULT;
 		return err < 0 ? err : check_attributes(sqe);
 	}
@@ -217,7 +208,7 @@ static long transfer_anywhere(struct req *req, struct rw_cmd *c, uint32_t flags)
 	if (n != -ESPIPE)
 		return n;
 	if (c->position && is_socket(req))
-		return addresses_ok(c) ? n : -EFAULT;
+		return iov_in_user_space(c->vectors, c->count) ? n : -EFAULT;
 	c->position = STREAM_POSITION;
 	return transfer(req, c, c->position, flags);
 }
@@ -475,8 +466,13 @@ int read_multishot_issue(struct req *req, uint32_t issue_flags)
 	for (int i = 0; i < MULTISHOT_SHARE; i++) {
 		if (multishot_one(req, issue_flags, &said))
 			continue;
-		/* Out of buffers is no end while nothing is there for one. */
-		if (said == -ENOBUFS && i && !readable(req))
+		/*
+		 * No buffer, or one without room, is no end while nothing is
+		 * there for it.
+		 */
+		if (i &&
+		    (said == -ENOBUFS || (said == ISSUE_DONE && !req->res)) &&
+		    !readable(req))
 			return ISSUE_AGAIN;
 		return said;
 	}

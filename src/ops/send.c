@@ -110,10 +110,28 @@ int sendmsg_prep(struct req *req, const struct io_uring_sqe *sqe)
 	if (err < 0)
 		return err;
 	err = msg_import(req, sqe->addr, true, &c->msg);
-	if (!err && sqe->flags & IOSQE_BUFFER_SELECT)
+	if (err < 0)
+		return err;
+	if (!(sqe->flags & IOSQE_BUFFER_SELECT) &&
+	    !iov_in_user_space(c->msg->header.msg_iov,
+			       c->msg->header.msg_iovlen))
+		return -EFAULT;
+	if (sqe->flags & IOSQE_BUFFER_SELECT)
 		c->want_bytes = c->msg->header.msg_iovlen
 					? (uint32_t)c->msg->vectors[0].iov_len
 					: 0;
+	return err;
+}
+
+/* S10: consumed and told, unless the file is no socket. */
+static int no_address(struct req *req, uint32_t flags)
+{
+	int err = req_socket_error(req, -ENOBUFS);
+
+	if (err == -ENOBUFS)
+		req_commit(req, 0, flags);
+	else
+		req_recycle(req, flags);
 	return err;
 }
 
@@ -136,10 +154,8 @@ static int take_buffer(struct req *req, struct send_cmd *c, uint32_t flags)
 		req_recycle(req, flags);
 		return -ENOBUFS; /* B3 */
 	}
-	if (!req->claim.addr && req->claim.kind == KBUF_CLASSIC) {
-		req_commit(req, 0, flags);
-		return -ENOBUFS; /* S10 */
-	}
+	if (!req->claim.addr && req->claim.kind == KBUF_CLASSIC)
+		return no_address(req, flags);
 	c->holds = true;
 	c->one.iov_base = (void *)(uintptr_t)req->claim.addr;
 	c->one.iov_len = req->claim.len;

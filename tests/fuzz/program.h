@@ -23,7 +23,6 @@
 #define FIELDS_MAX 7u
 
 enum verb {
-	VERB_QUEUE, /* how large the CQ is; means something as step 0 only */
 	VERB_PROVIDE,
 	VERB_REMOVE,
 	VERB_REGISTER,
@@ -78,7 +77,6 @@ enum address {
 	ADDRESS_ZERO = 100,
 	ADDRESS_NOWHERE,
 	ADDRESS_KERNEL,
-	ADDRESS_EDGE, /* eight bytes before nothing */
 	ADDRESS_READ_ONLY,
 };
 
