@@ -237,6 +237,7 @@ static void finish_canceled(struct req *req)
 {
 	if (req->moved && req->claim.kind != KBUF_NONE)
 		req_commit(req, req->moved, ISSUE_NONBLOCK);
+	req->flags |= REQ_F_FAIL_LINK;
 	req_finish_with(req, req->moved ? (int32_t)req->moved : -ECANCELED);
 }
 

@@ -321,10 +321,12 @@ static long try_once(struct req *req, struct recv_cmd *c)
  */
 static int no_address(struct req *req, const struct recv_cmd *c, uint32_t flags)
 {
+	int err = req_socket_error(req, -ENOBUFS);
+
 	if (req->claim.kind == KBUF_TAKEN ||
-	    (c->msg && req->claim.kind == KBUF_CLASSIC)) {
+	    (c->msg && req->claim.kind == KBUF_CLASSIC && err == -ENOBUFS)) {
 		req_commit(req, 0, flags);
-		return -ENOBUFS;
+		return err;
 	}
 	if (c->msg)
 		req->cflags |= IORING_CQE_F_BUFFER |

@@ -45,6 +45,7 @@ struct rw_cmd {
 	uint32_t want_bytes; /* with a selected buffer: 0 means all of it */
 	uint32_t rw_flags;
 	bool writes;
+	bool goes_on; /* multishot: had its share in the turn before */
 };
 
 /* A class, and with a class a level; nothing else. */
@@ -77,6 +78,7 @@ static int common_prep(struct req *req, const struct io_uring_sqe *sqe,
 	c->position = sqe->off;
 	c->rw_flags = sqe->op_flags;
 	c->writes = writes;
+	c->goes_on = false;
 	c->buffer = NULL;
 	c->want_bytes = 0;
 	return 0;
@@ -371,8 +373,12 @@ static void keep_or_return(struct req *req, uint32_t issue_flags)
 static int read_selected(struct req *req, uint32_t issue_flags)
 {
 	struct rw_cmd *c = req_cmd(req, struct rw_cmd);
-	int said = claim_for(req, c, issue_flags);
+	int said;
 
+	/* S6: the choice will be final, so the file comes first. */
+	if (req->sqe_flags & IOSQE_ASYNC && !req_file_is_open(req))
+		return -EBADF;
+	said = claim_for(req, c, issue_flags);
 	if (said < 0)
 		return req_file_is_open(req) ? said : -EBADF;
 	if (req->claim.kind != KBUF_NONE && !req->claim.addr)
@@ -459,22 +465,28 @@ static bool multishot_one(struct req *req, uint32_t issue_flags, int *said)
 
 int read_multishot_issue(struct req *req, uint32_t issue_flags)
 {
+	struct rw_cmd *c = req_cmd(req, struct rw_cmd);
+	bool posted = c->goes_on;
 	int said;
 
 	if (!pollable(req))
 		return req_file_is_open(req) ? -EBADFD : -EBADF;
+	c->goes_on = false;
 	for (int i = 0; i < MULTISHOT_SHARE; i++) {
-		if (multishot_one(req, issue_flags, &said))
+		if (multishot_one(req, issue_flags, &said)) {
+			posted = true;
 			continue;
+		}
 		/*
 		 * No buffer, or one without room, is no end while nothing is
 		 * there for it.
 		 */
-		if (i &&
-		    (said == -ENOBUFS || (said == ISSUE_DONE && !req->res)) &&
-		    !readable(req))
+		if (posted && !readable(req) &&
+		    (said == -ENOBUFS ||
+		     (said == ISSUE_DONE && !req->res && !req->claim.len)))
 			return ISSUE_AGAIN;
 		return said;
 	}
+	c->goes_on = true;
 	return ISSUE_MORE;
 }
