@@ -463,6 +463,17 @@ static bool multishot_one(struct req *req, uint32_t issue_flags, int *said)
 	return req_post_more(req, req->res, req->cflags);
 }
 
+/*
+ * No buffer, or one without an address or a length: no end while nothing is
+ * there for it.
+ */
+static bool no_room(const struct req *req, int said)
+{
+	if (said != ISSUE_DONE)
+		return said == -ENOBUFS;
+	return req->res == -ENOBUFS || (!req->res && !req->claim.len);
+}
+
 int read_multishot_issue(struct req *req, uint32_t issue_flags)
 {
 	struct rw_cmd *c = req_cmd(req, struct rw_cmd);
@@ -477,13 +488,7 @@ int read_multishot_issue(struct req *req, uint32_t issue_flags)
 			posted = true;
 			continue;
 		}
-		/*
-		 * No buffer, or one without room, is no end while nothing is
-		 * there for it.
-		 */
-		if (posted && !readable(req) &&
-		    (said == -ENOBUFS ||
-		     (said == ISSUE_DONE && !req->res && !req->claim.len)))
+		if (posted && no_room(req, said) && !readable(req))
 			return ISSUE_AGAIN;
 		return said;
 	}

@@ -795,8 +795,7 @@ static bool may_go_async(const struct io_uring_sqe *sqe)
  */
 static bool goes_alone(const struct io_uring_sqe *sqe)
 {
-	return sqe->opcode == IORING_OP_READ_MULTISHOT ||
-	       sqe->ioprio & (IORING_RECV_MULTISHOT | IORING_RECVSEND_BUNDLE);
+	return sqe->opcode == IORING_OP_READ_MULTISHOT || sqe->ioprio;
 }
 
 /* What comes after a request; @then is always its last field. */
@@ -1005,6 +1004,9 @@ static void do_recvmsg(const struct step *step)
 	set_select(sqe, step, how);
 	set_ioprio(sqe, step, how);
 	sqe->op_flags = receive_flags_of(step, how);
+	/* A packet that didn't fit makes 6.18 wait for as much again. */
+	if (step_value(step, 0) == CHANNEL_SEQPACKET)
+		sqe->op_flags &= ~(uint32_t)MSG_WAITALL;
 	c->receiving = sqe->user_data;
 	c->fragile = sqe->op_flags & (MSG_WAITALL | MSG_TRUNC);
 	follow(sqe, step_value(step, 6));
