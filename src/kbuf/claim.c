@@ -74,12 +74,10 @@ int kbuf_claim(struct kbuf_table *table, uint16_t bgid, uint32_t want_bytes,
 
 /* ---- commit and recycle ------------------------------------------------ */
 
-static COLD uint32_t commit_moved(struct kbuf_claim *claim)
+COLD uint32_t commit_moved(struct kbuf_group *group, uint16_t bid)
 {
-	struct kbuf_group *group = claim->where;
-
 	group_level_moved(group, group->queued);
-	return buffer_flags(claim->bid, false);
+	return buffer_flags(bid, false);
 }
 
 static COLD uint32_t commit_part(struct kbuf_claim *claim, uint32_t bytes)
@@ -90,16 +88,6 @@ static COLD uint32_t commit_part(struct kbuf_claim *claim, uint32_t bytes)
 			    ring_consume(group, bytes, group->queued));
 }
 
-static COLD uint32_t commit_other(struct kbuf_table *table,
-				  struct kbuf_claim *claim, uint8_t kind)
-{
-	if (kind == KBUF_NONE)
-		return 0;
-	if (kind == KBUF_CLASSIC)
-		classic_commit(table, claim);
-	return buffer_flags(claim->bid, claim->more);
-}
-
 uint32_t kbuf_commit(struct kbuf_table *table, struct kbuf_claim *claim,
 		     uint32_t bytes)
 {
@@ -107,15 +95,15 @@ uint32_t kbuf_commit(struct kbuf_table *table, struct kbuf_claim *claim,
 	uint8_t kind = claim->kind;
 
 	claim->kind = KBUF_NONE;
-	if (kind != KBUF_RING)
-		return commit_other(table, claim, kind);
+	if (kind == KBUF_CLASSIC)
+		return classic_commit(table, claim);
+	if (unlikely(kind != KBUF_RING))
+		return kind ? buffer_flags(claim->bid, claim->more) : 0;
 	ring_release(group);
 	if (unlikely(group->inc))
 		return commit_part(claim, bytes);
 	bump(&group->committed);
-	if (unlikely(group_level_is_new(group, group->queued)))
-		return commit_moved(claim);
-	return buffer_flags(claim->bid, false);
+	return commit_level(group, claim->bid);
 }
 
 void kbuf_recycle(struct kbuf_table *table, struct kbuf_claim *claim)

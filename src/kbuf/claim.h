@@ -17,6 +17,16 @@ static inline uint32_t buffer_flags(uint16_t bid, bool more)
 	       (uint32_t)bid << IORING_CQE_BUFFER_SHIFT;
 }
 
+/* A buffer is used up: its flags, once the group's new level is looked at. */
+uint32_t commit_moved(struct kbuf_group *group, uint16_t bid);
+
+static inline uint32_t commit_level(struct kbuf_group *group, uint16_t bid)
+{
+	if (unlikely(group_level_is_new(group, group->queued)))
+		return commit_moved(group, bid);
+	return buffer_flags(bid, false);
+}
+
 /* ENOBUFS: the lowest level there is. */
 static inline int group_starved(struct kbuf_group *group)
 {

@@ -22,7 +22,7 @@
  * Records come from a pool of the table, 24 bytes each in chunks of 170, and
  * return to it: buffers that circulate allocate nothing, a table keeps the most
  * it ever needed. Every step is O(1) but provide and remove, which are
- *O(count). The caller's lock serialises everything here.
+ * O(count). The caller's lock serialises everything here.
  *
  * Keeps P8-P11, R2-R4, S2-S4, S7, S11.
  */
@@ -66,7 +66,7 @@ static void record_put(struct record_pool *pool, struct kbuf_record *record)
 	pool->free = record;
 }
 
-static bool record_pool_grow(struct record_pool *pool)
+static COLD bool record_pool_grow(struct record_pool *pool)
 {
 	struct record_chunk *chunk = mem_new(1, sizeof(*chunk));
 	unsigned int i;
@@ -80,15 +80,10 @@ static bool record_pool_grow(struct record_pool *pool)
 	return true;
 }
 
-static struct kbuf_record *record_take(struct record_pool *pool)
+/* Is there a record to be had? */
+static inline bool record_pool_ready(struct record_pool *pool)
 {
-	struct kbuf_record *record;
-
-	if (!pool->free && !record_pool_grow(pool))
-		return NULL;
-	record = pool->free;
-	pool->free = record->next;
-	return record;
+	return likely(pool->free) || record_pool_grow(pool);
 }
 
 /* ---- the list ---------------------------------------------------------- */
@@ -206,35 +201,31 @@ static COLD struct kbuf_group *classic_new(struct kbuf_table *table,
 	return group;
 }
 
-/* P9, P10: as many as there is memory for. Returns how many. */
-static uint32_t classic_append(struct kbuf_table *table,
-			       struct kbuf_group *group, uint64_t addr,
-			       uint32_t len, uint32_t count, uint16_t bid)
+/* One more; the pool must not be empty. */
+static inline void classic_append(struct record_pool *pool,
+				  struct kbuf_group *group, uint64_t addr,
+				  uint32_t len, uint16_t bid)
 {
-	struct kbuf_record *record;
-	uint32_t i;
+	struct kbuf_record *record = pool->free;
 
-	for (i = 0; i < count; i++, addr += len, bid++) {
-		record = record_take(&table->pool);
-		if (!record)
-			break;
-		record->addr = addr;
-		record->len =
-			len < IORING_MAX_RW_COUNT ? len : IORING_MAX_RW_COUNT;
-		record->bid = bid;
-		list_append(group, record);
-	}
-	bump_by(&group->provided, i);
-	return i;
+	pool->free = record->next;
+	record->addr = addr;
+	record->len = len < IORING_MAX_RW_COUNT ? len : IORING_MAX_RW_COUNT;
+	record->bid = bid;
+	list_append(group, record);
+	bump(&group->provided);
 }
 
-int kbuf_provide(struct kbuf_table *table, uint16_t bgid, uint64_t addr,
-		 uint32_t len, uint32_t count, uint16_t first_bid)
+/* P8, P10: a group and room in it first, then as many as memory allows. */
+static COLD int provide_some(struct kbuf_table *table, uint16_t bgid,
+			     uint64_t addr, uint32_t len, uint32_t count,
+			     uint16_t bid)
 {
 	struct kbuf_group *group = group_find(table, bgid);
+	struct record_pool *pool = &table->pool;
 	uint32_t room;
 
-	if (!count || count > KBUF_BIDS_MAX - first_bid)
+	if (!count || count > KBUF_BIDS_MAX - bid)
 		return -EINVAL;
 	if (group && group->kind == GROUP_RING)
 		return -EINVAL;
@@ -242,14 +233,30 @@ int kbuf_provide(struct kbuf_table *table, uint16_t bgid, uint64_t addr,
 	if (!room)
 		return -EOVERFLOW;
 	/* One record first: without it no group must come to be. */
-	if (!table->pool.free && !record_pool_grow(&table->pool))
+	if (!record_pool_ready(pool))
 		return -ENOMEM;
 	if (!group)
 		group = classic_new(table, bgid);
 	if (!group)
 		return -ENOMEM;
 	classic_check(group);
-	classic_append(table, group, addr, len, room, first_bid);
+	for (; room && record_pool_ready(pool); room--, addr += len)
+		classic_append(pool, group, addr, len, bid++);
+	classic_check(group);
+	return 0;
+}
+
+/* The usual one: a buffer goes back to the group that it came from. */
+int kbuf_provide(struct kbuf_table *table, uint16_t bgid, uint64_t addr,
+		 uint32_t len, uint32_t count, uint16_t first_bid)
+{
+	struct kbuf_group *group = group_find(table, bgid);
+
+	if (unlikely(count != 1 || !group || group->kind != GROUP_CLASSIC ||
+		     group->queued >= CLASSIC_QUEUED_MAX || !table->pool.free))
+		return provide_some(table, bgid, addr, len, count, first_bid);
+	classic_check(group);
+	classic_append(&table->pool, group, addr, len, first_bid);
 	classic_check(group);
 	return 0;
 }
@@ -299,19 +306,21 @@ int classic_claim(struct kbuf_table *table, struct kbuf_group *group,
 	return 0;
 }
 
-void classic_commit(struct kbuf_table *table, const struct kbuf_claim *claim)
+uint32_t classic_commit(struct kbuf_table *table,
+			const struct kbuf_claim *claim)
 {
 	struct kbuf_group *group = group_find(table, claim->bgid);
 	struct kbuf_record *record = claim->where;
+	bool is_its_own = group && group->serial == record->owner;
 
 	count_held(&table->pool, -1);
-	if (likely(group && group->serial == record->owner)) {
-		bump(&group->committed);
-		count_claimed(group, -1);
-		group_level(group, group->queued);
-		classic_check(group);
-	}
 	record_put(&table->pool, record);
+	if (unlikely(!is_its_own))
+		return buffer_flags(claim->bid, false);
+	bump(&group->committed);
+	count_claimed(group, -1);
+	classic_check(group);
+	return commit_level(group, claim->bid);
 }
 
 void classic_recycle(struct kbuf_table *table, const struct kbuf_claim *claim)

@@ -11,7 +11,8 @@ int classic_claim(struct kbuf_table *table, struct kbuf_group *group,
 		  uint32_t want_bytes, struct kbuf_claim *claim);
 
 /* A claimed record's way back: with a completion, or to the front (S7). */
-void classic_commit(struct kbuf_table *table, const struct kbuf_claim *claim);
+uint32_t classic_commit(struct kbuf_table *table,
+			const struct kbuf_claim *claim);
 void classic_recycle(struct kbuf_table *table, const struct kbuf_claim *claim);
 
 /* S11 for one group. */
