@@ -374,12 +374,13 @@ static void step(struct req *req, struct recv_cmd *c, size_t bytes)
 	struct msghdr *h;
 
 	req->moved += (uint32_t)bytes;
-	c->one.iov_base = (char *)c->one.iov_base + bytes;
-	c->one.iov_len -= bytes;
 	if (c->msg) {
 		h = &c->msg->header;
 		iov_advance(&h->msg_iov, &h->msg_iovlen, bytes);
+		return;
 	}
+	c->one.iov_base = (char *)c->one.iov_base + bytes;
+	c->one.iov_len -= bytes;
 }
 
 /* The last completion: bytes, the end of the stream, or an error. */

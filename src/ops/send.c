@@ -204,10 +204,11 @@ static void step(struct req *req, struct send_cmd *c, size_t bytes)
 	struct msghdr *h;
 
 	req->moved += (uint32_t)bytes;
-	c->one.iov_base = (char *)c->one.iov_base + bytes;
-	c->one.iov_len -= bytes;
-	if (!c->msg || c->to_address)
+	if (!c->msg || c->to_address) {
+		c->one.iov_base = (char *)c->one.iov_base + bytes;
+		c->one.iov_len -= bytes;
 		return;
+	}
 	h = &c->msg->header;
 	iov_advance(&h->msg_iov, &h->msg_iovlen, bytes);
 	/* Control data went with the first bytes. */
