@@ -395,6 +395,32 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 			.prep = socket_prep,
 			.issue = socket_issue,
 		},
+	[IORING_OP_SEND_ZC] =
+		{
+			.name = "SEND_ZC",
+			.on_ring = -ENOTSOCK,
+			.since = KVER(6, 0),
+			.needs_file = true,
+			.waits_for = EPOLLOUT,
+			.ioprio_free = true,
+			.prep = send_zc_prep,
+			.issue = send_issue,
+			.cleanup = send_zc_cleanup,
+			.missing = "it copies, and says so when asked",
+		},
+	[IORING_OP_SENDMSG_ZC] =
+		{
+			.name = "SENDMSG_ZC",
+			.on_ring = -ENOTSOCK,
+			.since = KVER(6, 1),
+			.needs_file = true,
+			.waits_for = EPOLLOUT,
+			.ioprio_free = true,
+			.prep = sendmsg_zc_prep,
+			.issue = send_issue,
+			.cleanup = send_zc_cleanup,
+			.missing = "it copies, and says so when asked",
+		},
 	[IORING_OP_READ_MULTISHOT] =
 		{
 			.name = "READ_MULTISHOT",

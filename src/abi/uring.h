@@ -563,6 +563,9 @@ enum {
 	IORING_SEND_VECTORIZED = 1u << 5,
 };
 
+/* What the notification of a zero-copy send says with REPORT_USAGE. */
+#define IORING_NOTIF_USAGE_ZC_COPIED (1u << 31)
+
 /* ACCEPT: sqe->ioprio */
 enum {
 	IORING_ACCEPT_MULTISHOT = 1u << 0,

@@ -122,6 +122,7 @@ static void cancel_rest(struct req *next)
 		next->link = NULL;
 		if (!next->res)
 			next->res = -ECANCELED;
+		next->cflags = 0; /* it never ran */
 		req_finish(next);
 		next = after;
 	}

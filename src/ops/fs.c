@@ -192,9 +192,12 @@ static long do_madvise(const struct req *req, const struct fs_cmd *c)
 	return SYS_3(SYS_madvise, c->addr, c->off ?: c->len, c->flags);
 }
 
+/* The file is asked before the length is. */
 static long do_ftruncate(const struct req *req, const struct fs_cmd *c)
 {
-	return SYS_2(SYS_ftruncate, req_io_fd(req), c->off);
+	long err = SYS_2(SYS_ftruncate, req_io_fd(req), c->off);
+
+	return err == -EINVAL && !req_file_is_open(req) ? -EBADF : err;
 }
 
 static long do_statx(const struct req *req, const struct fs_cmd *c)

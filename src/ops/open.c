@@ -129,10 +129,10 @@ int openat2_prep(struct req *req, const struct io_uring_sqe *sqe)
 
 	if (bytes < sizeof(c->how))
 		return -EINVAL;
-	if (bytes > HOW_BYTES_MAX)
-		return -E2BIG;
 	if (fault_copy(&c->how, from, sizeof(c->how)) < 0)
 		return -EFAULT;
+	if (bytes > HOW_BYTES_MAX)
+		return -E2BIG;
 	err = check_zero(from + sizeof(c->how), bytes - sizeof(c->how));
 	if (err < 0)
 		return err;

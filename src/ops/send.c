@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * SEND and SENDMSG.
+ * SEND and SENDMSG, and their zero-copy forms.
  *
  * Theory: one sendto(2) or sendmsg(2) with MSG_DONTWAIT. A full socket is
  * armed and tried again. A short send is the result, as it is the kernel's,
@@ -9,15 +9,23 @@
  *
  * A buffer-selecting send takes its buffer when it first runs and keeps it
  * (S8): what is to be sent must not change between tries.
+ *
+ * SEND_ZC and SENDMSG_ZC copy, as the kernel's do where the device can't do
+ * without, and keep the ABI's promise of two completions: the result with
+ * F_MORE, and then one with F_NOTIF, after which the memory may be reused. The
+ * second is posted by cleanup, so that it follows whatever the first says;
+ * asked to report, it says ZC_COPIED.
  */
 #include "ops/send.h"
 
+#include <netinet/in.h>
 #include <string.h>
 
 #include "base/fault.h"
 #include "base/sys.h"
+#include "engine/buffers.h"
 #include "engine/bundle.h"
-#include "engine/ctx.h"
+#include "engine/cq.h"
 #include "engine/iov.h"
 
 /* Completions of one bundling send in one turn: until the CQ is full. */
@@ -34,17 +42,27 @@ struct send_cmd {
 	bool waited; /* a bundle, for the socket */
 	bool twice; /* answers again, with nothing, as the kernel does */
 	bool holds; /* has its buffer, or a bundle that is not yet sent */
+	bool zero_copy;
+	bool fixed; /* from the registered buffer req->buf_index */
+	bool reports; /* says in its notification that it copied */
+	struct buffer_node *buffer; /* held */
 };
 
-#define IOPRIO_FLAGS (IORING_RECVSEND_POLL_FIRST | IORING_RECVSEND_BUNDLE)
+#define IOPRIO_FLAGS                                           \
+	(IORING_RECVSEND_POLL_FIRST | IORING_RECVSEND_BUNDLE | \
+	 IORING_SEND_VECTORIZED)
+#define ZC_FLAGS                                                  \
+	(IORING_RECVSEND_POLL_FIRST | IORING_RECVSEND_FIXED_BUF | \
+	 IORING_SEND_ZC_REPORT_USAGE | IORING_SEND_VECTORIZED)
 
-static int common_prep(struct req *req, const struct io_uring_sqe *sqe)
+static int common_prep(struct req *req, const struct io_uring_sqe *sqe,
+		       uint32_t known)
 {
 	struct send_cmd *c = req_cmd(req, struct send_cmd);
 
-	if (sqe->ioprio & ~IOPRIO_FLAGS)
-		return -EINVAL;
 	memset(c, 0, sizeof(*c));
+	if (sqe->ioprio & ~known)
+		return -EINVAL;
 	/* To wait first, but not to wait: nothing can be tried. */
 	if (sqe->ioprio & IORING_RECVSEND_POLL_FIRST) {
 		if (sqe->op_flags & MSG_DONTWAIT)
@@ -54,7 +72,7 @@ static int common_prep(struct req *req, const struct io_uring_sqe *sqe)
 	}
 	c->msg_flags = sqe->op_flags | MSG_NOSIGNAL;
 	c->want_bytes = sqe->len;
-	return sqe->len > INT32_MAX ? -EINVAL : 0;
+	return 0;
 }
 
 /* The address is copied now: the application may reuse its memory at once. */
@@ -76,39 +94,64 @@ static int keep_address(struct req *req, struct send_cmd *c,
 			  sqe->addr_len);
 }
 
-int send_prep(struct req *req, const struct io_uring_sqe *sqe)
+/* VECTORIZED: the entry has what is else in a message. */
+static int take_vectors(struct req *req, struct send_cmd *c,
+			const struct io_uring_sqe *sqe)
 {
-	struct send_cmd *c = req_cmd(req, struct send_cmd);
-	int err = common_prep(req, sqe);
+	struct msghdr header = {
+		.msg_name = (void *)(uintptr_t)sqe->addr2,
+		.msg_namelen = sqe->addr_len,
+		.msg_iov = (struct iovec *)(uintptr_t)sqe->addr,
+		.msg_iovlen = sqe->len,
+	};
+	int err;
 
-	if (err < 0)
-		return err;
-	if (sqe->pad3_)
+	if (sqe->len > IOV_COUNT_MAX || sqe->addr_len > sizeof(c->msg->name))
 		return -EINVAL;
+	err = msg_import(req, (uintptr_t)&header, true, &c->msg);
+	if (!err && !iov_in_user_space(c->msg->vectors, sqe->len))
+		err = -EFAULT;
+	return err;
+}
+
+/* What is to be sent, and where to, when no buffer is to be selected. */
+static int take_data(struct req *req, struct send_cmd *c,
+		     const struct io_uring_sqe *sqe)
+{
+	if (sqe->ioprio & IORING_SEND_VECTORIZED)
+		return take_vectors(req, c, sqe);
 	c->one.iov_base = (void *)(uintptr_t)sqe->addr;
 	c->one.iov_len = sqe->len;
 	if (!(sqe->flags & IOSQE_BUFFER_SELECT) &&
 	    !fault_range_ok(sqe->addr, sqe->len))
 		return -EFAULT;
+	return sqe->addr2 ? keep_address(req, c, sqe) : 0;
+}
+
+int send_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	struct send_cmd *c = req_cmd(req, struct send_cmd);
+	int err = common_prep(req, sqe, IOPRIO_FLAGS);
+
+	if (err < 0)
+		return err;
+	if (sqe->pad3_ || sqe->len > INT32_MAX)
+		return -EINVAL;
 	c->bundles = sqe->ioprio & IORING_RECVSEND_BUNDLE &&
 		     sqe->flags & IOSQE_BUFFER_SELECT;
 	c->twice = sqe->ioprio & IORING_RECVSEND_BUNDLE && !c->bundles;
 	if (c->bundles)
 		return sqe->addr2 ? -EINVAL : bundle_prepare(req);
-	return sqe->addr2 ? keep_address(req, c, sqe) : 0;
+	return take_data(req, c, sqe);
 }
 
-int sendmsg_prep(struct req *req, const struct io_uring_sqe *sqe)
+static int message_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
 	struct send_cmd *c = req_cmd(req, struct send_cmd);
 	int err;
 
-	if (sqe->addr2 || sqe->file_index ||
-	    sqe->ioprio & IORING_RECVSEND_BUNDLE)
+	if (sqe->addr2 || sqe->file_index)
 		return -EINVAL;
-	err = common_prep(req, sqe);
-	if (err < 0)
-		return err;
 	err = msg_import(req, sqe->addr, true, &c->msg);
 	if (err < 0)
 		return err;
@@ -116,11 +159,76 @@ int sendmsg_prep(struct req *req, const struct io_uring_sqe *sqe)
 	    !iov_in_user_space(c->msg->header.msg_iov,
 			       c->msg->header.msg_iovlen))
 		return -EFAULT;
-	if (sqe->flags & IOSQE_BUFFER_SELECT)
+	return 0;
+}
+
+int sendmsg_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	struct send_cmd *c = req_cmd(req, struct send_cmd);
+	int err = common_prep(req, sqe, IOPRIO_FLAGS & ~IORING_RECVSEND_BUNDLE);
+
+	if (err < 0)
+		return err;
+	if (sqe->len > INT32_MAX)
+		return -EINVAL;
+	err = message_prep(req, sqe);
+	if (!err && sqe->flags & IOSQE_BUFFER_SELECT)
 		c->want_bytes = c->msg->header.msg_iovlen
 					? (uint32_t)c->msg->vectors[0].iov_len
 					: 0;
 	return err;
+}
+
+/* From here on a notification is owed, whatever becomes of the request. */
+static int zc_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	struct send_cmd *c = req_cmd(req, struct send_cmd);
+	int err;
+
+	if (sqe->addr3 || sqe->pad2_ || sqe->flags & IOSQE_CQE_SKIP_SUCCESS)
+		return -EINVAL;
+	err = common_prep(req, sqe, ZC_FLAGS);
+	c->zero_copy = true;
+	req->flags |= REQ_F_HOLDS;
+	req->cflags = IORING_CQE_F_MORE;
+	if (err < 0)
+		return err;
+	c->fixed = sqe->ioprio & IORING_RECVSEND_FIXED_BUF;
+	c->reports = sqe->ioprio & IORING_SEND_ZC_REPORT_USAGE;
+	return 0;
+}
+
+int send_zc_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	const uint32_t both =
+		IORING_SEND_VECTORIZED | IORING_RECVSEND_FIXED_BUF;
+	int err = zc_prep(req, sqe);
+
+	if (err < 0)
+		return err;
+	if (sqe->pad3_ || (sqe->ioprio & both) == both)
+		return -EINVAL;
+	return take_data(req, req_cmd(req, struct send_cmd), sqe);
+}
+
+int sendmsg_zc_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	int err = zc_prep(req, sqe);
+
+	return err < 0 ? err : message_prep(req, sqe);
+}
+
+void send_zc_cleanup(struct req *req)
+{
+	const struct send_cmd *c = req_cmd(req, struct send_cmd);
+	const uint64_t none[2] = {0, 0};
+
+	lock_assume(&req->ctx->lock);
+	if (c->buffer)
+		buffer_put(c->buffer);
+	cq_post(req->ctx, req->user_data,
+		c->reports ? (int32_t)IORING_NOTIF_USAGE_ZC_COPIED : 0,
+		IORING_CQE_F_NOTIF, none);
 }
 
 /* S10: consumed and told, unless the file is no socket. */
@@ -226,6 +334,9 @@ static int conclude(struct req *req, struct send_cmd *c, long n,
 	req->res = total || n >= 0 ? (int32_t)total : (int32_t)n;
 	if (n < 0 || (short_send && c->msg_flags & MSG_WAITALL))
 		req->flags |= REQ_F_FAIL_LINK;
+	/* Nothing was there to copy. */
+	if (n == -EFAULT)
+		c->reports = false;
 	return ISSUE_DONE;
 }
 
@@ -351,12 +462,72 @@ static int send_twice(struct req *req, struct send_cmd *c, uint32_t issue_flags)
 	return send_plain(req, c, issue_flags);
 }
 
+/* ---- zero copy ---- */
+
+static int socket_option(const struct req *req, int name, int *value)
+{
+	socklen_t bytes = sizeof(*value);
+
+	*value = 0;
+	return (int)SYS_5(SYS_getsockopt, req_io_fd(req), SOL_SOCKET, name,
+			  value, &bytes);
+}
+
+/* Sockets that could do it: the others refuse, as in the kernel. */
+static int zc_socket(const struct req *req)
+{
+	int domain, protocol, err;
+
+	err = socket_option(req, SO_DOMAIN, &domain);
+	if (err < 0)
+		return err;
+	if (domain != AF_INET && domain != AF_INET6)
+		return -EOPNOTSUPP;
+	err = socket_option(req, SO_PROTOCOL, &protocol);
+	if (!err && protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)
+		err = -EOPNOTSUPP;
+	return err;
+}
+
+static bool zc_holds_all(const struct send_cmd *c)
+{
+	const struct iovec *v = &c->one;
+	size_t count = 1;
+
+	if (c->msg && !c->to_address) {
+		v = c->msg->vectors;
+		count = c->msg->header.msg_iovlen;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (!buffer_holds(c->buffer, (uintptr_t)v[i].iov_base,
+				  v[i].iov_len))
+			return false;
+	return true;
+}
+
+/* The file is asked before the buffer is. */
+static int zc_begin(struct req *req, struct send_cmd *c)
+{
+	int err = zc_socket(req);
+
+	if (err < 0 || !c->fixed || c->buffer)
+		return err;
+	c->buffer = buffer_get(req->ctx, req->buf_index);
+	return c->buffer && zc_holds_all(c) ? 0 : -EFAULT;
+}
+
 int send_issue(struct req *req, uint32_t issue_flags)
 {
 	struct send_cmd *c = req_cmd(req, struct send_cmd);
 
 	if (unlikely(c->never))
 		return req_file_is_open(req) ? -EAGAIN : -EBADF;
+	if (unlikely(c->zero_copy)) {
+		int err = zc_begin(req, c);
+
+		if (err < 0)
+			return err;
+	}
 	if (unlikely(c->twice))
 		return send_twice(req, c, issue_flags);
 	return c->bundles ? send_bundle(req, c)

@@ -9,7 +9,7 @@
 		row(setup) row(enter) row(link) row(rw) row(net) row(poll)   \
 			row(timeout) row(cancel) row(files) row(registering) \
 				row(garbage) row(inc) row(bundle) row(epoll) \
-					row(buffers)
+					row(buffers) row(zc)
 
 #define DECLARE(name) extern const struct family name##_family;
 #define ROW(name) &name##_family,
