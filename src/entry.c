@@ -28,38 +28,22 @@
 #include "engine/wait.h"
 #include "ops/conn.h"
 #include "polyring/polyring.h"
-
-/* What this engine does today; the rest of the bits are honestly absent. */
-#define FEATURES                                                 \
-	(IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP |          \
-	 IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_RW_CUR_POS |    \
-	 IORING_FEAT_CUR_PERSONALITY | IORING_FEAT_FAST_POLL |   \
-	 IORING_FEAT_POLL_32BITS | IORING_FEAT_SQPOLL_NONFIXED | \
-	 IORING_FEAT_EXT_ARG | IORING_FEAT_NATIVE_WORKERS |      \
-	 IORING_FEAT_RSRC_TAGS | IORING_FEAT_CQE_SKIP |          \
-	 IORING_FEAT_LINKED_FILE | IORING_FEAT_REG_REG_RING |    \
-	 IORING_FEAT_RECVSEND_BUNDLE | IORING_FEAT_MIN_TIMEOUT | \
-	 IORING_FEAT_NO_IOWAIT)
-
-#define SETUP_FLAGS                                                        \
-	(IORING_SETUP_SQPOLL | IORING_SETUP_SQ_AFF | IORING_SETUP_CQSIZE | \
-	 IORING_SETUP_CLAMP | IORING_SETUP_ATTACH_WQ |                     \
-	 IORING_SETUP_R_DISABLED | IORING_SETUP_SUBMIT_ALL |               \
-	 IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG |           \
-	 IORING_SETUP_SQE128 | IORING_SETUP_CQE32 |                        \
-	 IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |         \
-	 IORING_SETUP_NO_MMAP | IORING_SETUP_NO_SQARRAY)
-
-#define ENTER_FLAGS                                              \
-	(IORING_ENTER_GETEVENTS | IORING_ENTER_SQ_WAKEUP |       \
-	 IORING_ENTER_SQ_WAIT | IORING_ENTER_EXT_ARG |           \
-	 IORING_ENTER_REGISTERED_RING | IORING_ENTER_ABS_TIMER | \
-	 IORING_ENTER_NO_IOWAIT)
+#include "query.h"
+#include "ring_fds.h"
 
 /* Why is @fd no ring of ours? */
 static int not_a_ring(int fd)
 {
 	return fd_is_open(fd) ? -EOPNOTSUPP : -EBADF;
+}
+
+/* The ring that a call names, locked: 0 or a negative errno. */
+static int lock_ring(int fd, bool registered, struct ctx **ctx) UNCHECKED_LOCKS
+{
+	if (registered)
+		return ring_fds_lock((uint32_t)fd, ctx);
+	*ctx = ctx_lock_fd(fd);
+	return likely(*ctx) ? 0 : not_a_ring(fd);
 }
 
 /* ---- setup ---- */
@@ -91,6 +75,9 @@ static int check_setup_flags(uint32_t flags)
 		return -EINVAL;
 	if (flags & IORING_SETUP_DEFER_TASKRUN &&
 	    !(flags & IORING_SETUP_SINGLE_ISSUER))
+		return -EINVAL;
+	if (flags & IORING_SETUP_REGISTERED_FD_ONLY &&
+	    !(flags & IORING_SETUP_NO_MMAP))
 		return -EINVAL;
 	return 0;
 }
@@ -148,6 +135,19 @@ static int size_queues(uint32_t entries, struct io_uring_params *p)
 	return err;
 }
 
+/* Nobody can poll a ring that has no file of the application's. */
+static int hand_out_slot(int fd)
+{
+	struct ctx *ctx = ctx_of_fd(fd);
+	int slot = ring_fds_adopt(ctx, fd);
+
+	if (slot < 0)
+		fd_close(fd);
+	else
+		polyring_watch(fd, false);
+	return slot;
+}
+
 POLYRING_API int polyring_setup(uint32_t entries,
 				struct io_uring_params *params)
 {
@@ -168,12 +168,17 @@ POLYRING_API int polyring_setup(uint32_t entries,
 		err = check_relations(&p);
 	if (err < 0)
 		return err;
+	err = ring_fds_open();
+	if (err < 0)
+		return err;
 	p.features = FEATURES;
 	fd = ctx_open(&p);
 	if (fd >= 0 && fault_copy(params, &p, sizeof(p)) < 0) {
 		fd_close(fd);
 		return -EFAULT;
 	}
+	if (fd >= 0 && p.flags & IORING_SETUP_REGISTERED_FD_ONLY)
+		return hand_out_slot(fd);
 	return fd;
 }
 
@@ -202,27 +207,36 @@ static int read_sigmask(struct enter_arg *a)
 	return 0;
 }
 
-static int read_deadline(struct enter_arg *a, uint64_t address, uint32_t flags)
+/* When the application's time began, on the clock that we sleep by. */
+static int64_t origin_ns(clockid_t clock, uint32_t flags)
+{
+	int64_t now = clock_now_ns(CLOCK_MONOTONIC);
+
+	if (!(flags & IORING_ENTER_ABS_TIMER))
+		return now;
+	return clock == CLOCK_MONOTONIC ? 0 : now - clock_now_ns(clock);
+}
+
+static int read_deadline(struct enter_arg *a, const struct ctx *ctx,
+			 uint64_t address, uint32_t flags)
 {
 	struct io_timespec ts;
-	int64_t now = clock_now_ns(CLOCK_MONOTONIC), ns;
+	int64_t ns;
 
 	if (!address)
 		return 0;
 	if (fault_copy(&ts, (void *)(uintptr_t)address, sizeof(ts)) < 0)
 		return -EFAULT;
 	if (__builtin_mul_overflow(ts.tv_sec, NS_PER_SEC, &ns) ||
-	    __builtin_add_overflow(ns, ts.tv_nsec, &ns))
-		return 0;
-	if (!(flags & IORING_ENTER_ABS_TIMER) &&
-	    __builtin_add_overflow(ns, now, &ns))
+	    __builtin_add_overflow(ns, ts.tv_nsec, &ns) ||
+	    __builtin_add_overflow(ns, origin_ns(ctx->clock, flags), &ns))
 		return 0;
 	a->spec.deadline_ns = ns;
 	return 0;
 }
 
-static int read_arg(struct enter_arg *a, const void *arg, size_t bytes,
-		    uint32_t flags)
+static int read_arg(struct enter_arg *a, const struct ctx *ctx, const void *arg,
+		    size_t bytes, uint32_t flags)
 {
 	struct io_uring_getevents_arg ext;
 
@@ -240,7 +254,7 @@ static int read_arg(struct enter_arg *a, const void *arg, size_t bytes,
 					    (int64_t)ext.min_wait_usec * 1000;
 	a->sigmask_address = ext.sigmask;
 	a->sigmask_bytes = ext.sigmask_sz;
-	return read_deadline(a, ext.ts, flags);
+	return read_deadline(a, ctx, ext.ts, flags);
 }
 
 static int get_events(struct ctx *ctx, uint32_t min_complete, uint32_t flags,
@@ -248,7 +262,7 @@ static int get_events(struct ctx *ctx, uint32_t min_complete, uint32_t flags,
 {
 	struct enter_arg a = {.spec = {.deadline_ns = CLOCK_NEVER}};
 	uint32_t most = ctx->queue.memory.cq_entries;
-	int err = read_arg(&a, arg, bytes, flags);
+	int err = read_arg(&a, ctx, arg, bytes, flags);
 
 	if (err < 0)
 		return err;
@@ -318,36 +332,19 @@ static int enter_locked(struct ctx *ctx, uint32_t to_submit,
 	return done ? done : err;
 }
 
-/* Registered rings: a table for each thread, as the kernel's is. */
-#define RING_FDS_MAX 16
-static __thread int ring_fds[RING_FDS_MAX]; /* number + 1; 0: empty */
-
-static int ring_fd_of(uint32_t index, bool registered)
-{
-	if (!registered)
-		return (int)index;
-	if (index >= RING_FDS_MAX)
-		return -EINVAL;
-	return ring_fds[index] ? ring_fds[index] - 1 : -EBADF;
-}
-
 POLYRING_API int polyring_enter(int ring_fd, uint32_t to_submit,
 				uint32_t min_complete, uint32_t flags,
 				const void *arg,
 				size_t arg_bytes) UNCHECKED_LOCKS
 {
 	struct ctx *ctx;
-	int result, fd;
+	int result, err;
 
 	if (unlikely(flags & ~(uint32_t)ENTER_FLAGS))
 		return -EINVAL;
-	fd = ring_fd_of((uint32_t)ring_fd,
-			flags & IORING_ENTER_REGISTERED_RING);
-	if (unlikely(fd < 0))
-		return fd == ring_fd ? -EBADF : fd;
-	ctx = ctx_lock_fd(fd);
-	if (unlikely(!ctx))
-		return not_a_ring(fd);
+	err = lock_ring(ring_fd, flags & IORING_ENTER_REGISTERED_RING, &ctx);
+	if (unlikely(err < 0))
+		return err;
 	ctx->inside++;
 	ctx->entered++;
 	counter_add(&ctx->counters, COUNTER_ENTERS, 1);
@@ -361,61 +358,9 @@ POLYRING_API int polyring_enter(int ring_fd, uint32_t to_submit,
 
 /* ---- register ---- */
 
-static int put_ring_fd(const struct io_uring_rsrc_update *update)
+static int without_ring(uint32_t opcode, void *arg, uint32_t nr_args)
 {
-	uint32_t slot = update->offset;
-
-	if (update->resv)
-		return -EINVAL;
-	if (slot != ~0u && slot >= RING_FDS_MAX)
-		return -EINVAL;
-	if (slot == ~0u)
-		for (slot = 0; slot < RING_FDS_MAX && ring_fds[slot]; slot++)
-			;
-	if (slot >= RING_FDS_MAX || ring_fds[slot])
-		return -EBUSY;
-	if (!polyring_owns((int)update->data))
-		return not_a_ring((int)update->data);
-	ring_fds[slot] = (int)update->data + 1;
-	return (int)slot;
-}
-
-static int drop_ring_fd(const struct io_uring_rsrc_update *update)
-{
-	if (update->resv || update->data || update->offset >= RING_FDS_MAX)
-		return -EINVAL;
-	ring_fds[update->offset] = 0;
-	return 0;
-}
-
-/* Thread-local, hence without any ring's lock. Returns how many were done. */
-static int register_ring_fds(bool add, struct io_uring_rsrc_update *updates,
-			     uint32_t count)
-{
-	uint32_t i;
-	int slot = 0;
-
-	if (!count || count > RING_FDS_MAX)
-		return -EINVAL;
-	if (!updates)
-		return -EFAULT;
-	for (i = 0; i < count; i++) {
-		struct io_uring_rsrc_update update;
-
-		slot = fault_copy(&update, &updates[i], sizeof(update));
-		if (!slot)
-			slot = add ? put_ring_fd(&update)
-				   : drop_ring_fd(&update);
-		if (slot < 0)
-			break;
-		if (add &&
-		    fault_store_u32(&updates[i].offset, (uint32_t)slot) < 0) {
-			ring_fds[slot] = 0;
-			slot = -EFAULT;
-			break;
-		}
-	}
-	return i ? (int)i : slot;
+	return opcode == IORING_REGISTER_QUERY ? query(arg, nr_args) : -EINVAL;
 }
 
 POLYRING_API int polyring_register(int ring_fd, uint32_t opcode, void *arg,
@@ -423,23 +368,16 @@ POLYRING_API int polyring_register(int ring_fd, uint32_t opcode, void *arg,
 {
 	bool registered = opcode & IORING_REGISTER_USE_REGISTERED_RING;
 	struct ctx *ctx;
-	int fd, result;
+	int err, result;
 
 	opcode &= ~IORING_REGISTER_USE_REGISTERED_RING;
-	if (opcode >= IORING_REGISTER_LAST || ring_fd == -1)
-		return -EINVAL; /* -1 is for calls without a ring: none yet */
-	fd = ring_fd_of((uint32_t)ring_fd, registered);
-	if (fd < 0)
-		return fd == ring_fd ? -EBADF : fd;
-	ctx = ctx_lock_fd(fd);
-	if (!ctx)
-		return not_a_ring(fd);
-	if (opcode == IORING_REGISTER_RING_FDS ||
-	    opcode == IORING_UNREGISTER_RING_FDS) {
-		ctx_unlock(ctx);
-		return register_ring_fds(opcode == IORING_REGISTER_RING_FDS,
-					 arg, nr_args);
-	}
+	if (opcode >= IORING_REGISTER_LAST)
+		return -EINVAL;
+	if (ring_fd == -1 && !registered)
+		return without_ring(opcode, arg, nr_args);
+	err = lock_ring(ring_fd, registered, &ctx);
+	if (err < 0)
+		return err;
 	ctx->inside++; /* SYNC_CANCEL sleeps */
 	result = register_call(ctx, opcode, arg, nr_args);
 	ctx->inside--;
@@ -567,12 +505,14 @@ static void before_fork(void) UNCHECKED_LOCKS
 {
 	lock_take(&fork_lock);
 	registry_for_each(hold_still, NULL);
+	ring_fds_before_fork();
 	urcu_bp_before_fork();
 }
 
 static void in_parent(void) UNCHECKED_LOCKS
 {
 	urcu_bp_after_fork_parent();
+	ring_fds_in_parent();
 	registry_for_each(go_on, NULL);
 	lock_drop(&fork_lock);
 }
@@ -580,6 +520,7 @@ static void in_parent(void) UNCHECKED_LOCKS
 static void in_child(void)
 {
 	urcu_bp_after_fork_child();
+	ring_fds_in_child();
 	registry_forget_lock();
 	standby_forget();
 	worker_forget_threads();

@@ -20,7 +20,10 @@
 #include "engine/cancel.h"
 #include "engine/files.h"
 #include "engine/sqpoll.h"
+#include "query.h"
 #include "register.h"
+#include "ring_fds.h"
+#include "settings.h"
 
 /* ---- provided buffers (SPEC 4) ---- */
 
@@ -240,6 +243,20 @@ static int unreg_eventfd(struct ctx *ctx, void *arg, uint32_t nr_args)
 	return 0;
 }
 
+/* ---- registered rings: the thread's, not this ring's ---- */
+
+static int reg_ring_fds(struct ctx *ctx, void *arg, uint32_t nr_args)
+{
+	(void)ctx;
+	return ring_fds_register(arg, nr_args);
+}
+
+static int unreg_ring_fds(struct ctx *ctx, void *arg, uint32_t nr_args)
+{
+	(void)ctx;
+	return ring_fds_unregister(arg, nr_args);
+}
+
 /* ---- probe and state ---- */
 
 static bool all_zero(const void *memory, size_t bytes)
@@ -283,6 +300,19 @@ static int probe(struct ctx *ctx, void *arg, uint32_t nr_args)
 	return fault_copy((char *)arg + sizeof(head), ops, bytes);
 }
 
+static int restrict_ring(struct ctx *ctx, void *arg, uint32_t nr_args)
+{
+	if (!ctx->disabled)
+		return -EBADFD;
+	return restrictions_take(&ctx->restrictions, arg, nr_args);
+}
+
+static int ask(struct ctx *ctx, void *arg, uint32_t nr_args)
+{
+	(void)ctx;
+	return query(arg, nr_args);
+}
+
 static int enable_rings(struct ctx *ctx, void *arg, uint32_t nr_args)
 {
 	if (arg || nr_args)
@@ -290,6 +320,7 @@ static int enable_rings(struct ctx *ctx, void *arg, uint32_t nr_args)
 	if (!ctx->disabled)
 		return -EBADFD;
 	ctx->disabled = false;
+	ctx->restrictions.hold = ctx->restrictions.taken;
 	if (ctx->flags & IORING_SETUP_SINGLE_ISSUER) {
 		ctx->issuer = pthread_self();
 		ctx->issuer_known = true;
@@ -297,25 +328,6 @@ static int enable_rings(struct ctx *ctx, void *arg, uint32_t nr_args)
 	if (ctx->flags & IORING_SETUP_SQPOLL)
 		reactor_wake(&ctx->reactor);
 	return 0;
-}
-
-/* ---- workers ---- */
-
-/* The pools are the process's: the bounds hold for all of its rings. */
-static int iowq_max_workers(struct ctx *ctx, void *arg, uint32_t nr_args)
-{
-	uint32_t most[2];
-
-	(void)ctx;
-	if (!arg || nr_args != 2)
-		return -EINVAL;
-	if (fault_copy(most, arg, sizeof(most)) < 0)
-		return -EFAULT;
-	if (most[0] > INT32_MAX || most[1] > INT32_MAX)
-		return -EINVAL;
-	most[0] = worker_limit(false, most[0]);
-	most[1] = worker_limit(true, most[1]);
-	return fault_copy(arg, most, sizeof(most));
 }
 
 /* ---- the table ---- */
@@ -340,8 +352,8 @@ const struct regdef regdefs[IORING_REGISTER_LAST] = {
 	[IORING_UNREGISTER_PERSONALITY] = {"UNREGISTER_PERSONALITY", KVER(5, 6),
 					   NULL,
 					   "credentials are the process's"},
-	[IORING_REGISTER_RESTRICTIONS] = {"RESTRICTIONS", KVER(5, 10), NULL,
-					  "not built yet"},
+	[IORING_REGISTER_RESTRICTIONS] = {"RESTRICTIONS", KVER(5, 10),
+					  restrict_ring, NULL},
 	[IORING_REGISTER_ENABLE_RINGS] = {"ENABLE_RINGS", KVER(5, 10),
 					  enable_rings, NULL},
 	[IORING_REGISTER_FILES2] = {"FILES2", KVER(5, 13), reg_files2, NULL},
@@ -351,17 +363,16 @@ const struct regdef regdefs[IORING_REGISTER_LAST] = {
 				      NULL},
 	[IORING_REGISTER_BUFFERS_UPDATE] = {"BUFFERS_UPDATE", KVER(5, 13),
 					    reg_buffers_update, NULL},
-	[IORING_REGISTER_IOWQ_AFF] = {"IOWQ_AFF", KVER(5, 14), NULL,
-				      "worker affinity"},
+	[IORING_REGISTER_IOWQ_AFF] = {"IOWQ_AFF", KVER(5, 14),
+				      set_worker_affinity, NULL},
 	[IORING_UNREGISTER_IOWQ_AFF] = {"UNREGISTER_IOWQ_AFF", KVER(5, 14),
-					NULL, "worker affinity"},
+					unset_worker_affinity, NULL},
 	[IORING_REGISTER_IOWQ_MAX_WORKERS] = {"IOWQ_MAX_WORKERS", KVER(5, 15),
-					      iowq_max_workers,
-					      "one bound for all rings"},
-	[IORING_REGISTER_RING_FDS] = {"RING_FDS", KVER(5, 18), REGDEF_IN_ENTRY,
+					      set_worker_bounds, NULL},
+	[IORING_REGISTER_RING_FDS] = {"RING_FDS", KVER(5, 18), reg_ring_fds,
 				      NULL},
 	[IORING_UNREGISTER_RING_FDS] = {"UNREGISTER_RING_FDS", KVER(5, 18),
-					REGDEF_IN_ENTRY, NULL},
+					unreg_ring_fds, NULL},
 	[IORING_REGISTER_PBUF_RING] = {"PBUF_RING", KVER(5, 19), reg_pbuf_ring,
 				       NULL},
 	[IORING_UNREGISTER_PBUF_RING] = {"UNREGISTER_PBUF_RING", KVER(5, 19),
@@ -372,10 +383,11 @@ const struct regdef regdefs[IORING_REGISTER_LAST] = {
 					      file_alloc_range, NULL},
 	[IORING_REGISTER_PBUF_STATUS] = {"PBUF_STATUS", KVER(6, 8), pbuf_status,
 					 NULL},
-	[IORING_REGISTER_NAPI] = {"NAPI", KVER(6, 9), NULL, "busy polling"},
-	[IORING_UNREGISTER_NAPI] = {"UNREGISTER_NAPI", KVER(6, 9), NULL,
-				    "busy polling"},
-	[IORING_REGISTER_CLOCK] = {"CLOCK", KVER(6, 12), NULL, "not built yet"},
+	[IORING_REGISTER_NAPI] = {"NAPI", KVER(6, 9), set_napi,
+				  "static tracking of devices"},
+	[IORING_UNREGISTER_NAPI] = {"UNREGISTER_NAPI", KVER(6, 9), unset_napi,
+				    NULL},
+	[IORING_REGISTER_CLOCK] = {"CLOCK", KVER(6, 12), set_clock, NULL},
 	[IORING_REGISTER_CLONE_BUFFERS] = {"CLONE_BUFFERS", KVER(6, 12), NULL,
 					   "not built yet"},
 	[IORING_REGISTER_SEND_MSG_RING] = {"SEND_MSG_RING", KVER(6, 13), NULL,
@@ -386,17 +398,8 @@ const struct regdef regdefs[IORING_REGISTER_LAST] = {
 					  "not built yet"},
 	[IORING_REGISTER_MEM_REGION] = {"MEM_REGION", KVER(6, 13), NULL,
 					"not built yet"},
-	[IORING_REGISTER_QUERY] = {"QUERY", KVER(6, 18), NULL, "not built yet"},
+	[IORING_REGISTER_QUERY] = {"QUERY", KVER(6, 18), ask, NULL},
 };
-
-/* RING_FDS belong to a thread, not to a ring: entry.c sees to them. */
-int regdef_in_entry(struct ctx *ctx, void *arg, uint32_t nr_args)
-{
-	(void)ctx;
-	(void)arg;
-	(void)nr_args;
-	return -EINVAL;
-}
 
 int register_call(struct ctx *ctx, uint32_t opcode, void *arg, uint32_t nr_args)
 {
@@ -404,5 +407,7 @@ int register_call(struct ctx *ctx, uint32_t opcode, void *arg, uint32_t nr_args)
 
 	if (ctx->issuer_known && !pthread_equal(ctx->issuer, pthread_self()))
 		return -EEXIST;
+	if (!restrictions_allow_register(&ctx->restrictions, opcode))
+		return -EACCES;
 	return def->call ? def->call(ctx, arg, nr_args) : -EINVAL;
 }

@@ -18,8 +18,4 @@ struct regdef {
 
 extern const struct regdef regdefs[IORING_REGISTER_LAST];
 
-/* Carried out before a ring is looked up, in entry.c. */
-#define REGDEF_IN_ENTRY regdef_in_entry
-int regdef_in_entry(struct ctx *ctx, void *arg, uint32_t nr_args);
-
 #endif

@@ -115,6 +115,7 @@ enum {
 	IOSQE_BUFFER_SELECT = 1u << 5,
 	IOSQE_CQE_SKIP_SUCCESS = 1u << 6,
 };
+#define SQE_FLAGS 0x7fu /* all of them */
 
 /* file_index: the engine chooses a free slot and answers with it. */
 #define IORING_FILE_INDEX_ALLOC (~0u)
@@ -326,6 +327,7 @@ enum {
 #define IORING_OFF_SQ_RING 0ULL
 #define IORING_OFF_CQ_RING 0x8000000ULL
 #define IORING_OFF_SQES 0x10000000ULL
+#define IORING_OFF_PARAM_REGION 0x20000000ULL
 #define IORING_OFF_PBUF_RING 0x80000000ULL
 #define IORING_OFF_PBUF_SHIFT 16
 #define IORING_OFF_MMAP_MASK 0xf8000000ULL
@@ -468,6 +470,123 @@ struct io_uring_sync_cancel_reg {
 	uint64_t pad2[3];
 };
 ABI_SIZE(struct io_uring_sync_cancel_reg, 64);
+
+/* What a disabled ring will allow, one row each. */
+struct io_uring_restriction {
+	uint16_t opcode; /* IORING_RESTRICTION_ */
+	union {
+		uint8_t register_op;
+		uint8_t sqe_op;
+		uint8_t sqe_flags;
+	};
+	uint8_t resv;
+	uint32_t resv2[3];
+};
+ABI_SIZE(struct io_uring_restriction, 16);
+enum {
+	IORING_RESTRICTION_REGISTER_OP,
+	IORING_RESTRICTION_SQE_OP,
+	IORING_RESTRICTION_SQE_FLAGS_ALLOWED,
+	IORING_RESTRICTION_SQE_FLAGS_REQUIRED,
+	IORING_RESTRICTION_LAST,
+};
+
+struct io_uring_napi {
+	uint32_t busy_poll_to; /* microseconds */
+	uint8_t prefer_busy_poll;
+	uint8_t opcode;
+	uint8_t pad[2];
+	uint32_t op_param;
+	uint32_t resv;
+};
+ABI_SIZE(struct io_uring_napi, 16);
+enum {
+	IO_URING_NAPI_REGISTER_OP,
+	IO_URING_NAPI_STATIC_ADD_ID,
+	IO_URING_NAPI_STATIC_DEL_ID,
+};
+enum {
+	IO_URING_NAPI_TRACKING_DYNAMIC = 0,
+	IO_URING_NAPI_TRACKING_STATIC = 1,
+	IO_URING_NAPI_TRACKING_INACTIVE = 255,
+};
+
+struct io_uring_clock_register {
+	uint32_t clockid;
+	uint32_t resv[3];
+};
+ABI_SIZE(struct io_uring_clock_register, 16);
+
+struct io_uring_clone_buffers {
+	uint32_t src_fd;
+	uint32_t flags;
+	uint32_t src_off;
+	uint32_t dst_off;
+	uint32_t nr;
+	uint32_t pad[3];
+};
+ABI_SIZE(struct io_uring_clone_buffers, 32);
+enum {
+	IORING_REGISTER_SRC_REGISTERED = 1u << 0,
+	IORING_REGISTER_DST_REPLACE = 1u << 1,
+};
+
+struct io_uring_region_desc {
+	uint64_t user_addr;
+	uint64_t size;
+	uint32_t flags;
+	uint32_t id;
+	uint64_t mmap_offset; /* out */
+	uint64_t resv[4];
+};
+struct io_uring_mem_region_reg {
+	uint64_t region_uptr; /* struct io_uring_region_desc */
+	uint64_t flags;
+	uint64_t resv[2];
+};
+ABI_SIZE(struct io_uring_region_desc, 64);
+ABI_SIZE(struct io_uring_mem_region_reg, 32);
+#define IORING_MEM_REGION_TYPE_USER (1u << 0)
+#define IORING_MEM_REGION_REG_WAIT_ARG (1u << 0)
+
+/* An argument of enter that lies in a region: see ENTER_EXT_ARG_REG. */
+struct io_uring_reg_wait {
+	struct io_timespec ts;
+	uint32_t min_wait_usec;
+	uint32_t flags;
+	uint64_t sigmask;
+	uint32_t sigmask_sz;
+	uint32_t pad[3];
+	uint64_t pad2[2];
+};
+ABI_SIZE(struct io_uring_reg_wait, 64);
+#define IORING_REG_WAIT_TS (1u << 0)
+
+/* QUERY: a chain of questions, each with room for its answer. */
+struct io_uring_query_hdr {
+	uint64_t next_entry;
+	uint64_t query_data;
+	uint32_t query_op;
+	uint32_t size;
+	int32_t result;
+	uint32_t resv[3];
+};
+ABI_SIZE(struct io_uring_query_hdr, 40);
+enum {
+	IO_URING_QUERY_OPCODES,
+	IO_URING_QUERY_LAST,
+};
+struct io_uring_query_opcode {
+	uint32_t nr_request_opcodes;
+	uint32_t nr_register_opcodes;
+	uint64_t feature_flags;
+	uint64_t ring_setup_flags;
+	uint64_t enter_flags;
+	uint64_t sqe_flags;
+	uint32_t nr_query_opcodes;
+	uint32_t pad;
+};
+ABI_SIZE(struct io_uring_query_opcode, 48);
 
 /* ---- provided buffers ---------------------------------------------------- */
 

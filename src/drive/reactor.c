@@ -3,6 +3,7 @@
 
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -399,4 +400,26 @@ bool reactor_dispatch(struct reactor *r, const struct reactor_events *found)
 			watch_ready(r, w, found->events[i].events);
 	}
 	return woken;
+}
+
+/* linux/eventpoll.h of 6.9; the distribution's is older. */
+struct epoll_busy_poll {
+	uint32_t microseconds;
+	uint16_t budget;
+	uint8_t prefer;
+	uint8_t pad;
+};
+#define EPOLL_SET_BUSY_POLL _IOW(0x8A, 0x01, struct epoll_busy_poll)
+#define BUSY_POLL_BUDGET 8 /* packets a round: the kernel's own default */
+
+int reactor_busy_poll(const struct reactor *r, uint32_t microseconds,
+		      bool prefer)
+{
+	const struct epoll_busy_poll how = {
+		.microseconds = microseconds,
+		.budget = BUSY_POLL_BUDGET,
+		.prefer = prefer,
+	};
+
+	return (int)SYS_3(SYS_ioctl, r->epoll_fd, EPOLL_SET_BUSY_POLL, &how);
 }

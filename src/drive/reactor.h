@@ -116,6 +116,13 @@ long reactor_epoll_wait(int epoll_fd, struct epoll_event *events, int room,
 			const struct timespec *timeout,
 			const sigset_t *sigmask);
 
+/*
+ * Let sleepers poll the devices of watched sockets for so long before they
+ * sleep; 0 turns it off. 0, or what a kernel says that can't.
+ */
+int reactor_busy_poll(const struct reactor *reactor, uint32_t microseconds,
+		      bool prefer);
+
 /* End a sleep, or the next one, from any thread. */
 void reactor_wake(const struct reactor *reactor);
 

@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/sys.h"
 
 #define IDLE_SECONDS 5
 #define STACK_BYTES (256u * 1024)
@@ -66,6 +68,38 @@ uint32_t worker_limit(bool unbounded, uint32_t max_threads)
 	return before;
 }
 
+/* What each thread takes over before its next work. */
+static struct {
+	pthread_mutex_t lock;
+	cpu_set_t cpus;
+	uint32_t version; /* 0: never set */
+} pinned = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+void worker_pin(const cpu_set_t *cpus)
+{
+	pthread_mutex_lock(&pinned.lock);
+	if (cpus)
+		pinned.cpus = *cpus;
+	else
+		memset(&pinned.cpus, 0xff, sizeof(pinned.cpus));
+	store_release(&pinned.version, pinned.version + 1);
+	pthread_mutex_unlock(&pinned.lock);
+}
+
+/* Processors that are not there change nothing, as in the kernel. */
+static void follow_pin(uint32_t *seen)
+{
+	cpu_set_t cpus;
+
+	if (likely(load_acquire(&pinned.version) == *seen))
+		return;
+	pthread_mutex_lock(&pinned.lock);
+	cpus = pinned.cpus;
+	*seen = pinned.version;
+	pthread_mutex_unlock(&pinned.lock);
+	SYS_3(SYS_sched_setaffinity, 0, sizeof(cpus), &cpus);
+}
+
 void worker_forget_threads(void)
 {
 	pthread_once(&pools_once, pools_init);
@@ -96,10 +130,12 @@ static void *worker_main(void *argument)
 {
 	struct pool *pool = argument;
 	struct work *work;
+	uint32_t pin_seen = 0;
 
 	pthread_mutex_lock(&pool->lock);
 	while (pool->threads <= pool->max_threads && (work = next_work(pool))) {
 		pthread_mutex_unlock(&pool->lock);
+		follow_pin(&pin_seen);
 		work->run(work);
 		pthread_mutex_lock(&pool->lock);
 	}

@@ -17,6 +17,8 @@
 #ifndef POLYRING_DRIVE_WORKER_H
 #define POLYRING_DRIVE_WORKER_H
 
+#include <sched.h>
+
 #include "base/list.h"
 
 struct work {
@@ -39,6 +41,9 @@ bool worker_cancel(struct work *work);
  * was. Those that are too many leave after what they are doing.
  */
 uint32_t worker_limit(bool unbounded, uint32_t max_threads);
+
+/* Where threads of both pools run from their next work on; NULL: anywhere. */
+void worker_pin(const cpu_set_t *cpus);
 
 /* In a forked child the threads are gone: begin anew. */
 void worker_forget_threads(void);

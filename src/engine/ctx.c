@@ -37,6 +37,8 @@ static int open_socket(struct ctx *ctx)
 	if (err < 0)
 		goto close_ends;
 	ctx->ring_fd = ends[0];
+	if (ctx->flags & IORING_SETUP_REGISTERED_FD_ONLY)
+		ctx->ring_fd = fd_move_high(ends[0]);
 	ctx->peer_fd = fd_move_high(ends[1]);
 	ctx->ring_inode = st.st_ino;
 	return 0;
@@ -67,6 +69,8 @@ static void reset(struct ctx *ctx) HOLDS(&ctx->lock)
 	ctx->ring_fd = -1;
 	ctx->peer_fd = -1;
 	ctx->event_fd = -1;
+	ctx->clock = CLOCK_MONOTONIC;
+	ctx->napi.op_param = IO_URING_NAPI_TRACKING_INACTIVE;
 	list_init(&ctx->deferred);
 	list_init(&ctx->ready);
 	list_init(&ctx->again);

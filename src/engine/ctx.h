@@ -26,6 +26,7 @@
 #include "drive/reactor.h"
 #include "drive/timer.h"
 #include "engine/req.h"
+#include "engine/restrict.h"
 #include "observe/counters.h"
 #include "ring/queue.h"
 
@@ -126,6 +127,10 @@ struct ctx {
 	int event_fd;
 	bool event_async_only;
 	bool sqpoll_runs; /* its thread exists */
+	clockid_t clock; /* of absolute waits */
+	struct io_uring_napi napi; /* as last set */
+	uint32_t worker_bounds[2]; /* as this ring set them; 0: never */
+	struct restrictions restrictions;
 	int64_t sqpoll_idle_ns;
 	uint32_t sqpoll_cpu; /* with SQ_AFF */
 

@@ -4,8 +4,6 @@
 #include "engine/link.h"
 #include "engine/turn.h"
 
-#define SQE_FLAGS_KNOWN 0x7fu
-
 static const struct opdef unknown_op = {.name = "INVALID"};
 
 static const struct opdef *def_of(uint8_t opcode)
@@ -18,7 +16,7 @@ static int check_words(struct req *req, const struct io_uring_sqe *sqe)
 {
 	const struct opdef *def = req->def;
 
-	if (sqe->flags & ~SQE_FLAGS_KNOWN)
+	if (sqe->flags & ~SQE_FLAGS)
 		return -EINVAL;
 	if (sqe->flags & IOSQE_BUFFER_SELECT && !def->selects_buffer)
 		return -EOPNOTSUPP; /* P13 */
@@ -26,6 +24,9 @@ static int check_words(struct req *req, const struct io_uring_sqe *sqe)
 		req->ctx->drain_disabled = true; /* drains count entries */
 	if (sqe->flags & IOSQE_IO_DRAIN && req->ctx->drain_disabled)
 		return -EOPNOTSUPP;
+	if (!restrictions_allow_sqe(&req->ctx->restrictions, sqe->opcode,
+				    sqe->flags))
+		return -EACCES;
 	if (sqe->personality)
 		return -EINVAL;
 	if (sqe->ioprio && !def->ioprio_free)
@@ -41,7 +42,8 @@ static int check(struct req *req, const struct io_uring_sqe *sqe)
 
 	if (unlikely(!def->prep))
 		return -EINVAL;
-	if (sqe->flags || sqe->ioprio || sqe->personality)
+	if (sqe->flags || sqe->ioprio || sqe->personality ||
+	    unlikely(req->ctx->restrictions.hold))
 		err = check_words(req, sqe);
 	return unlikely(err < 0) ? err : def->prep(req, sqe);
 }
@@ -50,7 +52,7 @@ static void take_words(struct req *req, const struct io_uring_sqe *sqe)
 {
 	req->opcode = sqe->opcode;
 	req->def = def_of(sqe->opcode);
-	req->sqe_flags = sqe->flags & SQE_FLAGS_KNOWN;
+	req->sqe_flags = sqe->flags & SQE_FLAGS;
 	req->user_data = sqe->user_data;
 	req->fd = sqe->fd;
 	req->buf_group = sqe->buf_group;

@@ -232,6 +232,61 @@ static void ring_registered(struct ring *r)
 	r->fd = fd;
 }
 
+/* A slot holds its ring open. */
+static void ring_registered_stays_open(struct ring *r)
+{
+	struct io_uring_rsrc_update how = {
+		.offset = UINT32_MAX,
+		.data = (uint64_t)r->fd,
+	};
+	const uint32_t flags =
+		IORING_ENTER_GETEVENTS | IORING_ENTER_REGISTERED_RING;
+	char byte = 0;
+	int fd[2];
+
+	pair(fd, PAIR_PIPE);
+	ring_fd(r, IORING_REGISTER_RING_FDS, &how, 1);
+	sqe_new(r, IORING_OP_READ, fd[0], &byte, 1, 0);
+	submit(r);
+	close(r->fd);
+	r->fd = (int)how.offset;
+	sqe_nop(r);
+	store_release(r->sq_tail, r->next);
+	enter(r, 1, 1, flags, NULL, 0);
+	put(fd[1], "x");
+	enter(r, 0, 2, flags, NULL, 0);
+	note("%u came, %c", ring_ready(r), byte);
+	reg(r, IORING_UNREGISTER_FILES | IORING_REGISTER_USE_REGISTERED_RING,
+	    NULL, 0);
+	reg(r, IORING_UNREGISTER_RING_FDS | IORING_REGISTER_USE_REGISTERED_RING,
+	    &(struct io_uring_rsrc_update){.offset = how.offset}, 1);
+	enter(r, 0, 0, flags, NULL, 0);
+	r->fd = -1;
+}
+
+/* A child has the file, but none of the slots. */
+static void ring_registered_and_forked(struct ring *r)
+{
+	struct io_uring_rsrc_update how = {
+		.offset = 2,
+		.data = (uint64_t)r->fd,
+	};
+	int pipe_fd[2], child, result = 0;
+
+	ring_fd(r, IORING_REGISTER_RING_FDS, &how, 1);
+	if (pipe(pipe_fd))
+		give_up("no pipe");
+	child = fork();
+	if (!child) {
+		result = side->enter(2, 0, 0, IORING_ENTER_REGISTERED_RING,
+				     NULL, 0);
+		_exit(write(pipe_fd[1], &result, sizeof(result)) < 0);
+	}
+	if (read(pipe_fd[0], &result, sizeof(result)) < 0)
+		give_up("no child");
+	note_result("the child's enter", result);
+}
+
 static void ring_registers_by_slot(struct ring *r)
 {
 	struct io_uring_rsrc_update how = {
@@ -357,6 +412,8 @@ static const struct scenario rows[] = {
 	SCENARIO(event_disabled, NULL),
 	SCENARIO(event_skipped_completions, NULL),
 	SCENARIO(ring_registered, NULL),
+	SCENARIO(ring_registered_stays_open, NULL),
+	SCENARIO(ring_registered_and_forked, NULL),
 	SCENARIO(ring_registers_by_slot, NULL),
 	SCENARIO(ring_registered_errors, NULL),
 	SCENARIO(enable_rings_errors, NULL),

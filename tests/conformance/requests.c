@@ -100,19 +100,40 @@ static const char *const register_names[] = {
 	[IORING_REGISTER_SYNC_CANCEL] = "SYNC_CANCEL",
 	[IORING_REGISTER_FILE_ALLOC_RANGE] = "FILE_ALLOC_RANGE",
 	[IORING_REGISTER_PBUF_STATUS] = "PBUF_STATUS",
+	[IORING_REGISTER_BUFFERS] = "REGISTER_BUFFERS",
+	[IORING_UNREGISTER_BUFFERS] = "UNREGISTER_BUFFERS",
+	[IORING_REGISTER_PERSONALITY] = "PERSONALITY",
+	[IORING_UNREGISTER_PERSONALITY] = "UNREGISTER_PERSONALITY",
+	[IORING_REGISTER_RESTRICTIONS] = "RESTRICTIONS",
+	[IORING_REGISTER_BUFFERS2] = "BUFFERS2",
+	[IORING_REGISTER_BUFFERS_UPDATE] = "BUFFERS_UPDATE",
+	[IORING_REGISTER_IOWQ_AFF] = "IOWQ_AFF",
+	[IORING_UNREGISTER_IOWQ_AFF] = "UNREGISTER_IOWQ_AFF",
+	[IORING_REGISTER_IOWQ_MAX_WORKERS] = "IOWQ_MAX_WORKERS",
+	[IORING_REGISTER_NAPI] = "NAPI",
+	[IORING_UNREGISTER_NAPI] = "UNREGISTER_NAPI",
+	[IORING_REGISTER_CLOCK] = "CLOCK",
+	[IORING_REGISTER_CLONE_BUFFERS] = "CLONE_BUFFERS",
+	[IORING_REGISTER_SEND_MSG_RING] = "SEND_MSG_RING",
+	[IORING_REGISTER_ZCRX_IFQ] = "ZCRX_IFQ",
+	[IORING_REGISTER_RESIZE_RINGS] = "RESIZE_RINGS",
+	[IORING_REGISTER_MEM_REGION] = "MEM_REGION",
+	[IORING_REGISTER_QUERY] = "QUERY",
 };
 
 int reg(struct ring *r, uint32_t opcode, void *arg, uint32_t nr_args)
 {
+	const bool by_slot = opcode & IORING_REGISTER_USE_REGISTERED_RING;
+	uint32_t which = opcode & ~IORING_REGISTER_USE_REGISTERED_RING;
 	int result = side->reg(r->fd, opcode, arg, nr_args);
-	char label[32];
+	char label[48];
 
-	if (opcode < array_size(register_names) && register_names[opcode])
-		note_result(register_names[opcode], result);
-	else {
+	if (which < array_size(register_names) && register_names[which])
+		snprintf(label, sizeof(label), "%s%s",
+			 by_slot ? "by slot, " : "", register_names[which]);
+	else
 		snprintf(label, sizeof(label), "register %u", opcode);
-		note_result(label, result);
-	}
+	note_result(label, result);
 	return result;
 }
 

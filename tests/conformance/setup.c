@@ -433,6 +433,85 @@ static void no_mmap_addresses(struct ring *r)
 	no_mmap_attempt(good, read_only());
 }
 
+/* Only memory of the application's own can go with a ring without a file. */
+static void registered_fd_only(struct ring *r)
+{
+	struct io_uring_params params = {
+		.flags = IORING_SETUP_NO_MMAP | IORING_SETUP_REGISTERED_FD_ONLY,
+	};
+	unsigned char *ring = pages(8192), *sqes = pages(8192);
+	struct io_uring_rsrc_update how = {.offset = 0};
+	const uint32_t flags =
+		IORING_ENTER_GETEVENTS | IORING_ENTER_REGISTERED_RING;
+
+	attempt_flags(IORING_SETUP_REGISTERED_FD_ONLY);
+	params.cq_off.user_addr = (uintptr_t)ring;
+	params.sq_off.user_addr = (uintptr_t)sqes;
+	note_result("setup", ring_try(r, 8, &params));
+	note_result("setup", ring_try(r, 8, &params));
+	r->sq_memory = ring;
+	r->cq_memory = ring;
+	r->sqe_memory = sqes;
+	ring_map(r);
+	sqe_nop(r);
+	store_release(r->sq_tail, r->next);
+	enter(r, 1, 1, flags, NULL, 0);
+	enter(r, 0, 0, 0, NULL, 0);
+	note("%u came", ring_ready(r));
+	reg(r, IORING_UNREGISTER_RING_FDS | IORING_REGISTER_USE_REGISTERED_RING,
+	    &how, 1);
+	enter(r, 0, 0, flags, NULL, 0);
+	how.offset = 1;
+	reg(r, IORING_UNREGISTER_RING_FDS | IORING_REGISTER_USE_REGISTERED_RING,
+	    &how, 1);
+	enter(r, 0, 0, flags, NULL, 0);
+	r->fd = -1;
+}
+
+/* Each flag with each other one: which go together? */
+static void flags_in_pairs(struct ring *r)
+{
+	const uint32_t refused =
+		IORING_SETUP_IOPOLL | IORING_SETUP_HYBRID_IOPOLL |
+		IORING_SETUP_CQE_MIXED | IORING_SETUP_ATTACH_WQ;
+	struct io_uring_params params = {.cq_entries = 8};
+
+	(void)r;
+	params.cq_off.user_addr = (uintptr_t)pages(8192);
+	params.sq_off.user_addr = (uintptr_t)pages(8192);
+	for (int a = 0; a < 21; a++)
+		for (int b = a; b < 21; b++) {
+			params.flags = 1u << a | 1u << b;
+			if (!(params.flags & refused))
+				attempt(4, params);
+		}
+}
+
+/* The same beside what they want for company. */
+static void flags_in_company(struct ring *r)
+{
+	const uint32_t company[] = {
+		IORING_SETUP_SQPOLL,
+		IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+		IORING_SETUP_NO_MMAP | IORING_SETUP_NO_SQARRAY,
+	};
+	const uint32_t refused =
+		IORING_SETUP_IOPOLL | IORING_SETUP_HYBRID_IOPOLL |
+		IORING_SETUP_CQE_MIXED | IORING_SETUP_ATTACH_WQ |
+		IORING_SETUP_REGISTERED_FD_ONLY;
+	struct io_uring_params params = {.cq_entries = 8};
+
+	(void)r;
+	params.cq_off.user_addr = (uintptr_t)pages(8192);
+	params.sq_off.user_addr = (uintptr_t)pages(8192);
+	for (size_t i = 0; i < array_size(company); i++)
+		for (int a = 0; a < 21; a++) {
+			params.flags = company[i] | 1u << a;
+			if (!(params.flags & refused))
+				attempt(4, params);
+		}
+}
+
 /* ---- the file ------------------------------------------------------------ */
 
 static short polled(int fd)
@@ -548,6 +627,9 @@ static const struct scenario rows[] = {
 	SCENARIO(layout_cqsize, NULL, .bare = true),
 	SCENARIO(no_mmap, NULL, .bare = true),
 	SCENARIO(no_mmap_addresses, NULL, .bare = true),
+	SCENARIO(registered_fd_only, NULL, .bare = true),
+	SCENARIO(flags_in_pairs, NULL, .bare = true),
+	SCENARIO(flags_in_company, NULL, .bare = true),
 	SCENARIO(file_polls, NULL),
 	SCENARIO(file_polls_after_reaping_alone, NULL,
 		 .deviates = "nobody tells the engine of a head that moved"),
