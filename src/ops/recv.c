@@ -50,6 +50,7 @@ struct recv_cmd {
 	bool was_cut; /* a bundle's try before a wait: claim.cut */
 	bool was_empty; /* and that it took the last of the group */
 	bool never; /* ends with EAGAIN, untried */
+	bool goes_on; /* multishot: had its share in the turn before */
 	uint32_t waiting; /* in the socket, as far as known */
 };
 
@@ -460,16 +461,28 @@ static bool drained(const struct req *req, const struct recv_cmd *c)
 	       !(req->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
 }
 
+static bool readable(const struct req *req)
+{
+	struct pollfd look = {.fd = req_io_fd(req), .events = POLLIN};
+
+	return SYS_3(SYS_poll, &look, 1, 0) != 0;
+}
+
 static int recv_multishot(struct req *req, struct recv_cmd *c, uint32_t flags)
 {
+	bool goes_on = c->goes_on;
 	bool empty;
 	long n;
 	int said;
 
 	learn_kind(req, c);
+	c->goes_on = false;
 	for (int i = 0; i < MULTISHOT_SHARE; i++) {
 		req->cflags = 0;
 		said = attempt(req, c, flags, &n);
+		/* A turn begins with a look: no end while nothing is there. */
+		if (said == -ENOBUFS && goes_on && !i && !readable(req))
+			return ISSUE_AGAIN;
 		if (said != ISSUE_DONE)
 			return said;
 		if (n <= 0 || (c->msg && c->ended))
@@ -486,6 +499,7 @@ static int recv_multishot(struct req *req, struct recv_cmd *c, uint32_t flags)
 			return c->msg_flags & MSG_DONTWAIT ? -EAGAIN
 							   : ISSUE_AGAIN;
 	}
+	c->goes_on = true;
 	return c->msg_flags & MSG_DONTWAIT ? -EAGAIN : ISSUE_MORE;
 }
 
@@ -594,13 +608,6 @@ static int bundle_conclude(struct req *req, struct recv_cmd *c, long total)
 	if (total < 0 || (waits_for_all(c) && (uint32_t)total < c->cap_bytes))
 		req->flags |= REQ_F_FAIL_LINK;
 	return ISSUE_DONE;
-}
-
-static bool readable(const struct req *req)
-{
-	struct pollfd look = {.fd = req_io_fd(req), .events = POLLIN};
-
-	return SYS_3(SYS_poll, &look, 1, 0) != 0;
 }
 
 static int recv_bundle(struct req *req, struct recv_cmd *c)

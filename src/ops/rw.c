@@ -25,6 +25,7 @@
 #include <poll.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 
 #include "base/fault.h"
@@ -215,6 +216,15 @@ static long transfer_anywhere(struct req *req, struct rw_cmd *c, uint32_t flags)
 	return transfer(req, c, c->position, flags);
 }
 
+/* /dev/zero and its kin; the random ones can be waited for. */
+static bool is_memory_device(const struct stat *st)
+{
+	const unsigned int memory = 1, random = 8, urandom = 9;
+
+	return S_ISCHR(st->st_mode) && major(st->st_rdev) == memory &&
+	       minor(st->st_rdev) != random && minor(st->st_rdev) != urandom;
+}
+
 /* Can anybody wait for this file? Then a short transfer is an answer. */
 static bool pollable(const struct req *req)
 {
@@ -223,7 +233,19 @@ static bool pollable(const struct req *req)
 	if (SYS_2(SYS_fstat, req_io_fd(req), &st) < 0)
 		return false;
 	return !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode) &&
-	       !S_ISDIR(st.st_mode);
+	       !S_ISDIR(st.st_mode) && !is_memory_device(&st);
+}
+
+/*
+ * A system call finds that nothing is to be read before it asks the file, and
+ * io_uring does not; an eventfd, a timerfd, a signalfd refuse it.
+ */
+static bool refuses_nothing(const struct req *req)
+{
+	struct stat st;
+
+	return SYS_2(SYS_fstat, req_io_fd(req), &st) == 0 &&
+	       !(st.st_mode & S_IFMT);
 }
 
 /* A file without a disk behind it: moving its bytes is but a copy. */
@@ -295,6 +317,8 @@ static int move(struct req *req, uint32_t issue_flags)
 	long n;
 	int said;
 
+	if (unlikely(!asked) && !c->writes && refuses_nothing(req))
+		return -EINVAL;
 	do {
 		said = attempt(req, c, issue_flags, &n);
 		if (said != ISSUE_DONE)
@@ -464,14 +488,14 @@ static bool multishot_one(struct req *req, uint32_t issue_flags, int *said)
 }
 
 /*
- * No buffer, or one without an address or a length: no end while nothing is
- * there for it.
+ * No buffer, or one without an address or a length, or one too short for the
+ * file: no end while nothing is there for it.
  */
 static bool no_room(const struct req *req, int said)
 {
 	if (said != ISSUE_DONE)
 		return said == -ENOBUFS;
-	return req->res == -ENOBUFS || (!req->res && !req->claim.len);
+	return req->res < 0 || (!req->res && !req->claim.len);
 }
 
 int read_multishot_issue(struct req *req, uint32_t issue_flags)

@@ -28,6 +28,7 @@
 
 static struct {
 	uint64_t seed;
+	uint64_t programs; /* 0: no bound */
 	uint64_t operations; /* 0: no bound */
 	unsigned int seconds; /* 0: no bound */
 	unsigned int jobs;
@@ -68,11 +69,20 @@ static uint64_t seed_of(uint64_t number)
 
 /* ---- a batch ------------------------------------------------------------- */
 
+/* Behind the last program of the batch. */
+static uint64_t batch_end(const struct job *job)
+{
+	uint64_t end = job->first + BATCH_PROGRAMS;
+
+	return options.programs && end > options.programs ? options.programs
+							  : end;
+}
+
 /* In the child; ends at the batch's end or at the first difference. */
 static void play_batch(struct job *job)
 {
 	struct stage *stage = job->stage;
-	uint64_t end = job->first + BATCH_PROGRAMS;
+	uint64_t end = batch_end(job);
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	play_open();
@@ -135,7 +145,7 @@ static void finish(struct job *job, bool bad, bool more)
 		found(number);
 	if (!bad || !more)
 		return;
-	if (number + 1 < job->first + BATCH_PROGRAMS)
+	if (number + 1 < batch_end(job))
 		start(job, number + 1, job->first);
 }
 
@@ -169,6 +179,8 @@ static uint64_t operations_now(void)
 static bool go_on(time_t began)
 {
 	if (differences >= options.differences)
+		return false;
+	if (options.programs && next_program >= options.programs)
 		return false;
 	if (options.operations && operations_now() >= options.operations)
 		return false;
@@ -290,6 +302,7 @@ static void usage(FILE *to)
 	fputs("usage: fuzz [OPTION]... [PROGRAM]...\n"
 	      "Plays random programs, or the given ones, on both sides.\n"
 	      "  --seconds N      how long (default: until something differs)\n"
+	      "  --programs N     how many programs\n"
 	      "  --operations N   how many steps\n"
 	      "  --seed N         of the random programs (default: the time)\n"
 	      "  --jobs N         processes beside one another\n"
@@ -323,6 +336,7 @@ static void show(uint64_t number)
 
 static const struct option long_options[] = {
 	{"seconds", required_argument, NULL, 's'},
+	{"programs", required_argument, NULL, 'p'},
 	{"operations", required_argument, NULL, 'o'},
 	{"seed", required_argument, NULL, 'S'},
 	{"jobs", required_argument, NULL, 'j'},
@@ -343,6 +357,9 @@ static bool set_option(int option)
 	switch (option) {
 	case 's':
 		options.seconds = (unsigned int)number;
+		return true;
+	case 'p':
+		options.programs = number;
 		return true;
 	case 'o':
 		options.operations = number;
@@ -404,8 +421,11 @@ static void random_part(void)
 	for (unsigned int i = 0; i < options.jobs; i++)
 		jobs[i].stage = stage_open();
 	run_random();
-	snprintf(name, sizeof(name), "random programs of seed %llu",
-		 (unsigned long long)options.seed);
+	snprintf(name, sizeof(name), "random programs of seed %llu%s",
+		 (unsigned long long)options.seed,
+		 with_kernel || differences > before
+			 ? ""
+			 : " # SKIP the kernel refuses io_uring");
 	verdict_line(differences == before, name);
 }
 
@@ -415,8 +435,8 @@ int main(int argc, char **argv)
 	bench = stage_open();
 	find_kernel();
 	if (!with_kernel)
-		printf("# skip of the comparison: the kernel refuses io_uring;"
-		       " polyring plays alone\n");
+		printf("# the kernel refuses io_uring: polyring plays alone,"
+		       " nothing is compared\n");
 	if (options.replay)
 		replay_directory(options.replay);
 	for (int i = optind; i < argc; i++)

@@ -9,9 +9,11 @@
  *
  * Determinism. Records can only be equal if each side's answers follow from
  * the program alone:
- * - Rings are SINGLE_ISSUER | DEFER_TASKRUN: completions come inside enter, on
- *   this thread, and nowhere else. A side has settled when two enters in a row
- *   that wait for nothing brought nothing.
+ * - Most rings are SINGLE_ISSUER | DEFER_TASKRUN: completions come inside
+ *   enter, on this thread, and nowhere else. In the others they come whenever
+ *   this thread is in the kernel; there nothing piles up before the ring
+ *   settles. A side has settled when two enters in a row that wait for nothing
+ *   brought nothing.
  * - Local sockets, pipes and a file in memory hand over data within the call
  *   that writes it. Nothing here goes through a network stack or a disk.
  * - A descriptor has one receive and one send outstanding. A step that would
@@ -32,6 +34,7 @@
 #include "play.h"
 
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 
 /* Far from where anything is mapped, with sanitizers too. */
@@ -55,14 +58,10 @@
 
 #define FILE_BYTES 100
 #define QUEUE_ENTRIES 16
-/*
- * More than come in one go: where an overflow ends a multishot depends on how
- * much 6.18 does in one enter. Scenarios fill small queues.
- */
-#define CQ_ENTRIES 4096
-#define SETTLED_MOST CQ_ENTRIES /* completions taken in one go */
+#define SETTLED_MOST 4096 /* completions taken in one go */
 #define LAST_CANCEL 1000
 #define LAST_REMOVE 1001
+#define TIMEOUTS 2000 /* of the step's request: user_data + 2000 */
 #define NOBODY 9999
 
 enum { GROUP_NONE, GROUP_CLASSIC, GROUP_RING, GROUP_INC };
@@ -84,6 +83,7 @@ struct channel_state {
 	uint64_t sending;
 	bool fragile; /* the receive must not meet an INC ring */
 	bool ended; /* the peer has sent its end */
+	unsigned int packets; /* sent to it since nothing was left */
 	uint32_t written; /* chooses the next bytes */
 };
 
@@ -98,6 +98,9 @@ static struct {
 	uint32_t step;
 	bool full;
 	bool strict; /* has bundles: see room_in() and set_entry() */
+	bool at_once; /* completions come before somebody enters for them */
+	bool registered; /* files are named by slots */
+	bool small; /* the CQ overflows */
 	bool bundled; /* a bundle has been played */
 	int dirty; /* the channel written to since the ring settled, or -1 */
 } p;
@@ -376,6 +379,30 @@ static void set_nonblocking(int fd)
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 }
 
+/* The slot of a channel is its number. */
+static void channel_register(const struct channel_state *c, unsigned int which)
+{
+	struct io_uring_files_update update = {
+		.offset = which,
+		.fds = (uintptr_t)&c->own,
+	};
+	int result =
+		side->reg(p.ring.fd, IORING_REGISTER_FILES_UPDATE, &update, 1);
+
+	add_event(EVENT_CALL, IORING_REGISTER_FILES_UPDATE, result, 0);
+}
+
+static void files_register(void)
+{
+	int none[CHANNEL_COUNT];
+	int result;
+
+	memset(none, -1, sizeof(none));
+	result = side->reg(p.ring.fd, IORING_REGISTER_FILES, none,
+			   CHANNEL_COUNT);
+	add_event(EVENT_CALL, IORING_REGISTER_FILES, result, 0);
+}
+
 static void channel_open(struct channel_state *c, unsigned int which)
 {
 	static const int types[] = {
@@ -389,6 +416,11 @@ static void channel_open(struct channel_state *c, unsigned int which)
 
 	if (which == CHANNEL_FILE)
 		result = (fd[0] = dup(file_fd)) < 0;
+	else if (which == CHANNEL_ZERO)
+		result = (fd[0] = open("/dev/zero", O_RDWR | O_CLOEXEC)) < 0;
+	else if (which == CHANNEL_EVENTFD)
+		result = (fd[0] = eventfd(0, EFD_CLOEXEC)) < 0 ||
+			 (fd[1] = dup(fd[0])) < 0;
 	else if (which == CHANNEL_PIPE)
 		result = pipe2(fd, O_CLOEXEC);
 	else
@@ -396,13 +428,15 @@ static void channel_open(struct channel_state *c, unsigned int which)
 			socketpair(AF_UNIX, types[which] | SOCK_CLOEXEC, 0, fd);
 	if (result)
 		give_up("no channel");
-	if (fd[1] >= 0)
+	if (fd[1] >= 0 && which != CHANNEL_EVENTFD)
 		set_nonblocking(fd[1]);
 	if (which == CHANNEL_STREAM2)
 		set_nonblocking(fd[0]);
 	c->own = fd[0];
 	c->peer = fd[1];
 	c->open = true;
+	if (p.registered)
+		channel_register(c, which);
 }
 
 static struct channel_state *channel(uint64_t which)
@@ -426,6 +460,28 @@ static void channels_close(void)
 	}
 }
 
+/* In some modes a completion comes with the write, in others when asked for. */
+static void write_to(struct channel_state *c, size_t bytes)
+{
+	uint64_t number = c->written + 1;
+	char text[8192];
+	ssize_t wrote;
+
+	for (size_t i = 0; i < bytes; i++)
+		text[i] = (char)('A' + (c->written + i) % 26);
+	if (c == &p.channels[CHANNEL_EVENTFD]) {
+		bytes = sizeof(number);
+		memcpy(text, &number, bytes);
+	}
+	c->written += (uint32_t)bytes + 1;
+	wrote = write(c->peer, text, bytes);
+	add_event(EVENT_CALL, VERB_WRITE, wrote < 0 ? -errno : wrote, 0);
+	p.dirty = (int)(c - p.channels);
+	c->packets++;
+	if (p.at_once || c->fragile)
+		settle();
+}
+
 /*
  * The engine isn't told of a close, and may hold the file for one turn more
  * (see doc/design.md, D5): what its peer sees then is not compared.
@@ -433,22 +489,28 @@ static void channels_close(void)
 static void do_write(const struct step *step)
 {
 	struct channel_state *c = channel(step_value(step, 0));
-	size_t bytes = step_value(step, 1);
-	char text[8192];
-	ssize_t wrote;
 
 	if (queued() || (p.dirty >= 0 && p.dirty != (int)step_value(step, 0)))
 		settle();
 	if (c->peer < 0 || c->own < 0)
 		return;
-	for (size_t i = 0; i < bytes; i++)
-		text[i] = (char)('A' + (c->written + i) % 26);
-	c->written += (uint32_t)bytes + 1;
-	wrote = write(c->peer, text, bytes);
-	add_event(EVENT_CALL, VERB_WRITE, wrote < 0 ? -errno : wrote, 0);
-	p.dirty = (int)step_value(step, 0);
+	write_to(c, step_value(step, 1));
 	if (!step_value(step, 2))
 		settle();
+}
+
+/* Many at once, where they can wait until the ring is entered. */
+static void do_burst(const struct step *step)
+{
+	struct channel_state *c = channel(step_value(step, 0));
+	uint64_t count = step_value(step, 2);
+
+	settle();
+	if (c->peer < 0 || c->own < 0)
+		return;
+	while (count--)
+		write_to(c, step_value(step, 1));
+	settle();
 }
 
 /* All that a peer can read, in as many reads as it takes. */
@@ -459,7 +521,7 @@ static void do_drain(const struct step *step)
 	ssize_t got;
 	int reads = 0;
 
-	if (c->peer < 0 || c->own < 0 || step_value(step, 0) == CHANNEL_PIPE)
+	if (c->peer < 0 || c->own < 0 || step_value(step, 0) >= CHANNEL_PIPE)
 		return;
 	settle();
 	do {
@@ -557,6 +619,50 @@ static bool fragile_waits(void)
 	return false;
 }
 
+/*
+ * What is kept out of rings, and why:
+ * - An address beyond user space: a system call finds it while it gathers its
+ *   vectors, 6.18 when bytes reach it. Scenarios have the simple cases.
+ * - A length beyond 31 bits: 6.18 takes it for negative when it commits, and
+ *   leaves a buffer in the ring that it has reported.
+ * - An empty entry in a bundle: an INC ring can't use it up, and what 6.18 says
+ *   of it depends on the try.
+ * - More in a bundle than a socket takes: see has_room().
+ * - Bad addresses in bundles: how 6.18 tells them depends on the entries before
+ *   and on the try; some are reported as having bytes left, and have none.
+ */
+static void entry_rules(uint64_t *addr, uint64_t *len)
+{
+	if (*addr >= address_of(ADDRESS_KERNEL))
+		*addr = address_of(ADDRESS_NOWHERE);
+	if (*len > INT32_MAX)
+		*len = 0x7ffff000;
+	if (p.strict && *len > 1024)
+		*len = 1024;
+	if (p.strict && !*len)
+		*len = 16;
+	if (p.strict && (*addr < (uintptr_t)ARENA ||
+			 *addr >= (uintptr_t)ARENA + ARENA_BYTES))
+		*addr = address_of(ADDRESS_SLOT);
+}
+
+/* What an earlier ring left in the memory must keep the rules as well. */
+static bool good_entries(const struct group *group)
+{
+	const struct io_uring_buf_ring *ring = group->memory;
+
+	if (ring->tail > group->entries)
+		return false;
+	for (uint16_t i = 0; i < ring->tail; i++) {
+		uint64_t addr = ring->first[i].addr, len = ring->first[i].len;
+
+		entry_rules(&addr, &len);
+		if (addr != ring->first[i].addr || len != ring->first[i].len)
+			return false;
+	}
+	return true;
+}
+
 static void do_register(const struct step *step)
 {
 	struct group *group = group_of(step, 0);
@@ -587,7 +693,7 @@ static void do_register(const struct step *step)
 		group_unmap(group);
 		group->memory = (void *)(uintptr_t)how.ring_addr;
 	}
-	if (p.strict && group->memory && group->memory->tail > group->entries)
+	if (p.strict && group->memory && !good_entries(group))
 		group->memory->tail = 0;
 }
 
@@ -646,33 +752,6 @@ static uint32_t room_in(const struct group *group)
 		return 0;
 	queued = (uint16_t)(group->memory->tail - status.head);
 	return queued < group->entries ? group->entries - queued : 0;
-}
-
-/*
- * What is kept out of rings, and why:
- * - An address beyond user space: a system call finds it while it gathers its
- *   vectors, 6.18 when bytes reach it. Scenarios have the simple cases.
- * - A length beyond 31 bits: 6.18 takes it for negative when it commits, and
- *   leaves a buffer in the ring that it has reported.
- * - An empty entry in a bundle: an INC ring can't use it up, and what 6.18 says
- *   of it depends on the try.
- * - More in a bundle than a socket takes: see has_room().
- * - Bad addresses in bundles: how 6.18 tells them depends on the entries before
- *   and on the try; some are reported as having bytes left, and have none.
- */
-static void entry_rules(uint64_t *addr, uint64_t *len)
-{
-	if (*addr >= address_of(ADDRESS_KERNEL))
-		*addr = address_of(ADDRESS_NOWHERE);
-	if (*len > INT32_MAX)
-		*len = 0x7ffff000;
-	if (p.strict && *len > 1024)
-		*len = 1024;
-	if (p.strict && !*len)
-		*len = 16;
-	if (p.strict && (*addr < (uintptr_t)ARENA ||
-			 *addr >= (uintptr_t)ARENA + ARENA_BYTES))
-		*addr = address_of(ADDRESS_SLOT);
 }
 
 static void set_entry(struct group *group, uint32_t slot, uint64_t addr,
@@ -760,12 +839,26 @@ static struct io_uring_sqe *request(enum io_uring_op op, int fd, uint64_t addr,
 {
 	struct io_uring_sqe *sqe;
 
-	if (queued() >= QUEUE_ENTRIES)
+	if (queued() >= p.ring.params.sq_entries)
 		settle();
 	sqe = sqe_new(&p.ring, op, fd, (void *)(uintptr_t)addr, (uint32_t)len,
 		      off);
 	sqe->user_data = p.step + 1;
 	p.last = sqe;
+	return sqe;
+}
+
+static struct io_uring_sqe *request_on(enum io_uring_op op,
+				       const struct channel_state *c,
+				       uint64_t addr, uint64_t len,
+				       uint64_t off)
+{
+	struct io_uring_sqe *sqe = request(op, c->own, addr, len, off);
+
+	if (p.registered) {
+		sqe->fd = (int)(c - p.channels);
+		sqe->flags |= IOSQE_FIXED_FILE;
+	}
 	return sqe;
 }
 
@@ -782,6 +875,9 @@ static bool may_go_async(const struct io_uring_sqe *sqe)
 {
 	struct pollfd look = {.fd = sqe->fd, .events = POLLIN};
 
+	if (sqe->flags & IOSQE_FIXED_FILE)
+		look.fd = p.channels[sqe->fd].own;
+
 	if (may_skip(sqe))
 		return true;
 	if (sqe->opcode != IORING_OP_READ && sqe->opcode != IORING_OP_RECV)
@@ -796,6 +892,19 @@ static bool may_go_async(const struct io_uring_sqe *sqe)
 static bool goes_alone(const struct io_uring_sqe *sqe)
 {
 	return sqe->opcode == IORING_OP_READ_MULTISHOT || sqe->ioprio;
+}
+
+/* It is an hour: what ends it is the request's end. */
+static void add_timeout(struct io_uring_sqe *sqe)
+{
+	static const struct io_timespec hour = {.tv_sec = 3600};
+	uint64_t user_data = sqe->user_data + TIMEOUTS;
+
+	if (queued() >= p.ring.params.sq_entries)
+		return;
+	sqe->flags |= IOSQE_IO_LINK;
+	sqe = request(IORING_OP_LINK_TIMEOUT, -1, (uintptr_t)&hour, 1, 0);
+	sqe->user_data = user_data;
 }
 
 /* What comes after a request; @then is always its last field. */
@@ -817,6 +926,9 @@ static void follow(struct io_uring_sqe *sqe, uint64_t then)
 	case THEN_SKIP:
 		if (may_skip(sqe))
 			sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+		break;
+	case THEN_TIMED:
+		add_timeout(sqe);
 		break;
 	case THEN_ASYNC:
 		wait = queued() == 1 && may_go_async(sqe);
@@ -880,7 +992,7 @@ static uint32_t receive_flags_of(const struct step *step, uint64_t how)
  */
 static bool may_receive(const struct channel_state *c, uint64_t how)
 {
-	return !c->receiving && !(how & HOW_MULTISHOT && c->ended);
+	return !c->receiving && !(how & HOW_MULTISHOT && (c->ended || p.small));
 }
 
 /* See goes_alone(). */
@@ -941,6 +1053,23 @@ static uint64_t bundle_wants(uint64_t how, uint64_t want)
 	return want;
 }
 
+/*
+ * Packets that MSG_WAITALL puts together cost 6.18 a try each, and after some
+ * tries it goes on in a worker, who is not waited for.
+ */
+#define PACKETS_MOST 6
+
+static bool many_packets(struct channel_state *c)
+{
+	struct pollfd look = {.fd = c->own, .events = POLLIN};
+
+	if (c != &p.channels[CHANNEL_SEQPACKET])
+		return false;
+	if (poll(&look, 1, 0) == 0)
+		c->packets = 0;
+	return c->packets > PACKETS_MOST;
+}
+
 static void do_recv(const struct step *step)
 {
 	struct channel_state *c = channel(step_value(step, 0));
@@ -955,10 +1084,12 @@ static void do_recv(const struct step *step)
 	if (how & HOW_PLAIN)
 		addr = address_of(step_value(step, 5));
 	want = bundle_wants(how, want);
-	sqe = request(IORING_OP_RECV, c->own, addr, want, 0);
+	sqe = request_on(IORING_OP_RECV, c, addr, want, 0);
 	set_select(sqe, step, how);
 	set_ioprio(sqe, step, how);
 	sqe->op_flags = receive_flags_of(step, how);
+	if (many_packets(c))
+		sqe->op_flags &= ~(uint32_t)MSG_WAITALL;
 	c->receiving = sqe->user_data;
 	c->fragile = sqe->op_flags & (MSG_WAITALL | MSG_TRUNC);
 	follow(sqe, step_value(step, 6));
@@ -1000,7 +1131,7 @@ static void do_recvmsg(const struct step *step)
 	m->header.msg_namelen = (socklen_t)step_value(step, 5);
 	m->header.msg_control = m->control;
 	m->header.msg_controllen = step_value(step, 5);
-	sqe = request(IORING_OP_RECVMSG, c->own, (uintptr_t)m, 1, 0);
+	sqe = request_on(IORING_OP_RECVMSG, c, (uintptr_t)m, 1, 0);
 	set_select(sqe, step, how);
 	set_ioprio(sqe, step, how);
 	sqe->op_flags = receive_flags_of(step, how);
@@ -1028,6 +1159,9 @@ static void do_read(const struct step *step)
 
 	if (c->receiving)
 		return;
+	/* Where endless zeros meet the end of memory, 6.18 stops at random. */
+	if (c == &p.channels[CHANNEL_ZERO] && (!len || len > 1000))
+		len = 64;
 	if (how & HOW_BUNDLE) {
 		struct message *m = message_for(addr, len);
 
@@ -1039,7 +1173,7 @@ static void do_read(const struct step *step)
 	}
 	if (is_file(c))
 		settle();
-	sqe = request(op, c->own, addr, len, step_value(step, 5));
+	sqe = request_on(op, c, addr, len, step_value(step, 5));
 	set_select(sqe, step, how);
 	c->receiving = sqe->user_data;
 	if (is_file(c)) {
@@ -1060,8 +1194,8 @@ static void do_read_multishot(const struct step *step)
 	if (!may_receive(c, HOW_MULTISHOT))
 		return;
 	before_many(HOW_MULTISHOT);
-	sqe = request(IORING_OP_READ_MULTISHOT, c->own, 0, step_value(step, 2),
-		      step_value(step, 3));
+	sqe = request_on(IORING_OP_READ_MULTISHOT, c, 0, step_value(step, 2),
+			 step_value(step, 3));
 	set_select(sqe, step, HOW_ONCE);
 	c->receiving = sqe->user_data;
 	follow(sqe, step_value(step, 4));
@@ -1090,7 +1224,7 @@ static void do_send(const struct step *step, enum io_uring_op op)
 
 	if (c->sending || (how & HOW_POLL_FIRST && c->ended))
 		return;
-	if (how & HOW_BUNDLE && !has_room(c))
+	if (how & HOW_BUNDLE && (!has_room(c) || p.small))
 		return;
 	if (how & HOW_BUNDLE && len > 1000)
 		len = 1000;
@@ -1102,7 +1236,7 @@ static void do_send(const struct step *step, enum io_uring_op op)
 		addr = (uintptr_t)message_for(addr, len);
 		len = 1;
 	}
-	sqe = request(op, c->own, addr, len, 0);
+	sqe = request_on(op, c, addr, len, 0);
 	set_select(sqe, step, how);
 	set_ioprio(sqe, step, how);
 	sqe->op_flags = (uint32_t)step_value(step, 4);
@@ -1133,6 +1267,10 @@ static void do_cancel(const struct step *step)
 		sqe->fd = c->own;
 		sqe->op_flags =
 			IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_ALL;
+		if (p.registered) {
+			sqe->fd = (int)(c - p.channels);
+			sqe->op_flags |= IORING_ASYNC_CANCEL_FD_FIXED;
+		}
 	}
 	if (what == CANCEL_ANY)
 		sqe->op_flags =
@@ -1143,6 +1281,18 @@ static void do_cancel(const struct step *step)
 static void do_nop(const struct step *step)
 {
 	follow(request(IORING_OP_NOP, -1, 0, 0, 0), step_value(step, 0));
+}
+
+/* P13: whatever else is right or wrong. */
+static void do_refused(const struct step *step)
+{
+	struct channel_state *c = channel(step_value(step, 0));
+	enum io_uring_op op = (enum io_uring_op)step_value(step, 2);
+	struct io_uring_sqe *sqe = request_on(op, c, 0, 0, 0);
+
+	sqe->flags |= IOSQE_BUFFER_SELECT;
+	sqe->buf_group = (uint16_t)step_value(step, 1);
+	follow(sqe, step_value(step, 3));
 }
 
 /* ---- the play ------------------------------------------------------------ */
@@ -1176,6 +1326,9 @@ static void do_call(const struct step *step)
 		break;
 	case VERB_WRITE:
 		do_write(step);
+		break;
+	case VERB_BURST:
+		do_burst(step);
 		break;
 	case VERB_DRAIN:
 		do_drain(step);
@@ -1221,6 +1374,9 @@ static void do_request(const struct step *step)
 	case VERB_NOP:
 		do_nop(step);
 		break;
+	case VERB_REFUSED:
+		do_refused(step);
+		break;
 	default:
 		do_call(step);
 		break;
@@ -1244,17 +1400,25 @@ static void find_rules(const struct program *program)
 
 static void play_begin(void)
 {
-	struct io_uring_params params = {
-		.flags = IORING_SETUP_SINGLE_ISSUER |
-			 IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE,
-		.cq_entries = CQ_ENTRIES,
-	};
+	const struct step first = {.verb = VERB_RING};
+	const struct step *how = &p.program->steps[0];
+	struct io_uring_params params = {.flags = IORING_SETUP_CQSIZE};
 
+	if (!p.program->count || how->verb != VERB_RING)
+		how = &first;
+	params.flags |= (uint32_t)step_value(how, 0);
+	params.cq_entries = (uint32_t)step_value(how, 2);
+	p.at_once = !(params.flags & IORING_SETUP_DEFER_TASKRUN);
+	p.registered = step_value(how, 1);
+	p.small = params.cq_entries < SETTLED_MOST;
 	memcpy(ARENA, original, NOTHING);
 	lseek(file_fd, 0, SEEK_SET);
-	if (ring_try(&p.ring, QUEUE_ENTRIES, &params) < 0)
+	if (ring_try(&p.ring, p.small ? params.cq_entries : QUEUE_ENTRIES,
+		     &params) < 0)
 		give_up("setup: %s", strerrorname_np(-p.ring.fd));
 	ring_map(&p.ring);
+	if (p.registered)
+		files_register();
 }
 
 /* Everything that still waits is cancelled; what is left is written down. */

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "abi/uring.h"
 #include "base/compiler.h"
 
 struct value {
@@ -40,9 +41,10 @@ static const struct value groups[] = {
 	{"300", 300},
 };
 static const struct value channels[] = {
-	{"stream", CHANNEL_STREAM}, {"stream2", CHANNEL_STREAM2},
-	{"dgram", CHANNEL_DGRAM},   {"seqpacket", CHANNEL_SEQPACKET},
-	{"pipe", CHANNEL_PIPE},	    {"file", CHANNEL_FILE},
+	{"stream", CHANNEL_STREAM},   {"stream2", CHANNEL_STREAM2},
+	{"dgram", CHANNEL_DGRAM},     {"seqpacket", CHANNEL_SEQPACKET},
+	{"pipe", CHANNEL_PIPE},	      {"file", CHANNEL_FILE},
+	{"eventfd", CHANNEL_EVENTFD}, {"dev-zero", CHANNEL_ZERO},
 };
 static const struct value addresses[] = {
 	{"+0", 0},
@@ -185,9 +187,52 @@ static const struct value send_flags[] = {
 	{"dontwait", 0x40},
 };
 static const struct value thens[] = {
-	{"go", THEN_GO},     {"hold", THEN_HOLD},
-	{"link", THEN_LINK}, {"hardlink", THEN_HARDLINK},
-	{"skip", THEN_SKIP}, {"async", THEN_ASYNC},
+	{"go", THEN_GO},       {"hold", THEN_HOLD},
+	{"link", THEN_LINK},   {"hardlink", THEN_HARDLINK},
+	{"skip", THEN_SKIP},   {"async", THEN_ASYNC},
+	{"timed", THEN_TIMED},
+};
+/*
+ * SQPOLL is left out: there a thread of the kernel's decides how much is
+ * submitted at once. Scenarios are played in that mode.
+ */
+static const struct value modes[] = {
+	{"defer", IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN},
+	{"default", 0},
+	{"coop", IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG},
+	{"single", IORING_SETUP_SINGLE_ISSUER},
+	{"defer-cqe32", IORING_SETUP_SINGLE_ISSUER |
+				IORING_SETUP_DEFER_TASKRUN |
+				IORING_SETUP_CQE32},
+	{"default-sqe128", IORING_SETUP_SQE128},
+};
+static const struct value file_kinds[] = {
+	{"numbers", 0},
+	{"registered", 1},
+};
+/*
+ * The first is more than come in one go: where an overflow ends a multishot
+ * depends on how much 6.18 does in one enter. With a small one there are none,
+ * and scenarios have them.
+ */
+static const struct value cq_entries[] = {
+	{"4096", 4096},
+	{"4", 4},
+};
+static const struct value burst_counts[] = {
+	{"3", 3}, {"8", 8}, {"33", 33}, {"40", 40}, {"70", 70},
+};
+/* Operations that select no buffer (P13). */
+static const struct value unselecting[] = {
+	{"nop", IORING_OP_NOP},
+	{"write", IORING_OP_WRITE},
+	{"writev", IORING_OP_WRITEV},
+	{"read-fixed", IORING_OP_READ_FIXED},
+	{"provide", IORING_OP_PROVIDE_BUFFERS},
+	{"remove", IORING_OP_REMOVE_BUFFERS},
+	{"accept", IORING_OP_ACCEPT},
+	{"poll", IORING_OP_POLL_ADD},
+	{"cancel", IORING_OP_ASYNC_CANCEL},
 };
 static const struct value area_bytes[] = {
 	{"0", 0}, {"4", 4}, {"8", 8}, {"24", 24}, {"0x7fffffff", 0x7fffffff},
@@ -208,7 +253,7 @@ static const struct value closings[] = {
 };
 
 #define GROUP DOMAIN(groups, "group", 4)
-#define CHANNEL DOMAIN(channels, "on", 6)
+#define CHANNEL DOMAIN(channels, "on", 8)
 #define ADDRESS DOMAIN(addresses, "at", 12)
 #define LENGTH DOMAIN(lengths, "len", 11)
 #define WANT DOMAIN(wants, "want", 10)
@@ -282,6 +327,18 @@ static const struct {
 			 {CHANNEL, DOMAIN(cancels, "what", 1), THEN}},
 	[VERB_CLOSE] = {"close", 1, {CHANNEL, DOMAIN(closings, "end", 2)}},
 	[VERB_NOP] = {"nop", 2, {THEN}},
+	[VERB_RING] = {"ring",
+		       0,
+		       {DOMAIN(modes, "mode", 6),
+			DOMAIN(file_kinds, "files", 2),
+			DOMAIN(cq_entries, "cq", 2)}},
+	[VERB_BURST] = {"burst",
+			3,
+			{CHANNEL, DOMAIN(write_bytes, "bytes", 4),
+			 DOMAIN(burst_counts, "count", 5)}},
+	[VERB_REFUSED] = {"refused",
+			  1,
+			  {CHANNEL, GROUP, DOMAIN(unselecting, "op", 9), THEN}},
 };
 
 static const struct domain *domain_of(const struct step *step,
@@ -377,24 +434,27 @@ static void leave_out(struct step *step)
 
 void program_random(struct program *program, uint64_t seed)
 {
-	static const uint8_t oddness[] = {0, 2, 8, 25};
+	static const uint8_t oddness[] = {0, 2, 8, 25, 60};
 	uint64_t state = seed;
 	struct theme theme = {
 		.group = (uint8_t)random_below(&state, array_size(groups)),
 		.channel = (uint8_t)random_below(&state, CHANNEL_COUNT),
-		.oddness = oddness[random_below(&state, 4)],
+		.oddness = oddness[random_below(&state, array_size(oddness))],
 	};
 	uint8_t rings = (uint8_t)random_below(&state, 3);
+	uint32_t opening = random_below(&state, 2); /* a step for it */
 	struct step *step = program->steps;
 
 	memset(program, 0, sizeof(*program));
 	program->count = 8 + random_below(&state, STEPS_MAX - 8);
 	for (uint32_t i = 0; i < program->count; i++, step++) {
 		step->verb = random_verb(&state);
-		if (i < 2)
-			step->verb = !rings ? VERB_PROVIDE
-				     : !i   ? VERB_REGISTER
-					    : VERB_FILL;
+		if (i < opening)
+			step->verb = VERB_RING;
+		else if (i < opening + 2)
+			step->verb = !rings	    ? VERB_PROVIDE
+				     : i == opening ? VERB_REGISTER
+						    : VERB_FILL;
 		random_fields(&state, step, &theme);
 		leave_out(step);
 	}

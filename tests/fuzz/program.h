@@ -44,6 +44,9 @@ enum verb {
 	VERB_CANCEL,
 	VERB_CLOSE,
 	VERB_NOP,
+	VERB_RING, /* as the first step: how the ring is opened */
+	VERB_BURST,
+	VERB_REFUSED,
 	VERB_COUNT,
 };
 
@@ -69,6 +72,8 @@ enum channel {
 	CHANNEL_SEQPACKET,
 	CHANNEL_PIPE,
 	CHANNEL_FILE,
+	CHANNEL_EVENTFD,
+	CHANNEL_ZERO, /* /dev/zero */
 	CHANNEL_COUNT,
 };
 
@@ -87,6 +92,7 @@ enum then {
 	THEN_HARDLINK,
 	THEN_SKIP, /* go, without a completion on success */
 	THEN_ASYNC, /* go, on a worker */
+	THEN_TIMED, /* go, with a linked timeout that never fires */
 };
 
 enum place {
