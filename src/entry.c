@@ -217,21 +217,46 @@ static int64_t origin_ns(clockid_t clock, uint32_t flags)
 	return clock == CLOCK_MONOTONIC ? 0 : now - clock_now_ns(clock);
 }
 
-static int read_deadline(struct enter_arg *a, const struct ctx *ctx,
-			 uint64_t address, uint32_t flags)
+/* A time that can't be, or that an absolute clock never had, never comes. */
+static void set_deadline(struct enter_arg *a, const struct ctx *ctx,
+			 const struct io_timespec *ts, uint32_t flags)
 {
-	struct io_timespec ts;
 	int64_t ns;
 
-	if (!address)
-		return 0;
-	if (fault_copy(&ts, (void *)(uintptr_t)address, sizeof(ts)) < 0)
-		return -EFAULT;
-	if (__builtin_mul_overflow(ts.tv_sec, NS_PER_SEC, &ns) ||
-	    __builtin_add_overflow(ns, ts.tv_nsec, &ns) ||
+	if (__builtin_mul_overflow(ts->tv_sec, NS_PER_SEC, &ns) ||
+	    __builtin_add_overflow(ns, ts->tv_nsec, &ns) ||
+	    (flags & IORING_ENTER_ABS_TIMER && ns < 0) ||
 	    __builtin_add_overflow(ns, origin_ns(ctx->clock, flags), &ns))
-		return 0;
+		return;
 	a->spec.deadline_ns = ns;
+}
+
+static void read_min_wait(struct enter_arg *a, uint32_t microseconds)
+{
+	if (microseconds)
+		a->spec.min_wait_until_ns = clock_now_ns(CLOCK_MONOTONIC) +
+					    (int64_t)microseconds * 1000;
+}
+
+/* The same words, in the ring's region. */
+static int read_wait(struct enter_arg *a, const struct ctx *ctx,
+		     uint64_t offset, size_t bytes, uint32_t flags)
+{
+	struct io_uring_reg_wait wait;
+	int err;
+
+	if (bytes != sizeof(wait))
+		return -EINVAL;
+	err = region_read_wait(&ctx->region, offset, &wait);
+	if (err < 0)
+		return err;
+	if (wait.flags & ~IORING_REG_WAIT_TS)
+		return -EINVAL;
+	read_min_wait(a, wait.min_wait_usec);
+	a->sigmask_address = wait.sigmask;
+	a->sigmask_bytes = wait.sigmask_sz;
+	if (wait.flags & IORING_REG_WAIT_TS)
+		set_deadline(a, ctx, &wait.ts, flags);
 	return 0;
 }
 
@@ -239,22 +264,28 @@ static int read_arg(struct enter_arg *a, const struct ctx *ctx, const void *arg,
 		    size_t bytes, uint32_t flags)
 {
 	struct io_uring_getevents_arg ext;
+	struct io_timespec ts;
 
 	if (!(flags & IORING_ENTER_EXT_ARG)) {
 		a->sigmask_address = (uintptr_t)arg;
 		a->sigmask_bytes = bytes;
 		return 0;
 	}
+	if (flags & IORING_ENTER_EXT_ARG_REG)
+		return read_wait(a, ctx, (uintptr_t)arg, bytes, flags);
 	if (bytes != sizeof(ext))
 		return -EINVAL;
 	if (fault_copy(&ext, arg, sizeof(ext)) < 0)
 		return -EFAULT;
-	if (ext.min_wait_usec)
-		a->spec.min_wait_until_ns = clock_now_ns(CLOCK_MONOTONIC) +
-					    (int64_t)ext.min_wait_usec * 1000;
+	read_min_wait(a, ext.min_wait_usec);
 	a->sigmask_address = ext.sigmask;
 	a->sigmask_bytes = ext.sigmask_sz;
-	return read_deadline(a, ctx, ext.ts, flags);
+	if (!ext.ts)
+		return 0;
+	if (fault_copy(&ts, (void *)(uintptr_t)ext.ts, sizeof(ts)) < 0)
+		return -EFAULT;
+	set_deadline(a, ctx, &ts, flags);
+	return 0;
 }
 
 static int get_events(struct ctx *ctx, uint32_t min_complete, uint32_t flags,
@@ -424,6 +455,8 @@ POLYRING_API long polyring_mmap(void *hint, size_t bytes, int prot, int flags,
 		at = -EINVAL;
 	else if (offset & IORING_OFF_PBUF_RING)
 		at = map_buffer_ring(ctx, hint, bytes, prot, flags, offset);
+	else if ((offset & IORING_OFF_MMAP_MASK) == IORING_OFF_PARAM_REGION)
+		at = region_map(&ctx->region, hint, bytes, prot, flags);
 	else
 		at = ring_shared_map(&ctx->queue.memory, hint, bytes, prot,
 				     flags, offset);

@@ -33,7 +33,7 @@
 	(IORING_ENTER_GETEVENTS | IORING_ENTER_SQ_WAKEUP |       \
 	 IORING_ENTER_SQ_WAIT | IORING_ENTER_EXT_ARG |           \
 	 IORING_ENTER_REGISTERED_RING | IORING_ENTER_ABS_TIMER | \
-	 IORING_ENTER_NO_IOWAIT)
+	 IORING_ENTER_EXT_ARG_REG | IORING_ENTER_NO_IOWAIT)
 
 /* Carry out one register call on an open ring: a result or negative errno. */
 int register_call(struct ctx *ctx, uint32_t opcode, void *arg, uint32_t nr_args)

@@ -141,6 +141,42 @@ static int reg_files_update2(struct ctx *ctx, void *arg, uint32_t bytes)
 			    up.nr);
 }
 
+/* Of the register opcodes these are the only ones to come in two structs. */
+static int mem_region(struct ctx *ctx, void *arg, uint32_t nr_args)
+{
+	struct io_uring_mem_region_reg reg;
+	struct io_uring_region_desc desc;
+	struct region region;
+	void *user_desc;
+	int err;
+
+	if (!arg || nr_args != 1)
+		return -EINVAL;
+	if (ctx->region.bytes)
+		return -EBUSY;
+	if (fault_copy(&reg, arg, sizeof(reg)) < 0)
+		return -EFAULT;
+	user_desc = (void *)pointer(reg.region_uptr);
+	if (fault_copy(&desc, user_desc, sizeof(desc)) < 0)
+		return -EFAULT;
+	if (reg.resv[0] || reg.resv[1] ||
+	    reg.flags & ~IORING_MEM_REGION_REG_WAIT_ARG)
+		return -EINVAL;
+	/* Waits read it without a look at whether it is there already. */
+	if (reg.flags & IORING_MEM_REGION_REG_WAIT_ARG && !ctx->disabled)
+		return -EINVAL;
+	err = region_open(&region, &desc);
+	if (err < 0)
+		return err;
+	region.waits = reg.flags & IORING_MEM_REGION_REG_WAIT_ARG;
+	if (fault_copy(user_desc, &desc, sizeof(desc)) < 0) {
+		region_close(&region);
+		return -EFAULT;
+	}
+	region_show(&ctx->region, &region);
+	return 0;
+}
+
 /* ---- buffers ---- */
 
 static int reg_buffers(struct ctx *ctx, void *arg, uint32_t nr_args)
@@ -396,8 +432,8 @@ const struct regdef regdefs[IORING_REGISTER_LAST] = {
 				      "needs a device's receive queue"},
 	[IORING_REGISTER_RESIZE_RINGS] = {"RESIZE_RINGS", KVER(6, 13), NULL,
 					  "not built yet"},
-	[IORING_REGISTER_MEM_REGION] = {"MEM_REGION", KVER(6, 13), NULL,
-					"not built yet"},
+	[IORING_REGISTER_MEM_REGION] = {"MEM_REGION", KVER(6, 13), mem_region,
+					NULL},
 	[IORING_REGISTER_QUERY] = {"QUERY", KVER(6, 18), ask, NULL},
 };
 

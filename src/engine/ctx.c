@@ -151,6 +151,7 @@ static void close_parts(struct ctx *ctx)
 	req_slabs_free(ctx);
 	close_socket(ctx);
 	index_close(ctx);
+	region_close(&ctx->region);
 	kbuf_table_close(ctx->kbuf);
 	reactor_close(&ctx->reactor);
 	queue_close(&ctx->queue);
@@ -289,5 +290,6 @@ void ctx_abandon(struct ctx *ctx)
 	}
 	fd_close(ctx->event_fd);
 	fd_close(ctx->peer_fd);
+	region_close(&ctx->region);
 	ring_shared_close(&ctx->queue.memory);
 }

@@ -25,6 +25,7 @@
 #include "base/lock.h"
 #include "drive/reactor.h"
 #include "drive/timer.h"
+#include "engine/region.h"
 #include "engine/req.h"
 #include "engine/restrict.h"
 #include "observe/counters.h"
@@ -87,6 +88,7 @@ struct ctx {
 	struct kbuf_table *kbuf;
 	struct file_table files;
 	struct buffer_table buffers;
+	struct region region;
 
 	/* requests */
 	struct req *free_reqs; /* through req->link */

@@ -69,6 +69,39 @@ static void clock_of_waits(struct ring *r)
 	wait_until(r, CLOCK_MONOTONIC);
 }
 
+static void on_signal(int signo)
+{
+	(void)signo;
+}
+
+/* Times that are no times. */
+static void odd_times(struct ring *r)
+{
+	static const struct io_timespec times[] = {
+		{-1, 0},	  {-1, 5},
+		{0, -1},	  {1, -999999999},
+		{0, 2000000},	  {0, 2000000000},
+		{-2, 3000000000}, {INT64_MAX / 2, 0},
+	};
+	struct sigaction action = {.sa_handler = on_signal};
+
+	sigaction(SIGALRM, &action, NULL);
+	for (size_t i = 0; i < array_size(times); i++) {
+		struct io_uring_getevents_arg arg = {
+			.ts = (uintptr_t)&times[i],
+		};
+
+		ualarm(100000, 0);
+		enter(r, 0, 1, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG,
+		      &arg, sizeof(arg));
+		ualarm(100000, 0);
+		enter(r, 0, 1,
+		      IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG |
+			      IORING_ENTER_ABS_TIMER,
+		      &arg, sizeof(arg));
+	}
+}
+
 /* ---- NAPI ---------------------------------------------------------------- */
 
 static void napi(struct ring *r, uint32_t opcode, struct io_uring_napi how)
@@ -382,6 +415,7 @@ static const struct scenario rows[] = {
 	SCENARIO(clocks, NULL),
 	SCENARIO(clock_errors, NULL),
 	SCENARIO(clock_of_waits, NULL),
+	SCENARIO(odd_times, NULL, .modes = MODE_DEFAULT),
 	SCENARIO(napi_settings, NULL),
 	SCENARIO(napi_tracking, NULL),
 	SCENARIO(napi_static, NULL,

@@ -4,7 +4,8 @@
  */
 #include "harness.h"
 
-/* clang-format off: one row each, so that additions meet no other */
+/* One row each, so that additions don't meet. */
+/* clang-format off */
 #define FAMILIES(row) \
 	row(provide) \
 	row(remove) \
@@ -28,7 +29,8 @@
 	row(buffers) \
 	row(zc) \
 	row(restrict) \
-	row(calls)
+	row(calls) \
+	row(region)
 /* clang-format on */
 
 #define DECLARE(name) extern const struct family name##_family;
