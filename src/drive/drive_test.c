@@ -4,5 +4,5 @@
 
 int main(void)
 {
-	return timer_tests_run() + reactor_tests_run();
+	return aio_tests_run() + timer_tests_run() + reactor_tests_run();
 }

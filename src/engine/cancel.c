@@ -16,6 +16,8 @@
 
 int cancel_request(struct req *req)
 {
+	if (req->state == REQ_AT_DISK)
+		return -ENOENT;
 	if (req->state == REQ_PUNTED && !worker_cancel(&req->work)) {
 		req->flags |= REQ_F_CANCELED;
 		return -EALREADY;
@@ -77,7 +79,8 @@ static bool matches(struct req *req, const void *argument)
 	const struct cancel_match *match = argument;
 	uint32_t flags = match->flags;
 
-	if (req == match->self || req->opcode == IORING_OP_LINK_TIMEOUT)
+	if (req == match->self || req->opcode == IORING_OP_LINK_TIMEOUT ||
+	    req->state == REQ_AT_DISK)
 		return false;
 	if (req->flags & REQ_F_CANCELED && flags & EVERY)
 		return false; /* asked already; a worker has it */
@@ -211,7 +214,7 @@ int cancel_sync(struct ctx *ctx, const struct io_uring_sync_cancel_reg *reg)
 static bool anyone(struct req *req, const void *argument)
 {
 	(void)argument;
-	return !(req->flags & REQ_F_CANCELED) &&
+	return !(req->flags & REQ_F_CANCELED) && req->state != REQ_AT_DISK &&
 	       req->opcode != IORING_OP_LINK_TIMEOUT;
 }
 

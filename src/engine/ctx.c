@@ -13,6 +13,7 @@
 #include "base/sys.h"
 #include "engine/buffers.h"
 #include "engine/cancel.h"
+#include "engine/disk.h"
 #include "engine/files.h"
 #include "engine/index.h"
 #include "engine/notify.h"
@@ -148,6 +149,7 @@ static void close_parts(struct ctx *ctx)
 	buffers_unregister(ctx);
 	fd_close(ctx->event_fd);
 	timer_heap_close(&ctx->timers);
+	disk_close(ctx);
 	req_slabs_free(ctx);
 	close_socket(ctx);
 	index_close(ctx);
@@ -283,6 +285,7 @@ void ctx_abandon(struct ctx *ctx)
 	ctx->state = CTX_FREE;
 	registry_clear(ctx);
 	reactor_abandon(&ctx->reactor);
+	aio_abandon(&ctx->disk.aio);
 	if (whole) {
 		abandon_requests(ctx);
 		close_parts(ctx);

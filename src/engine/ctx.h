@@ -23,6 +23,7 @@
 #include <pthread.h>
 
 #include "base/lock.h"
+#include "drive/aio.h"
 #include "drive/reactor.h"
 #include "drive/timer.h"
 #include "engine/region.h"
@@ -59,6 +60,21 @@ struct buffer_table {
 	uint32_t count;
 };
 
+/* What is believed of a number until it was used so often: see disk.h. */
+struct disk_belief {
+	int fd;
+	uint16_t left;
+	bool direct;
+};
+
+#define DISK_BELIEFS 64
+
+struct disk {
+	struct aio aio;
+	bool refused; /* no context is to be had */
+	struct disk_belief beliefs[DISK_BELIEFS];
+};
+
 /* A thread asleep in the reactor, and what is to wake it. */
 struct sleeper {
 	struct list node; /* in ctx->sleepers */
@@ -89,6 +105,7 @@ struct ctx {
 	struct file_table files;
 	struct buffer_table buffers;
 	struct region region;
+	struct disk disk;
 
 	/* requests */
 	struct req *free_reqs; /* through req->link */
@@ -110,8 +127,8 @@ struct ctx {
 
 	/* what other threads bring */
 	struct lock arrivals_lock;
-	struct list arrivals; /* finished on a worker */
-	uint32_t punted; /* on workers now */
+	struct list arrivals; /* finished on a worker or at the disk */
+	uint32_t punted; /* on workers or at the disk now */
 
 	struct counters
 		counters; /* never reset: the process's sum needs them */

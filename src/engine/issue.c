@@ -48,8 +48,7 @@ static void worker_runs(struct work *work)
 	lock_drop(&ctx->arrivals_lock);
 }
 
-/* The application may close its number before the worker comes to it. */
-static void hold_file(struct req *req)
+void issue_hold_file(struct req *req)
 {
 	if (!req->def->needs_file || req->file || req->held >= 0)
 		return;
@@ -63,7 +62,7 @@ static void punt(struct req *req)
 {
 	int err;
 
-	hold_file(req);
+	issue_hold_file(req);
 	/* From here on the worker alone touches it. */
 	if (req->wait.watch)
 		reactor_disarm(&req->ctx->reactor, &req->wait);
@@ -131,6 +130,10 @@ void issue_settle(struct req *req, int said)
 		break;
 	case ISSUE_PARKED:
 		wait_for(req, REQ_PARKED);
+		break;
+	case ISSUE_DISK:
+		wait_for(req, REQ_AT_DISK);
+		req->ctx->punted++;
 		break;
 	case ISSUE_MORE:
 		wait_for(req, REQ_ARMED);
@@ -211,7 +214,10 @@ void issue_arrivals(struct ctx *ctx)
 		ctx->punted--;
 		ctx->posted_async = true;
 		req->state = REQ_ISSUING;
-		if (req->said == ISSUE_DONE && req->def->finish)
+		if (req->said == ISSUE_DISK)
+			req->said = req->def->issue(req, ISSUE_NONBLOCK |
+								 ISSUE_LANDED);
+		else if (req->said == ISSUE_DONE && req->def->finish)
 			req->said = req->def->finish(req);
 		/* Asked to stop meanwhile: it doesn't begin to wait again. */
 		if (req->said > ISSUE_DONE && req->flags & REQ_F_CANCELED)

@@ -15,6 +15,12 @@
 /* Act on what issue said, wherever it ran. */
 void issue_settle(struct req *req, int said);
 
+/*
+ * Hold a duplicate of the file while somebody else works on it: the application
+ * may close its number meanwhile.
+ */
+void issue_hold_file(struct req *req);
+
 /* Requests that had their share in an earlier turn are tried again (S12). */
 void issue_again(struct ctx *ctx);
 

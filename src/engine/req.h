@@ -10,11 +10,12 @@
  *   ARMED     would have blocked; the reactor calls again when its file moves
  *   PARKED    its operation keeps it: a timeout, a poll, a wait of its own
  *   PUNTED    a worker has it; nobody else touches its operation's fields
+ *   AT_DISK   kernel AIO has it, and whatever its memory is
  *   DONE      completed; freed as soon as its links are dealt with
  *
  * Only req_finish() leads to DONE, and it runs once (D14). A request on its
- * way through ARMED, PARKED or PUNTED stands in the ring's index of pending
- * requests, where cancellation finds it by user_data, file or opcode.
+ * way through ARMED, PARKED, PUNTED or AT_DISK stands in the ring's index of
+ * pending requests, where cancellation finds it by user_data, file or opcode.
  *
  * Most requests never wait and hold nothing: their whole life is one try. They
  * are kept cheap by two rules. A free request is clean: whoever made one dirty
@@ -51,6 +52,7 @@ enum req_state {
 	REQ_ARMED,
 	REQ_PARKED,
 	REQ_PUNTED,
+	REQ_AT_DISK,
 	REQ_DONE,
 };
 
@@ -122,11 +124,13 @@ enum issue_result {
 	ISSUE_PUNT = 2, /* must run on a worker */
 	ISSUE_PARKED = 3, /* the operation will call req_finish itself */
 	ISSUE_MORE = 4, /* had its share: try again in the next turn (S12) */
+	ISSUE_DISK = 5, /* disk_start() has it */
 };
 
 enum issue_flags {
 	ISSUE_NONBLOCK = 1u << 0, /* holds the ring lock, must not wait */
 	ISSUE_WORKER = 1u << 1, /* on a worker, without the lock, may wait */
+	ISSUE_LANDED = 1u << 2, /* AIO's answer is in req->res */
 };
 
 /* One row of the table of opcodes. */

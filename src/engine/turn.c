@@ -2,6 +2,7 @@
 #include "engine/turn.h"
 
 #include "base/sys.h"
+#include "engine/disk.h"
 #include "engine/issue.h"
 #include "engine/link.h"
 #include "engine/notify.h"
@@ -48,7 +49,7 @@ void turn_settle(struct ctx *ctx)
 {
 	do
 		link_run_ready(ctx);
-	while (finish_counted(ctx));
+	while (finish_counted(ctx) || disk_settle(ctx));
 	show_taskrun(ctx);
 }
 
@@ -62,8 +63,10 @@ static void turn_take(struct ctx *ctx, const struct reactor_events *events)
 	if (ctx->timers.count)
 		timer_fire_due(&ctx->timers, clock_now_ns(CLOCK_MONOTONIC));
 	woken = reactor_dispatch(&ctx->reactor, events);
-	if (woken)
+	if (woken) {
 		ctx->wake_out = false;
+		disk_reap(ctx);
+	}
 	issue_again(ctx);
 	turn_settle(ctx);
 }

@@ -27,6 +27,7 @@
 #include "base/fault.h"
 #include "base/sys.h"
 #include "engine/ctx.h"
+#include "engine/disk.h"
 #include "engine/files.h"
 #include "engine/path.h"
 #include "engine/registry.h"
@@ -246,6 +247,7 @@ int close_issue(struct req *req, uint32_t issue_flags)
 		return files_remove(req->ctx, c->slot_plus_1 - 1);
 	if (registry_at(req->fd))
 		return -EBADF; /* a ring can't close rings */
+	disk_flush(req->ctx); /* what uses the number */
 	reactor_release(&req->ctx->reactor, req->fd);
 	req->res = (int32_t)SYS_1(SYS_close, req->fd);
 	return ISSUE_DONE;

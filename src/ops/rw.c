@@ -8,7 +8,8 @@
  * tried again; any other goes to a worker, which makes the same call without
  * NOWAIT. Files that know no NOWAIT say EOPNOTSUPP: those that can be polled
  * are looked at with poll(2) and then simply read, as are files that live in
- * memory; disks go to a worker.
+ * memory; disks go to a worker. What looks like a transfer of an O_DIRECT file
+ * is left to kernel AIO (disk.h), unless a buffer is to be selected for it.
  *
  * A stream has no positions: preadv2 answers ESPIPE to an offset, and the call
  * is made again with -1, "where the file stands" (a socket refuses any but 0).
@@ -31,11 +32,15 @@
 #include "base/fault.h"
 #include "base/sys.h"
 #include "engine/buffers.h"
+#include "engine/disk.h"
 #include "engine/iov.h"
+#include "engine/issue.h"
 
 #define STREAM_POSITION UINT64_MAX
 /* Completions of one multishot request in one turn (S12). */
 #define MULTISHOT_SHARE 32
+/* What a disk takes in one piece, and so answers at once if it has to wait. */
+#define ONE_PART_BYTES (64u * 1024)
 
 struct rw_cmd {
 	uint64_t position;
@@ -271,6 +276,46 @@ static int without_nowait(struct req *req, struct rw_cmd *c, long *n)
 	return ISSUE_DONE;
 }
 
+/* A position and a length that O_DIRECT could take, and no buffer to choose. */
+static bool may_be_direct(const struct req *req, const struct rw_cmd *c)
+{
+	const uint64_t sector_mask = 511;
+
+	return c->count && !(req->sqe_flags & IOSQE_BUFFER_SELECT) &&
+	       !((c->position | c->vectors->iov_len) & sector_mask);
+}
+
+static int start_at_disk(struct req *req, const struct rw_cmd *c)
+{
+	struct aio_transfer transfer = {
+		.writes = c->writes,
+		.vectors = c->vectors,
+		.count = c->count,
+		.position = c->position,
+		.rw_flags = c->rw_flags,
+	};
+
+	/* Of many parts a late one may have to go to a worker. */
+	if (iov_bytes(c->vectors, c->count) > ONE_PART_BYTES)
+		issue_hold_file(req);
+	transfer.fd = req_io_fd(req);
+	return disk_start(req, &transfer);
+}
+
+/*
+ * Back from the disk. Bytes are the answer; an error is, if it comes from an
+ * O_DIRECT file and doesn't mean that it would have had to wait.
+ */
+static int landed(struct req *req, const struct rw_cmd *c, long *n)
+{
+	*n = req->res;
+	if (*n >= 0 || c->rw_flags & RWF_NOWAIT)
+		return ISSUE_DONE;
+	if (!disk_is_direct_now(req->ctx, req_io_fd(req)))
+		return ISSUE_MORE;
+	return *n == -EAGAIN || *n == -EOPNOTSUPP ? ISSUE_PUNT : ISSUE_DONE;
+}
+
 /* Try to move bytes: ISSUE_DONE with the call's answer in *@n, or what else. */
 static int attempt(struct req *req, struct rw_cmd *c, uint32_t issue_flags,
 		   long *n)
@@ -282,6 +327,15 @@ static int attempt(struct req *req, struct rw_cmd *c, uint32_t issue_flags,
 	if (issue_flags & ISSUE_WORKER) {
 		*n = transfer_anywhere(req, c, c->rw_flags);
 		return ISSUE_DONE;
+	}
+	if (unlikely(issue_flags & ISSUE_LANDED)) {
+		int said = landed(req, c, n);
+
+		if (said != ISSUE_MORE)
+			return said;
+	} else if (may_be_direct(req, c) &&
+		   disk_is_direct(req->ctx, req_io_fd(req))) {
+		return start_at_disk(req, c);
 	}
 	*n = transfer_anywhere(req, c, c->rw_flags | RWF_NOWAIT);
 	if (likely(*n >= 0))
@@ -314,7 +368,7 @@ static int move(struct req *req, uint32_t issue_flags)
 {
 	struct rw_cmd *c = req_cmd(req, struct rw_cmd);
 	size_t asked = iov_bytes(c->vectors, c->count);
-	long n;
+	long n = 0;
 	int said;
 
 	if (unlikely(!asked) && !c->writes && refuses_nothing(req))
@@ -324,7 +378,8 @@ static int move(struct req *req, uint32_t issue_flags)
 		if (said != ISSUE_DONE)
 			return said;
 		if (n <= 0 || (size_t)n >= asked ||
-		    c->position == STREAM_POSITION)
+		    c->position == STREAM_POSITION ||
+		    issue_flags & ISSUE_LANDED)
 			break;
 		asked -= (size_t)n;
 	} while (step(req, c, n));

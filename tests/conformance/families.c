@@ -16,6 +16,7 @@
 	row(enter) \
 	row(link) \
 	row(rw) \
+	row(direct) \
 	row(net) \
 	row(poll) \
 	row(timeout) \

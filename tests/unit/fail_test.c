@@ -3,7 +3,7 @@
  * A fixed program of requests of all families, run with one allocation or one
  * system call refused, the first, the second, and so on until a run meets none.
  *
- * Calls that cannot fail are not refused: close(2) and munmap(2) always do
+ * Calls that cannot fail are not refused: close(2) and their like always do
  * their work, waking others by futex or eventfd always succeeds.
  */
 #include "unit.h"
@@ -47,6 +47,7 @@ static bool may_fail(long number)
 	switch (number) {
 	case SYS_close:
 	case SYS_munmap:
+	case SYS_io_destroy:
 	case SYS_futex:
 	case SYS_sched_yield:
 	case SYS_write: /* only ever to an eventfd */
@@ -101,6 +102,8 @@ static struct {
 	int client;
 	struct sockaddr_in address;
 	char path[32];
+	int direct; /* a file of one page with O_DIRECT, or -1 */
+	char page[4096] __attribute__((aligned(4096)));
 	char buffers[2][BUFFERS][BUFFER_BYTES];
 	struct io_uring_buf_ring *entries;
 	struct io_timespec soon;
@@ -127,7 +130,10 @@ static void world_open(void)
 	getsockname(world.listener, (void *)&world.address, &bytes);
 	assert_int_equal(listen(world.listener, 8), 0);
 	strcpy(world.path, "/tmp/engine-test-XXXXXX");
-	close(mkstemp(world.path));
+	world.direct = mkstemp(world.path);
+	assert_int_equal(ftruncate(world.direct, sizeof(world.page)), 0);
+	close(world.direct);
+	world.direct = open(world.path, O_RDWR | O_DIRECT);
 	world.entries = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
 			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_true(world.entries != MAP_FAILED);
@@ -143,6 +149,7 @@ static void world_close(void)
 	}
 	close(world.listener);
 	close(world.client);
+	close(world.direct);
 	unlink(world.path);
 	munmap(world.entries, 4096);
 }
@@ -194,6 +201,16 @@ static void add_selecting(uint8_t opcode, int fd, uint16_t group,
 	program.classic[program.queued] = group == CLASSIC_GROUP;
 	if (opcode == IORING_OP_READ)
 		sqe->off = -1ull;
+	pushed();
+}
+
+/* At a position, so that kernel AIO may do it. */
+static void add_direct(uint8_t opcode)
+{
+	struct io_uring_sqe *sqe = request(opcode, world.direct);
+
+	sqe->addr = (uintptr_t)world.page;
+	sqe->len = sizeof(world.page);
 	pushed();
 }
 
@@ -285,6 +302,8 @@ static void fill(void)
 	add_transfer(IORING_OP_READ, world.listener, bytes[1], 16);
 	request(IORING_OP_RECV, 0)->flags = IOSQE_FIXED_FILE;
 	pushed();
+	add_direct(IORING_OP_READ);
+	add_direct(IORING_OP_WRITE);
 	add_connection();
 	add_timeout(IORING_OP_TIMEOUT);
 	add_poll(world.quiet[0], 0);
