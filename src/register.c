@@ -16,10 +16,13 @@
 #include "base/fault.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/sys.h"
 #include "engine/buffers.h"
 #include "engine/cancel.h"
 #include "engine/files.h"
+#include "engine/notify.h"
 #include "engine/sqpoll.h"
+#include "polyring/polyring.h"
 #include "query.h"
 #include "register.h"
 #include "ring_fds.h"
@@ -210,6 +213,70 @@ static int reg_buffers_update(struct ctx *ctx, void *arg, uint32_t bytes)
 		return err;
 	return buffers_update(ctx, up.offset, pointer(up.data),
 			      pointer(up.tags), up.nr);
+}
+
+static int find_source(const struct io_uring_clone_buffers *how,
+		       struct ctx **from)
+{
+	int fd = (int)how->src_fd;
+
+	if (how->flags & IORING_REGISTER_SRC_REGISTERED)
+		return ring_fds_find(how->src_fd, from);
+	*from = ctx_of_fd(fd);
+	if (*from && polyring_owns(fd))
+		return 0;
+	return fd_is_open(fd) ? -EOPNOTSUPP : -EBADF;
+}
+
+/*
+ * Two rings' locks have no order: never wait for one while holding the other.
+ * Nothing has been done yet when the first is let go for a moment.
+ */
+static void lock_source(struct ctx *ctx, struct ctx *from) UNCHECKED_LOCKS
+{
+	while (from != ctx && !lock_try(&from->lock)) {
+		ctx_unlock(ctx);
+		SYS_0(SYS_sched_yield);
+		lock_take(&ctx->lock);
+	}
+}
+
+static int clone_from(struct ctx *ctx, struct ctx *from,
+		      const struct io_uring_clone_buffers *how) UNCHECKED_LOCKS
+{
+	int err;
+
+	lock_source(ctx, from);
+	if (from->state != CTX_OPEN)
+		err = -EBADF;
+	else if (ctx->buffers.count &&
+		 !(how->flags & IORING_REGISTER_DST_REPLACE))
+		err = -EBUSY;
+	else
+		err = buffers_clone(ctx, from, how);
+	if (from != ctx)
+		ctx_unlock(from);
+	return err;
+}
+
+static int clone_buffers(struct ctx *ctx, void *arg, uint32_t nr_args)
+{
+	const uint32_t known =
+		IORING_REGISTER_SRC_REGISTERED | IORING_REGISTER_DST_REPLACE;
+	struct io_uring_clone_buffers how;
+	struct ctx *from;
+	int err;
+
+	if (!arg || nr_args != 1)
+		return -EINVAL;
+	if (fault_copy(&how, arg, sizeof(how)) < 0)
+		return -EFAULT;
+	if (how.flags & ~known || how.pad[0] || how.pad[1] || how.pad[2])
+		return -EINVAL;
+	if (ctx->buffers.count && !(how.flags & IORING_REGISTER_DST_REPLACE))
+		return -EBUSY;
+	err = find_source(&how, &from);
+	return err < 0 ? err : clone_from(ctx, from, &how);
 }
 
 static int file_alloc_range(struct ctx *ctx, void *arg, uint32_t nr_args)
@@ -424,8 +491,8 @@ const struct regdef regdefs[IORING_REGISTER_LAST] = {
 	[IORING_UNREGISTER_NAPI] = {"UNREGISTER_NAPI", KVER(6, 9), unset_napi,
 				    NULL},
 	[IORING_REGISTER_CLOCK] = {"CLOCK", KVER(6, 12), set_clock, NULL},
-	[IORING_REGISTER_CLONE_BUFFERS] = {"CLONE_BUFFERS", KVER(6, 12), NULL,
-					   "not built yet"},
+	[IORING_REGISTER_CLONE_BUFFERS] = {"CLONE_BUFFERS", KVER(6, 12),
+					   clone_buffers, NULL},
 	[IORING_REGISTER_SEND_MSG_RING] = {"SEND_MSG_RING", KVER(6, 13), NULL,
 					   "not built yet"},
 	[IORING_REGISTER_ZCRX_IFQ] = {"ZCRX_IFQ", KVER(6, 15), NULL,

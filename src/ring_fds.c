@@ -196,15 +196,31 @@ int ring_fds_unregister(void *updates, uint32_t count)
 	return for_each(copy_and_drop, updates, count);
 }
 
+static int find(uint32_t index, const struct slot **slot)
+{
+	if (unlikely(!mine || index >= SLOTS))
+		return -EINVAL;
+	*slot = &mine->slots[index];
+	return likely((*slot)->ctx) ? 0 : -EBADF;
+}
+
+int ring_fds_find(uint32_t index, struct ctx **ctx)
+{
+	const struct slot *slot;
+	int err = find(index, &slot);
+
+	if (!err)
+		*ctx = slot->ctx;
+	return err;
+}
+
 int ring_fds_lock(uint32_t index, struct ctx **ctx) UNCHECKED_LOCKS
 {
 	const struct slot *slot;
+	int err = find(index, &slot);
 
-	if (unlikely(!mine || index >= SLOTS))
-		return -EINVAL;
-	slot = &mine->slots[index];
-	if (unlikely(!slot->ctx))
-		return -EBADF;
+	if (unlikely(err < 0))
+		return err;
 	lock_take(&slot->ctx->lock);
 	*ctx = slot->ctx;
 	if (likely((*ctx)->state == CTX_OPEN &&

@@ -38,6 +38,9 @@ int ring_fds_adopt(struct ctx *ctx, int fd);
  */
 int ring_fds_lock(uint32_t slot, struct ctx **ctx) UNCHECKED_LOCKS;
 
+/* The same without the lock: see that it is open when it is taken. */
+int ring_fds_find(uint32_t slot, struct ctx **ctx);
+
 /* Around fork(), and in the child, which has no registered rings. */
 void ring_fds_before_fork(void) UNCHECKED_LOCKS;
 void ring_fds_in_parent(void) UNCHECKED_LOCKS;

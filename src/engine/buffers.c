@@ -198,3 +198,86 @@ int buffers_update(struct ctx *ctx, uint32_t offset,
 	}
 	return done ? (int)done : err;
 }
+
+/* How many to clone, or why not. */
+static int clone_count(const struct buffer_table *from,
+		       const struct io_uring_clone_buffers *how)
+{
+	uint32_t count = how->nr, end;
+
+	if (!from->count)
+		return -ENXIO;
+	if (count > from->count)
+		return -EINVAL;
+	if (!count && (how->src_off || how->dst_off))
+		return -EINVAL;
+	if (!count)
+		count = from->count;
+	if (__builtin_add_overflow(how->dst_off, count, &end))
+		return -EOVERFLOW;
+	if (end > BUFFERS_MAX)
+		return -EINVAL;
+	if (__builtin_add_overflow(how->src_off, count, &end) ||
+	    end > from->count)
+		return -EOVERFLOW;
+	return (int)count;
+}
+
+static int node_clone(struct ctx *ctx, const struct buffer_node *from,
+		      struct buffer_node **made)
+{
+	if (!from)
+		return 0;
+	*made = mem_new(1, sizeof(**made));
+	if (!*made)
+		return -ENOMEM;
+	**made = *from;
+	(*made)->ctx = ctx;
+	(*made)->tag = 0;
+	(*made)->refs = 1;
+	return 0;
+}
+
+/* The clones alone, in a table of @table->count. */
+static int clones_make(struct ctx *ctx, struct buffer_table *table,
+		       const struct buffer_table *from,
+		       const struct io_uring_clone_buffers *how, uint32_t count)
+{
+	int err = 0;
+
+	table->slots = mem_new(table->count, sizeof(struct buffer_node *));
+	if (!table->slots)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < count && !err; i++)
+		err = node_clone(ctx, from->slots[how->src_off + i],
+				 &table->slots[how->dst_off + i]);
+	if (err < 0)
+		slots_free(table->slots, table->count, false);
+	return err;
+}
+
+int buffers_clone(struct ctx *ctx, const struct ctx *from,
+		  const struct io_uring_clone_buffers *how)
+{
+	struct buffer_table before = ctx->buffers, table = before;
+	int count = clone_count(&from->buffers, how), err;
+	uint32_t end;
+
+	if (count < 0)
+		return count;
+	end = how->dst_off + (uint32_t)count;
+	if (end > table.count)
+		table.count = end;
+	err = clones_make(ctx, &table, &from->buffers, how, (uint32_t)count);
+	if (err < 0)
+		return err;
+	ctx->buffers = table;
+	for (uint32_t i = 0; i < before.count; i++) {
+		if (i < how->dst_off || i >= end)
+			table.slots[i] = before.slots[i];
+		else if (before.slots[i])
+			buffer_put(before.slots[i]);
+	}
+	mem_free(before.slots);
+	return 0;
+}

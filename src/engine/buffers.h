@@ -40,4 +40,11 @@ int buffers_update(struct ctx *ctx, uint32_t offset,
 		   const struct iovec *vectors, const uint64_t *tags,
 		   uint32_t count);
 
+/*
+ * Put @how->nr buffers of @from, which may be @ctx, into @ctx: 0, -EINVAL,
+ * -ENXIO, -EOVERFLOW, -ENOMEM. The new ones have no tags.
+ */
+int buffers_clone(struct ctx *ctx, const struct ctx *from,
+		  const struct io_uring_clone_buffers *how);
+
 #endif

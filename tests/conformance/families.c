@@ -31,7 +31,8 @@
 	row(zc) \
 	row(restrict) \
 	row(calls) \
-	row(region)
+	row(region) \
+	row(clone)
 /* clang-format on */
 
 #define DECLARE(name) extern const struct family name##_family;
