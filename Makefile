@@ -11,7 +11,7 @@ all: build
 help:
 	@echo 'make              build build/polyring, the libraries, the examples'
 	@echo 'make run          serve real traffic with io_uring denied'
-	@echo 'make test         the next five, and all again under ASan + UBSan'
+	@echo 'make test         the next five and clients; again under ASan + UBSan'
 	@echo 'make unit         the tests beside the code'
 	@echo 'make intercept    how calls reach the engine, and the command'
 	@echo 'make conformance  the same programs on the kernel and on polyring'
@@ -21,7 +21,7 @@ help:
 	@echo 'make tsan         unit and e2e tests under ThreadSanitizer'
 	@echo 'make fuzz         random programs on both, SECONDS=60 SEED= JOBS=1'
 	@echo 'make libfuzzer    build build-fuzz/tests/fuzz/libfuzzer with clang'
-	@echo 'make clients      fio, qemu and others, as they come from Debian'
+	@echo 'make clients      fio, qemu and others, as they come from Debian; LONG=1'
 	@echo 'make bench        beside the kernel and others; see bench/README.md'
 	@echo 'make install      PREFIX and DESTDIR as usual'
 	@echo 'make clean        remove what was built'
@@ -63,7 +63,7 @@ libfuzzer: setup
 	@ninja -C build-fuzz tests/fuzz/libfuzzer
 
 clients: build
-	@tests/clients/run
+	@tests/clients/run $(if $(LONG),--long) $(CLIENTS)
 
 bench: build
 	@bench/run

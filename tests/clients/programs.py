@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 
+from mariadb import try_mariadb
 from served import Wrong
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -56,7 +57,11 @@ FIO_JOBS = {
     "random write in batches":
         "--rw=randwrite --iodepth=64 --iodepth_batch=16 "
         "--iodepth_batch_complete_min=8 --iodepth_batch_complete_max=32",
+    "write, direct": "--rw=write --iodepth=4 --direct=1",
     "read": "--rw=read --iodepth=4",
+    "read, direct": "--rw=read --iodepth=8 --direct=1",
+    "read, fixed buffers, depth 128":
+        "--rw=read --iodepth=128 --fixedbufs=1",
     "random read": "--rw=randread --iodepth=32",
     "random read, direct": "--rw=randread --iodepth=32 --direct=1",
     "random read and write": "--rw=randrw --iodepth=32",
@@ -117,16 +122,19 @@ def fio_run(run, directory, engine, options):
 
 
 def try_fio(world):
-    """Each job on the engine, and as plain system calls."""
+    """Each job on the engine, and on the kernel or as plain system calls."""
     seed = fio_seed(world)
     for name, words in FIO_JOBS.items():
         options = words.split()
-        plain_options = [o for o in options if not FIO_OF_IO_URING.match(o)]
+        plain = "io_uring", options
+        if not world.kernel:
+            plain = "psync", [o for o in options
+                              if not FIO_OF_IO_URING.match(o)]
         sides = []
         try:
             for run, engine, words in (
                     (world.served, "io_uring", options),
-                    (world.plain, "psync", plain_options)):
+                    (world.plain, *plain)):
                 directory = world.fresh("files")
                 if "read" in options[0] or "randrw" in options[0]:
                     shutil.copy(seed, directory)
@@ -149,11 +157,17 @@ STRESS_FAILURE = re.compile(r"\((IORING_OP_\w+)\), error=(\d+)")
 STRESS_KNOWN = {("IORING_OP_STATX", "2")}
 
 
+def stress_workers(world):
+    """Each ends with its fifth failure."""
+    return 128 if world.long else 32
+
+
 def stress_run(run, world):
     """The exit status, and which requests failed how."""
     status, out = run(
-        "stress-ng", "--io-uring", "8", "--io-uring-ops", "4000", "--verify",
-        "--timeout", "30", "--temp-path", world.fresh("stress"), "--stdout",
+        "stress-ng", "--io-uring", str(stress_workers(world)),
+        "--io-uring-ops", "4000", "--verify", "--timeout", "30",
+        "--temp-path", world.fresh("stress"), "--stdout",
         expect=None)
     return status, sorted(set(STRESS_FAILURE.findall(out)))
 
@@ -166,8 +180,8 @@ def try_stress(world):
         plain, plain_failures = status, sorted(STRESS_KNOWN & set(failures))
     equal("what it finds", (status, failures), (plain, plain_failures))
     names = ", ".join(name for name, _ in failures)
-    return "8 workers" + (f" (it fails with {names}, on a kernel too)"
-                          if failures else "")
+    return f"{stress_workers(world)} workers" + (
+        f" (it fails with {names}, on a kernel too)" if failures else "")
 
 
 # ---- qemu ------------------------------------------------------------------
@@ -214,12 +228,13 @@ def qemu_all(run, world, directory, aio):
 
 
 def try_qemu(world):
-    """With aio=io_uring on the engine, with aio=threads plainly."""
+    """With aio=io_uring on the engine, and on the kernel or by threads."""
     with open(world.path("seed.raw"), "wb") as seed:
         seed.write(hashlib.shake_256(b"polyring").digest(8 << 20))
         seed.truncate(16 << 20)
     served = qemu_all(world.served, world, world.fresh("served"), "io_uring")
-    plain = qemu_all(world.plain, world, world.fresh("plain"), "threads")
+    plain = qemu_all(world.plain, world, world.fresh("plain"),
+                     "io_uring" if world.kernel else "threads")
     equal("what it says and makes", served, plain)
     return "qemu-io, bench, convert, compare"
 
@@ -252,9 +267,9 @@ def try_plocate(world):
     """
     files = 100000 if world.long else 20000
     tree, database = plocate_tree(world, files), world.path("database")
-    world.plain("updatedb.plocate", "-U", tree, "-o", database, "-l", "no",
+    world.served("updatedb.plocate", "-U", tree, "-o", database, "-l", "no",
                 "--prunepaths", "", "--prunefs", "", "--prunenames", "",
-                "--prune-bind-mounts", "no")
+                "--prune-bind-mounts", "no", always=False)
     program = world.path("plocate")
     shutil.copyfile(shutil.which("plocate"), program)
     os.chmod(program, 0o755)
@@ -282,7 +297,7 @@ def try_node(world):
     _, served = world.served("node", script, world.fresh("served"), count,
                              env={"UV_USE_IO_URING": "1"})
     _, plain = world.plain("node", script, world.fresh("plain"), count,
-                           env={"UV_USE_IO_URING": "0"})
+                           env={"UV_USE_IO_URING": str(int(world.kernel))})
     equal("what it saw", served, plain)
     return served.strip()
 
@@ -293,5 +308,7 @@ PROGRAMS = [
     Program("qemu", "qemu-utils", ["qemu-img", "qemu-io"], try_qemu),
     Program("plocate", "plocate", ["plocate", "updatedb.plocate"],
             try_plocate),
+    Program("mariadb", "mariadb-server-core mariadb-client-core",
+            ["mariadbd", "mariadb", "mariadb-install-db"], try_mariadb),
     Program("node", "nodejs", ["node"], try_node),
 ]
