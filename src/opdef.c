@@ -22,7 +22,9 @@
 #include "ops/recv.h"
 #include "ops/rw.h"
 #include "ops/send.h"
+#include "ops/splice.h"
 #include "ops/timeout.h"
+#include "ops/xattr.h"
 
 #define RECV_READY (EPOLLIN | EPOLLRDHUP | EPOLLPRI)
 
@@ -322,6 +324,17 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 			.prep = epoll_ctl_prep,
 			.issue = epoll_ctl_issue,
 		},
+	[IORING_OP_SPLICE] =
+		{
+			.name = "SPLICE",
+			.on_ring = -EINVAL,
+			.since = KVER(5, 7),
+			.needs_file = true,
+			.unbounded = true,
+			.issue = splice_issue,
+			.cleanup = splice_cleanup,
+			.prep = splice_prep,
+		},
 	[IORING_OP_PROVIDE_BUFFERS] =
 		{
 			.name = "PROVIDE_BUFFERS",
@@ -337,6 +350,17 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 			.needs_ctx = true,
 			.prep = remove_prep,
 			.issue = remove_issue,
+		},
+	[IORING_OP_TEE] =
+		{
+			.name = "TEE",
+			.on_ring = -EINVAL,
+			.since = KVER(5, 8),
+			.needs_file = true,
+			.unbounded = true,
+			.issue = splice_issue,
+			.cleanup = splice_cleanup,
+			.prep = tee_prep,
 		},
 	[IORING_OP_SHUTDOWN] =
 		{
@@ -385,6 +409,40 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 			.since = KVER(5, 15),
 			.prep = linkat_prep,
 			.issue = fs_issue,
+			.finish = fs_finish,
+		},
+	[IORING_OP_FSETXATTR] =
+		{
+			.name = "FSETXATTR",
+			.since = KVER(5, 19),
+			.needs_file = true,
+			.prep = fsetxattr_prep,
+			.issue = xattr_issue,
+			.finish = fs_finish,
+		},
+	[IORING_OP_SETXATTR] =
+		{
+			.name = "SETXATTR",
+			.since = KVER(5, 19),
+			.prep = setxattr_prep,
+			.issue = xattr_issue,
+			.finish = fs_finish,
+		},
+	[IORING_OP_FGETXATTR] =
+		{
+			.name = "FGETXATTR",
+			.since = KVER(5, 19),
+			.needs_file = true,
+			.prep = fgetxattr_prep,
+			.issue = xattr_issue,
+			.finish = fs_finish,
+		},
+	[IORING_OP_GETXATTR] =
+		{
+			.name = "GETXATTR",
+			.since = KVER(5, 19),
+			.prep = getxattr_prep,
+			.issue = xattr_issue,
 			.finish = fs_finish,
 		},
 	[IORING_OP_SOCKET] =

@@ -701,6 +701,9 @@ struct io_uring_recvmsg_out {
 };
 ABI_SIZE(struct io_uring_recvmsg_out, 16);
 
+/* SPLICE and TEE: sqe->op_flags, beside splice(2)'s own */
+#define IORING_SPLICE_F_FD_IN_FIXED (1u << 31)
+
 /* NOP: sqe->op_flags */
 enum {
 	IORING_NOP_INJECT_RESULT = 1u << 0,

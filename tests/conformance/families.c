@@ -29,6 +29,8 @@
 	row(epoll) \
 	row(buffers) \
 	row(zc) \
+	row(splice) \
+	row(xattr) \
 	row(restrict) \
 	row(calls) \
 	row(region) \
