@@ -98,43 +98,6 @@ static int check_relations(const struct io_uring_params *p)
 	return 0;
 }
 
-static uint32_t next_power_of_two(uint32_t n)
-{
-	return n <= 1 ? 1 : 1u << (32 - __builtin_clz(n - 1));
-}
-
-/* Bring @n into 1..@max, or refuse: only CLAMP may lower it. */
-static int clamp_entries(uint32_t *n, uint32_t max, uint32_t flags)
-{
-	if (!*n)
-		return -EINVAL;
-	if (*n > max) {
-		if (!(flags & IORING_SETUP_CLAMP))
-			return -EINVAL;
-		*n = max;
-	}
-	*n = next_power_of_two(*n);
-	return 0;
-}
-
-static int size_queues(uint32_t entries, struct io_uring_params *p)
-{
-	int err;
-
-	p->sq_entries = entries;
-	err = clamp_entries(&p->sq_entries, IORING_MAX_ENTRIES, p->flags);
-	if (err < 0)
-		return err;
-	if (!(p->flags & IORING_SETUP_CQSIZE)) {
-		p->cq_entries = 2 * p->sq_entries;
-		return 0;
-	}
-	err = clamp_entries(&p->cq_entries, IORING_MAX_CQ_ENTRIES, p->flags);
-	if (!err && p->cq_entries < p->sq_entries)
-		err = -EINVAL;
-	return err;
-}
-
 /* Nobody can poll a ring that has no file of the application's. */
 static int hand_out_slot(int fd)
 {
@@ -163,7 +126,7 @@ POLYRING_API int polyring_setup(uint32_t entries,
 		return -EINVAL;
 	err = check_setup_flags(p.flags);
 	if (!err)
-		err = size_queues(entries, &p);
+		err = ring_shared_size(entries, &p);
 	if (!err)
 		err = check_relations(&p);
 	if (err < 0)
@@ -419,8 +382,8 @@ POLYRING_API int polyring_register(int ring_fd, uint32_t opcode, void *arg,
 /* ---- mmap and the rest ---- */
 
 /*
- * The lookup of buffer rings runs without the ring's lock, under RCU, as all of
- * mmap does: the ring's parts go after a grace period. The offset's top bit
+ * The lookup of buffer rings runs without the ring's lock, under RCU: the
+ * ring's parts go after a grace period. The offset's top bit
  * marks a buffer ring and is also the group's bit 15: a group of the lower half
  * is meant if there is one (X6).
  */
@@ -440,6 +403,26 @@ static long map_buffer_ring(struct ctx *ctx, void *hint, size_t bytes, int prot,
 	return at;
 }
 
+static bool is_queue(uint64_t offset)
+{
+	return !(offset & IORING_OFF_PBUF_RING) &&
+	       (offset & IORING_OFF_MMAP_MASK) != IORING_OFF_PARAM_REGION;
+}
+
+/* Under the lock: the queues may be about to change their size. */
+static long map_queue(struct ctx *ctx, void *hint, size_t bytes, int prot,
+		      int flags, uint64_t offset)
+{
+	long at = -EBADF;
+
+	lock_take(&ctx->lock);
+	if (ctx->state == CTX_OPEN)
+		at = ring_shared_map(&ctx->queue.memory, hint, bytes, prot,
+				     flags, offset);
+	lock_drop(&ctx->lock);
+	return at;
+}
+
 POLYRING_API long polyring_mmap(void *hint, size_t bytes, int prot, int flags,
 				int ring_fd, uint64_t offset)
 {
@@ -448,18 +431,17 @@ POLYRING_API long polyring_mmap(void *hint, size_t bytes, int prot, int flags,
 
 	if (!ctx)
 		return -EBADF;
+	if (offset % 4096)
+		return -EINVAL;
+	if (is_queue(offset))
+		return map_queue(ctx, hint, bytes, prot, flags, offset);
 	rcu_enter();
 	if (load_acquire(&ctx->state) != CTX_OPEN)
 		at = -EBADF;
-	else if (offset % 4096)
-		at = -EINVAL;
 	else if (offset & IORING_OFF_PBUF_RING)
 		at = map_buffer_ring(ctx, hint, bytes, prot, flags, offset);
-	else if ((offset & IORING_OFF_MMAP_MASK) == IORING_OFF_PARAM_REGION)
-		at = region_map(&ctx->region, hint, bytes, prot, flags);
 	else
-		at = ring_shared_map(&ctx->queue.memory, hint, bytes, prot,
-				     flags, offset);
+		at = region_map(&ctx->region, hint, bytes, prot, flags);
 	rcu_leave();
 	return at;
 }

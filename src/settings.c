@@ -6,6 +6,48 @@
 /* The kernel's bound on how long a waiter polls. */
 #define BUSY_POLL_US_MAX 10000u
 
+/* The memory for the new sizes, and the answer as it will be told. */
+static int open_resized(const struct ctx *ctx, struct io_uring_params *p,
+			struct ring_memory *fresh)
+{
+	const uint32_t layout = IORING_SETUP_SQE128 | IORING_SETUP_CQE32 |
+				IORING_SETUP_CQE_MIXED |
+				IORING_SETUP_NO_SQARRAY | IORING_SETUP_NO_MMAP;
+	int err;
+
+	if (p->flags & ~(IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP))
+		return -EINVAL;
+	err = ring_shared_size(p->sq_entries, p);
+	if (err < 0)
+		return err;
+	p->flags |= ctx->flags & layout;
+	return ring_shared_open(fresh, p);
+}
+
+int set_queue_sizes(struct ctx *ctx, void *arg, uint32_t nr_args)
+{
+	struct io_uring_params p;
+	struct ring_memory fresh;
+	int err;
+
+	/* Only there one thread alone moves the cursors. */
+	if (!(ctx->flags & IORING_SETUP_DEFER_TASKRUN))
+		return -EINVAL;
+	if (!arg || nr_args != 1)
+		return -EINVAL;
+	if (fault_copy(&p, arg, sizeof(p)) < 0)
+		return -EFAULT;
+	err = open_resized(ctx, &p, &fresh);
+	if (err < 0)
+		return err;
+	err = fault_copy(arg, &p, sizeof(p));
+	if (!err)
+		err = queue_resize(&ctx->queue, &fresh);
+	if (err < 0)
+		ring_shared_close(&fresh);
+	return err;
+}
+
 int set_clock(struct ctx *ctx, void *arg, uint32_t nr_args)
 {
 	struct io_uring_clock_register reg;

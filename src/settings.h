@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Register opcodes that set a property of the ring: its clock, busy polling,
- * where its workers run and how many there may be.
+ * Register opcodes that set a property of the ring: the size of its queues, its
+ * clock, busy polling, where its workers run and how many there may be.
  *
  * Theory: each answers what the kernel answers, and does what can be done from
  * here. Busy polling is asked of the reactor's epoll, which polls the devices
@@ -17,6 +17,7 @@
 #include "engine/ctx.h"
 
 /* Each as a row of the table in register.c has it. */
+int set_queue_sizes(struct ctx *ctx, void *arg, uint32_t nr_args);
 int set_clock(struct ctx *ctx, void *arg, uint32_t nr_args);
 int set_napi(struct ctx *ctx, void *arg, uint32_t nr_args);
 int unset_napi(struct ctx *ctx, void *arg, uint32_t nr_args);

@@ -35,10 +35,12 @@ static bool finish_counted(struct ctx *ctx)
 /* liburing's peek enters by itself while this flag says that work is armed. */
 static void show_taskrun(struct ctx *ctx)
 {
-	bool show = turn_has_cause(ctx) && ctx->shows_taskrun;
+	bool show = turn_has_cause(ctx);
 	bool shown = load_relaxed(&ctx->queue.memory.header->sq_flags) &
 		     IORING_SQ_TASKRUN;
 
+	if (!ctx->shows_taskrun)
+		return;
 	if (show && !shown)
 		queue_sq_flags(&ctx->queue, IORING_SQ_TASKRUN, 0);
 	else if (!show && shown)

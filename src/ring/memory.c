@@ -75,6 +75,43 @@ static void set_pointers(struct ring_memory *m, const struct io_uring_params *p,
 	m->sqes = sqes;
 }
 
+static uint32_t next_power_of_two(uint32_t n)
+{
+	return n <= 1 ? 1 : 1u << (32 - __builtin_clz(n - 1));
+}
+
+/* Bring @n into 1..@max, or refuse: only CLAMP may lower it. */
+static int clamp_entries(uint32_t *n, uint32_t max, uint32_t flags)
+{
+	if (!*n)
+		return -EINVAL;
+	if (*n > max) {
+		if (!(flags & IORING_SETUP_CLAMP))
+			return -EINVAL;
+		*n = max;
+	}
+	*n = next_power_of_two(*n);
+	return 0;
+}
+
+int ring_shared_size(uint32_t entries, struct io_uring_params *p)
+{
+	int err;
+
+	p->sq_entries = entries;
+	err = clamp_entries(&p->sq_entries, IORING_MAX_ENTRIES, p->flags);
+	if (err < 0)
+		return err;
+	if (!(p->flags & IORING_SETUP_CQSIZE)) {
+		p->cq_entries = 2 * p->sq_entries;
+		return 0;
+	}
+	err = clamp_entries(&p->cq_entries, IORING_MAX_CQ_ENTRIES, p->flags);
+	if (!err && p->cq_entries < p->sq_entries)
+		err = -EINVAL;
+	return err;
+}
+
 static int map_own(struct ring_memory *m, const struct io_uring_params *p)
 {
 	size_t bytes = m->rings_bytes + m->sqes_bytes;

@@ -52,6 +52,12 @@ struct ring_memory {
 };
 
 /*
+ * Choose p->sq_entries and p->cq_entries for @entries submissions, as p->flags
+ * (CQSIZE, CLAMP) ask: 0 or -EINVAL.
+ */
+int ring_shared_size(uint32_t entries, struct io_uring_params *p);
+
+/*
  * Lay out and map the areas for p->sq_entries, p->cq_entries and p->flags,
  * which the caller has checked, and fill p->sq_off and p->cq_off. Returns 0;
  * -ENOMEM, -ENFILE or -EMFILE; with NO_MMAP -EFAULT or -EINVAL for bad memory.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "ring/queue.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -27,6 +28,51 @@ void queue_close(struct queue *q)
 	while ((node = list_pop_front(&q->backlog)))
 		mem_free(list_entry(node, struct backlog_entry, node));
 	ring_shared_close(&q->memory);
+}
+
+/* Entries [from, to) of a ring of @before slots into one of @after. */
+static void move_entries(uint8_t *into, uint32_t after, const uint8_t *out_of,
+			 uint32_t before, uint8_t shift, uint32_t from,
+			 uint32_t to)
+{
+	for (uint32_t i = from; i != to; i++)
+		memcpy(into + ((size_t)(i & (after - 1)) << shift),
+		       out_of + ((size_t)(i & (before - 1)) << shift),
+		       (size_t)1 << shift);
+}
+
+static void move_words(struct ring_header *to, const struct ring_header *from)
+{
+	to->sq_dropped = from->sq_dropped;
+	to->cq_overflow = from->cq_overflow;
+	to->cq_flags = from->cq_flags;
+	/* As 6.18: whoever looks enters once. */
+	to->sq_flags =
+		from->sq_flags | IORING_SQ_NEED_WAKEUP | IORING_SQ_TASKRUN;
+}
+
+int queue_resize(struct queue *q, const struct ring_memory *fresh)
+{
+	const struct ring_memory *m = &q->memory;
+	uint32_t sq_tail = load_acquire(&m->header->sq_tail);
+	uint32_t cq_head = load_acquire(&m->header->cq_head);
+
+	if (sq_tail - q->sq_head > fresh->sq_entries ||
+	    q->cq_posted - cq_head > fresh->cq_entries)
+		return -EOVERFLOW;
+	move_entries(fresh->sqes, fresh->sq_entries, m->sqes, m->sq_entries,
+		     m->sqe_shift, q->sq_head, sq_tail);
+	move_entries(fresh->cqes, fresh->cq_entries, m->cqes, m->cq_entries,
+		     m->cqe_shift, cq_head, q->cq_posted);
+	move_words(fresh->header, m->header);
+	fresh->header->sq_head = q->sq_head;
+	fresh->header->sq_tail = sq_tail;
+	fresh->header->cq_head = cq_head;
+	fresh->header->cq_tail = q->cq_tail;
+	ring_shared_close(&q->memory);
+	q->memory = *fresh;
+	q->cq_head_seen = cq_head;
+	return 0;
 }
 
 uint32_t queue_pending(const struct queue *q)

@@ -42,6 +42,13 @@ struct queue {
 void queue_init(struct queue *queue);
 void queue_close(struct queue *queue);
 
+/*
+ * Go on in @fresh, which becomes the queue's, while the old memory goes: all
+ * that waits is taken along under the same indices. -EOVERFLOW when there is
+ * more of it than @fresh has room for, and nothing has changed.
+ */
+int queue_resize(struct queue *queue, const struct ring_memory *fresh);
+
 /* How many submissions wait, never more than the queue holds. */
 uint32_t queue_pending(const struct queue *queue);
 

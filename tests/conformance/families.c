@@ -34,7 +34,8 @@
 	row(restrict) \
 	row(calls) \
 	row(region) \
-	row(clone)
+	row(clone) \
+	row(resize)
 /* clang-format on */
 
 #define DECLARE(name) extern const struct family name##_family;
