@@ -29,6 +29,7 @@
 #include "ops/conn.h"
 #include "polyring/polyring.h"
 #include "query.h"
+#include "register.h"
 #include "ring_fds.h"
 
 /* Why is @fd no ring of ours? */
@@ -58,13 +59,13 @@ static bool cpu_usable(uint32_t cpu)
 	       CPU_ISSET(cpu, &set);
 }
 
-static int check_setup_flags(uint32_t flags)
+static int check_setup_flags(const struct abi_view *abi, uint32_t flags)
 {
 	const uint32_t taskrun = IORING_SETUP_COOP_TASKRUN |
 				 IORING_SETUP_TASKRUN_FLAG |
 				 IORING_SETUP_DEFER_TASKRUN;
 
-	if (flags & ~(uint32_t)SETUP_FLAGS)
+	if (flags & ~(uint32_t)SETUP_FLAGS || !abi_knows(abi, ABI_SETUP, flags))
 		return -EINVAL;
 	if (flags & IORING_SETUP_SQPOLL && flags & taskrun)
 		return -EINVAL;
@@ -115,8 +116,10 @@ POLYRING_API int polyring_setup(uint32_t entries,
 				struct io_uring_params *params)
 {
 	struct io_uring_params p;
+	struct abi_view abi;
 	int err, fd;
 
+	abi_view_make(&abi, abi_version_chosen());
 	err = fault_handler_install();
 	if (err < 0)
 		return err;
@@ -124,7 +127,7 @@ POLYRING_API int polyring_setup(uint32_t entries,
 		return -EFAULT;
 	if (p.resv[0] || p.resv[1] || p.resv[2])
 		return -EINVAL;
-	err = check_setup_flags(p.flags);
+	err = check_setup_flags(&abi, p.flags);
 	if (!err)
 		err = ring_shared_size(entries, &p);
 	if (!err)
@@ -134,8 +137,8 @@ POLYRING_API int polyring_setup(uint32_t entries,
 	err = ring_fds_open();
 	if (err < 0)
 		return err;
-	p.features = FEATURES;
-	fd = ctx_open(&p);
+	p.features = FEATURES & abi.known[ABI_FEATURES];
+	fd = ctx_open(&p, &abi);
 	if (fd >= 0 && fault_copy(params, &p, sizeof(p)) < 0) {
 		fd_close(fd);
 		return -EFAULT;
@@ -298,6 +301,8 @@ static int check_enter(const struct ctx *ctx, uint32_t to_submit,
 	bool own_work = to_submit || (flags & IORING_ENTER_GETEVENTS &&
 				      ctx->flags & IORING_SETUP_DEFER_TASKRUN);
 
+	if (unlikely(!abi_knows(&ctx->abi, ABI_ENTER, flags)))
+		return -EINVAL;
 	if (ctx->disabled)
 		return -EBADFD;
 	if (own_work && ctx->issuer_known &&
@@ -334,11 +339,9 @@ POLYRING_API int polyring_enter(int ring_fd, uint32_t to_submit,
 	struct ctx *ctx;
 	int result, err;
 
-	if (unlikely(flags & ~(uint32_t)ENTER_FLAGS))
-		return -EINVAL;
 	err = lock_ring(ring_fd, flags & IORING_ENTER_REGISTERED_RING, &ctx);
 	if (unlikely(err < 0))
-		return err;
+		return flags & ~(uint32_t)ENTER_FLAGS ? -EINVAL : err;
 	ctx->inside++;
 	ctx->entered++;
 	counter_add(&ctx->counters, COUNTER_ENTERS, 1);
@@ -354,6 +357,8 @@ POLYRING_API int polyring_enter(int ring_fd, uint32_t to_submit,
 
 static int without_ring(uint32_t opcode, void *arg, uint32_t nr_args)
 {
+	if (regdefs[opcode].since > abi_version_chosen())
+		return -EINVAL;
 	return opcode == IORING_REGISTER_QUERY ? query(arg, nr_args) : -EINVAL;
 }
 
@@ -373,7 +378,11 @@ POLYRING_API int polyring_register(int ring_fd, uint32_t opcode, void *arg,
 	if (err < 0)
 		return err;
 	ctx->inside++; /* SYNC_CANCEL sleeps */
-	result = register_call(ctx, opcode, arg, nr_args);
+	if (registered &&
+	    !abi_knows(&ctx->abi, ABI_FEATURES, IORING_FEAT_REG_REG_RING))
+		result = -EINVAL;
+	else
+		result = register_call(ctx, opcode, arg, nr_args);
 	ctx->inside--;
 	standby_leave(ctx);
 	return result;

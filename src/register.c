@@ -381,7 +381,6 @@ static int probe(struct ctx *ctx, void *arg, uint32_t nr_args)
 	struct io_uring_probe *user = arg;
 	size_t bytes = nr_args * sizeof(*ops);
 
-	(void)ctx;
 	if (!arg || nr_args > 256)
 		return -EINVAL;
 	if (fault_copy(&head, arg, sizeof(head)) < 0 ||
@@ -389,9 +388,9 @@ static int probe(struct ctx *ctx, void *arg, uint32_t nr_args)
 		return -EFAULT;
 	if (!all_zero(&head, sizeof(head)) || !all_zero(ops, bytes))
 		return -EINVAL;
-	if (nr_args > opdefs_count)
-		nr_args = opdefs_count;
-	head.last_op = (uint8_t)(opdefs_count - 1);
+	if (nr_args > ctx->opcodes)
+		nr_args = ctx->opcodes;
+	head.last_op = (uint8_t)(ctx->opcodes - 1);
 	head.ops_len = (uint8_t)nr_args;
 	for (uint32_t i = 0; i < nr_args; i++) {
 		ops[i].op = (uint8_t)i;
@@ -508,6 +507,8 @@ int register_call(struct ctx *ctx, uint32_t opcode, void *arg, uint32_t nr_args)
 {
 	const struct regdef *def = &regdefs[opcode];
 
+	if (def->since > ctx->abi.version)
+		return -EINVAL;
 	if (ctx->issuer_known && !pthread_equal(ctx->issuer, pthread_self()))
 		return -EEXIST;
 	if (!restrictions_allow_register(&ctx->restrictions, opcode))

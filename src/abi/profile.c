@@ -7,6 +7,7 @@
 #include "abi/profile.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 _Static_assert(ABI_ANSWERS <= 64, "a profile is one word of bits");
@@ -75,4 +76,14 @@ int abi_version_parse(const char *text, unsigned int *version)
 		return -EINVAL;
 	*version = KVER(major, minor);
 	return 0;
+}
+
+unsigned int abi_version_chosen(void)
+{
+	const char *text = getenv("POLYRING_KERNEL");
+	unsigned int version = ABI_LATEST;
+
+	if (text)
+		abi_version_parse(text, &version);
+	return version;
 }

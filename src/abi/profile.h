@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Kernel profiles: which answers belong to which kernel version (X5).
+ * Kernel profiles: which answers belong to which kernel version (X5, D13).
  *
- * Theory: code never compares versions. Every answer that changed has one row
- * in the table of profile.c with the version that brought it and the one that
- * took it away; opening a ring (or a table of groups) turns its version into a
- * set of bits once, and code asks for a bit. A new answer is one name here, one
+ * Theory: code never compares versions. There are four tables, and a row of
+ * each carries the version that brought it: what answers otherwise (profile.c),
+ * the bits of each word of flags (words.c), opcodes (opdef.c) and register
+ * opcodes (register.c). Opening a ring turns its version into a struct abi_view
+ * once, and from then on code asks for a bit of it: abi_has() for an answer,
+ * abi_knows() for the flags of a request. A new answer is one name here, one
  * row there, and one abi_has() where it matters.
+ *
+ * A version stands for the last of its stable releases: 5.10 for 5.10.262, say,
+ * whose io_uring is that of 5.15. Rows say when a thing came to mainline; what
+ * came to a stable series later is said in its row of the answers.
  */
 #ifndef POLYRING_ABI_PROFILE_H
 #define POLYRING_ABI_PROFILE_H
@@ -19,6 +25,8 @@
 /* The version whose answers are given when none is asked for. */
 #define ABI_LATEST KVER(6, 18)
 #define ABI_NEVER UINT32_MAX
+
+/* ---- answers ------------------------------------------------------------- */
 
 enum abi_answer {
 	/* Things a program can use. */
@@ -49,15 +57,68 @@ extern const struct abi_row abi_rows[ABI_ANSWERS];
 /* @version is KVER(major, minor), 0 for ABI_LATEST. Bit n is answer n. */
 uint64_t abi_profile(unsigned int version);
 
+static inline bool abi_has(uint64_t profile, enum abi_answer answer)
+{
+	return profile >> answer & 1;
+}
+
+/* ---- words of flags ------------------------------------------------------ */
+
+enum abi_word {
+	ABI_FEATURES, /* what setup reports */
+	ABI_SETUP, /* io_uring_params.flags */
+	ABI_ENTER,
+	ABI_SQE, /* io_uring_sqe.flags */
+	ABI_NOP,
+	ABI_POLL, /* POLL_ADD's and POLL_REMOVE's, in sqe->len */
+	ABI_TIMEOUT, /* TIMEOUT's and LINK_TIMEOUT's */
+	ABI_TIMEOUT_UPDATE, /* TIMEOUT_REMOVE's */
+	ABI_CANCEL, /* ASYNC_CANCEL's and SYNC_CANCEL's */
+	ABI_ACCEPT, /* these and the next in sqe->ioprio */
+	ABI_SEND,
+	ABI_SENDMSG,
+	ABI_SEND_ZC, /* and SENDMSG_ZC */
+	ABI_RECV, /* and RECVMSG */
+	ABI_WORDS,
+};
+
+struct abi_flag {
+	enum abi_word word;
+	uint32_t bits;
+	unsigned int since;
+};
+
+extern const struct abi_flag abi_flags[];
+extern const unsigned int abi_flag_count;
+
+/* ---- a chosen version ---------------------------------------------------- */
+
+/* All that a ring has to know of the kernel it stands for. */
+struct abi_view {
+	unsigned int version;
+	uint64_t answers; /* abi_profile() */
+	uint32_t known[ABI_WORDS]; /* bits that this kernel has, by word */
+};
+
+void abi_view_make(struct abi_view *view, unsigned int version);
+
+/* Are all of @flags known to this kernel? */
+static inline bool abi_knows(const struct abi_view *view, enum abi_word word,
+			     uint32_t flags)
+{
+	return !(flags & ~view->known[word]);
+}
+
 /*
  * "6.6", "6.18.44" or "latest", as a command line or an environment variable
  * has it: 0 and the version, or -EINVAL. The third number is not looked at.
  */
 int abi_version_parse(const char *text, unsigned int *version);
 
-static inline bool abi_has(uint64_t profile, enum abi_answer answer)
-{
-	return profile >> answer & 1;
-}
+/*
+ * The version that POLYRING_KERNEL in the environment names. The command has
+ * checked it; elsewhere a name that is none means ABI_LATEST.
+ */
+unsigned int abi_version_chosen(void);
 
 #endif

@@ -158,20 +158,16 @@ static int64_t sync_deadline(const struct io_timespec *timeout)
 	return when_due_ns(&when);
 }
 
-static bool sync_valid(const struct io_uring_sync_cancel_reg *reg)
+static bool sync_valid(const struct ctx *ctx,
+		       const struct io_uring_sync_cancel_reg *reg)
 {
-	const uint32_t known =
-		IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_FD |
-		IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_FD_FIXED |
-		IORING_ASYNC_CANCEL_USERDATA | IORING_ASYNC_CANCEL_OP;
-
 	for (size_t i = 0; i < array_size(reg->pad); i++)
 		if (reg->pad[i])
 			return false;
 	for (size_t i = 0; i < array_size(reg->pad2); i++)
 		if (reg->pad2[i])
 			return false;
-	return !(reg->flags & ~known);
+	return abi_knows(&ctx->abi, ABI_CANCEL, reg->flags);
 }
 
 int cancel_sync(struct ctx *ctx, const struct io_uring_sync_cancel_reg *reg)
@@ -185,7 +181,7 @@ int cancel_sync(struct ctx *ctx, const struct io_uring_sync_cancel_reg *reg)
 	int64_t deadline = sync_deadline(&reg->timeout);
 	int err;
 
-	if (!sync_valid(reg))
+	if (!sync_valid(ctx, reg))
 		return -EINVAL;
 	err = cancel_find_file(ctx, &match,
 			       reg->flags & IORING_ASYNC_CANCEL_FD_FIXED);

@@ -81,16 +81,14 @@ static void reset(struct ctx *ctx) HOLDS(&ctx->lock)
 	queue_init(&ctx->queue);
 }
 
-/* POLYRING_KERNEL names the kernel whose answers a program sees (X5). */
-static unsigned int chosen_version(void)
+/* Opcodes are numbered in the order in which kernels learnt them. */
+static uint32_t opcodes_of(unsigned int version)
 {
-	const char *text = getenv("POLYRING_KERNEL");
-	unsigned int version = 0;
+	uint32_t known = 0;
 
-	/* The command has checked it; elsewhere a bad name means the latest. */
-	if (text)
-		abi_version_parse(text, &version);
-	return version;
+	while (known < opdefs_count && opdefs[known].since <= version)
+		known++;
+	return known;
 }
 
 static void set_modes(struct ctx *ctx, const struct io_uring_params *p)
@@ -100,7 +98,6 @@ static void set_modes(struct ctx *ctx, const struct io_uring_params *p)
 		IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SQPOLL;
 
 	ctx->flags = p->flags;
-	ctx->kernel_version = chosen_version();
 	ctx->disabled = p->flags & IORING_SETUP_R_DISABLED;
 	ctx->shows_taskrun = p->flags & asks || !(p->flags & by_itself);
 	ctx->watched = true;
@@ -122,7 +119,7 @@ static int open_parts(struct ctx *ctx, struct io_uring_params *p)
 	err = reactor_open(&ctx->reactor);
 	if (err < 0)
 		goto close_memory;
-	err = kbuf_table_open(&ctx->kbuf, ctx->kernel_version);
+	err = kbuf_table_open(&ctx->kbuf, ctx->abi.version);
 	if (err < 0)
 		goto close_reactor;
 	err = index_open(ctx);
@@ -187,7 +184,7 @@ clear:
 	return err;
 }
 
-int ctx_open(struct io_uring_params *p)
+int ctx_open(struct io_uring_params *p, const struct abi_view *abi)
 {
 	struct ctx *ctx;
 	int err;
@@ -197,6 +194,8 @@ int ctx_open(struct io_uring_params *p)
 		return -ENOMEM;
 	lock_take(&ctx->lock);
 	reset(ctx);
+	ctx->abi = *abi;
+	ctx->opcodes = opcodes_of(abi->version);
 	set_modes(ctx, p);
 	err = open_parts(ctx, p);
 	lock_drop(&ctx->lock);

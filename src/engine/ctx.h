@@ -22,6 +22,7 @@
 
 #include <pthread.h>
 
+#include "abi/profile.h"
 #include "base/lock.h"
 #include "drive/aio.h"
 #include "drive/reactor.h"
@@ -91,7 +92,8 @@ struct ctx {
 	struct lock lock;
 	uint8_t state;
 	uint32_t flags; /* IORING_SETUP_ */
-	unsigned int kernel_version; /* whose answers it gives */
+	struct abi_view abi; /* the kernel whose answers it gives */
+	uint32_t opcodes; /* as many does that kernel know */
 	int ring_fd; /* the application's end */
 	uint64_t ring_inode; /* of its socket: knows duplicates */
 	int peer_fd; /* ours: sees the hang-up, feeds the readability */
@@ -164,7 +166,7 @@ struct ctx {
 /* ---- opening and closing (ctx.c) ---- */
 
 /* Returns the ring fd or a negative errno; fills @params (D2, D3). */
-int ctx_open(struct io_uring_params *params);
+int ctx_open(struct io_uring_params *params, const struct abi_view *abi);
 
 /*
  * End a ring whose fd is gone: cancel all, give everything back, recycle.

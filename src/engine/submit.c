@@ -6,9 +6,9 @@
 
 static const struct opdef unknown_op = {.name = "INVALID"};
 
-static const struct opdef *def_of(uint8_t opcode)
+static const struct opdef *def_of(const struct ctx *ctx, uint8_t opcode)
 {
-	return opcode < opdefs_count ? &opdefs[opcode] : &unknown_op;
+	return opcode < ctx->opcodes ? &opdefs[opcode] : &unknown_op;
 }
 
 /* The words that all operations share, in the kernel's order. */
@@ -16,7 +16,7 @@ static int check_words(struct req *req, const struct io_uring_sqe *sqe)
 {
 	const struct opdef *def = req->def;
 
-	if (sqe->flags & ~SQE_FLAGS)
+	if (!abi_knows(&req->ctx->abi, ABI_SQE, sqe->flags))
 		return -EINVAL;
 	if (sqe->flags & IOSQE_BUFFER_SELECT && !def->selects_buffer)
 		return -EOPNOTSUPP; /* P13 */
@@ -51,7 +51,7 @@ static int check(struct req *req, const struct io_uring_sqe *sqe)
 static void take_words(struct req *req, const struct io_uring_sqe *sqe)
 {
 	req->opcode = sqe->opcode;
-	req->def = def_of(sqe->opcode);
+	req->def = def_of(req->ctx, sqe->opcode);
 	req->sqe_flags = sqe->flags & SQE_FLAGS;
 	req->user_data = sqe->user_data;
 	req->fd = sqe->fd;

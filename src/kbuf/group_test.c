@@ -128,6 +128,25 @@ static void X5_every_answer_has_a_row(void **state)
 	assert_true(abi_profile(0) == abi_profile(ABI_LATEST));
 }
 
+static void X5_every_flag_is_known_from_its_version_on(void **state)
+{
+	uint32_t seen[ABI_WORDS] = {0};
+	struct abi_view view;
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < abi_flag_count; i++) {
+		const struct abi_flag *flag = &abi_flags[i];
+
+		assert_true(flag->bits && !(seen[flag->word] & flag->bits));
+		seen[flag->word] |= flag->bits;
+		abi_view_make(&view, flag->since - 1);
+		assert_false(abi_knows(&view, flag->word, flag->bits));
+		abi_view_make(&view, flag->since);
+		assert_true(abi_knows(&view, flag->word, flag->bits));
+	}
+}
+
 static void X5_versions_are_read_as_they_are_written(void **state)
 {
 	static const struct {
@@ -250,6 +269,7 @@ int group_tests_run(void)
 		cmocka_unit_test(R4_the_low_groups_of_6_6_exist_together),
 		cmocka_unit_test(R4_latest_has_no_such_quirk),
 		cmocka_unit_test(X5_every_answer_has_a_row),
+		cmocka_unit_test(X5_every_flag_is_known_from_its_version_on),
 		cmocka_unit_test(X5_versions_are_read_as_they_are_written),
 		cmocka_unit_test(D14_each_allocation_may_fail),
 		cmocka_unit_test(D14_each_system_call_may_fail),

@@ -21,16 +21,13 @@ int async_cancel_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
 	struct async_cancel_cmd *c = req_cmd(req, struct async_cancel_cmd);
 	const uint32_t others = IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_OP;
-	const uint32_t known =
-		others | IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_ANY |
-		IORING_ASYNC_CANCEL_FD_FIXED | IORING_ASYNC_CANCEL_USERDATA;
 
 	if (sqe->off || sqe->splice_fd_in)
 		return -EINVAL;
 	c->user_data = sqe->addr;
 	c->flags = sqe->op_flags;
 	c->opcode = (uint8_t)sqe->len;
-	if (c->flags & ~known)
+	if (!abi_knows(&req->ctx->abi, ABI_CANCEL, c->flags))
 		return -EINVAL;
 	if (c->flags & IORING_ASYNC_CANCEL_ANY && c->flags & others)
 		return -EINVAL;

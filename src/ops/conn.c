@@ -102,11 +102,9 @@ struct accept_cmd {
 int accept_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
 	struct accept_cmd *c = req_cmd(req, struct accept_cmd);
-	const uint32_t known = IORING_ACCEPT_MULTISHOT |
-			       IORING_ACCEPT_DONTWAIT |
-			       IORING_ACCEPT_POLL_FIRST;
 
-	if (sqe->len || sqe->buf_index || sqe->ioprio & ~known)
+	if (sqe->len || sqe->buf_index ||
+	    !abi_knows(&req->ctx->abi, ABI_ACCEPT, sqe->ioprio))
 		return -EINVAL;
 	c->address = (void *)(uintptr_t)sqe->addr;
 	c->address_bytes = (uint32_t *)(uintptr_t)sqe->addr2;

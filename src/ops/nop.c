@@ -9,10 +9,6 @@
 #include "base/sys.h"
 #include "engine/files.h"
 
-#define NOP_FLAGS                                                             \
-	(IORING_NOP_INJECT_RESULT | IORING_NOP_FILE | IORING_NOP_FIXED_FILE | \
-	 IORING_NOP_FIXED_BUFFER | IORING_NOP_TW)
-
 struct nop_cmd {
 	int32_t result;
 	uint32_t flags;
@@ -23,7 +19,7 @@ int nop_prep(struct req *req, const struct io_uring_sqe *sqe)
 	struct nop_cmd *c = req_cmd(req, struct nop_cmd);
 
 	c->flags = sqe->op_flags;
-	if (c->flags & ~(uint32_t)NOP_FLAGS)
+	if (!abi_knows(&req->ctx->abi, ABI_NOP, c->flags))
 		return -EINVAL;
 	c->result = c->flags & IORING_NOP_INJECT_RESULT ? (int32_t)sqe->len : 0;
 	return 0;

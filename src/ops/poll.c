@@ -70,7 +70,8 @@ int poll_add_prep(struct req *req, const struct io_uring_sqe *sqe)
 
 	if (sqe->buf_index || sqe->off || sqe->addr)
 		return -EINVAL;
-	if (flags & ~(uint32_t)IORING_POLL_ADD_MULTI)
+	if (flags & ~(uint32_t)IORING_POLL_ADD_MULTI ||
+	    !abi_knows(&req->ctx->abi, ABI_POLL, flags))
 		return -EINVAL;
 	if (flags && sqe->flags & IOSQE_CQE_SKIP_SUCCESS)
 		return -EINVAL;
@@ -251,13 +252,11 @@ int poll_add_issue(struct req *req, uint32_t issue_flags)
 int poll_remove_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
 	struct poll_remove_cmd *c = req_cmd(req, struct poll_remove_cmd);
-	const uint32_t update =
-		IORING_POLL_UPDATE_EVENTS | IORING_POLL_UPDATE_USER_DATA;
 
 	if (sqe->buf_index || sqe->splice_fd_in)
 		return -EINVAL;
 	c->flags = sqe->len;
-	if (c->flags & ~(update | IORING_POLL_ADD_MULTI) ||
+	if (!abi_knows(&req->ctx->abi, ABI_POLL, c->flags) ||
 	    c->flags == IORING_POLL_ADD_MULTI)
 		return -EINVAL;
 	c->old_user_data = sqe->addr;

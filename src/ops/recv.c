@@ -28,6 +28,7 @@
 #include "base/fault.h"
 #include "base/sys.h"
 #include "engine/bundle.h"
+#include "engine/ctx.h"
 #include "engine/iov.h"
 
 #define MULTISHOT_SHARE 33 /* completions in one turn (S12), as 6.18's */
@@ -54,10 +55,6 @@ struct recv_cmd {
 	uint32_t waiting; /* in the socket, as far as known */
 };
 
-#define IOPRIO_FLAGS                                          \
-	(IORING_RECVSEND_POLL_FIRST | IORING_RECV_MULTISHOT | \
-	 IORING_RECVSEND_BUNDLE)
-
 static int check_multishot(struct req *req, const struct io_uring_sqe *sqe)
 {
 	if (!(sqe->ioprio & IORING_RECV_MULTISHOT))
@@ -76,7 +73,7 @@ static int common_prep(struct req *req, const struct io_uring_sqe *sqe)
 
 	if (sqe->file_index || sqe->addr2)
 		return -EINVAL;
-	if (sqe->ioprio & ~IOPRIO_FLAGS)
+	if (!abi_knows(&req->ctx->abi, ABI_RECV, sqe->ioprio))
 		return -EINVAL;
 	memset(c, 0, sizeof(*c));
 	/* To wait first, but not to wait: nothing can be tried. */

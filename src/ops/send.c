@@ -48,20 +48,13 @@ struct send_cmd {
 	struct buffer_node *buffer; /* held */
 };
 
-#define IOPRIO_FLAGS                                           \
-	(IORING_RECVSEND_POLL_FIRST | IORING_RECVSEND_BUNDLE | \
-	 IORING_SEND_VECTORIZED)
-#define ZC_FLAGS                                                  \
-	(IORING_RECVSEND_POLL_FIRST | IORING_RECVSEND_FIXED_BUF | \
-	 IORING_SEND_ZC_REPORT_USAGE | IORING_SEND_VECTORIZED)
-
 static int common_prep(struct req *req, const struct io_uring_sqe *sqe,
-		       uint32_t known)
+		       enum abi_word word)
 {
 	struct send_cmd *c = req_cmd(req, struct send_cmd);
 
 	memset(c, 0, sizeof(*c));
-	if (sqe->ioprio & ~known)
+	if (!abi_knows(&req->ctx->abi, word, sqe->ioprio))
 		return -EINVAL;
 	/* To wait first, but not to wait: nothing can be tried. */
 	if (sqe->ioprio & IORING_RECVSEND_POLL_FIRST) {
@@ -131,7 +124,7 @@ static int take_data(struct req *req, struct send_cmd *c,
 int send_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
 	struct send_cmd *c = req_cmd(req, struct send_cmd);
-	int err = common_prep(req, sqe, IOPRIO_FLAGS);
+	int err = common_prep(req, sqe, ABI_SEND);
 
 	if (err < 0)
 		return err;
@@ -165,7 +158,7 @@ static int message_prep(struct req *req, const struct io_uring_sqe *sqe)
 int sendmsg_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
 	struct send_cmd *c = req_cmd(req, struct send_cmd);
-	int err = common_prep(req, sqe, IOPRIO_FLAGS & ~IORING_RECVSEND_BUNDLE);
+	int err = common_prep(req, sqe, ABI_SENDMSG);
 
 	if (err < 0)
 		return err;
@@ -187,7 +180,7 @@ static int zc_prep(struct req *req, const struct io_uring_sqe *sqe)
 
 	if (sqe->addr3 || sqe->pad2_ || sqe->flags & IOSQE_CQE_SKIP_SUCCESS)
 		return -EINVAL;
-	err = common_prep(req, sqe, ZC_FLAGS);
+	err = common_prep(req, sqe, ABI_SEND_ZC);
 	c->zero_copy = true;
 	req->flags |= REQ_F_HOLDS;
 	req->cflags = IORING_CQE_F_MORE;

@@ -27,9 +27,6 @@
 #include "engine/when.h"
 
 #define CLOCKS (IORING_TIMEOUT_BOOTTIME | IORING_TIMEOUT_REALTIME)
-#define KNOWN                                     \
-	((uint32_t)(IORING_TIMEOUT_ABS | CLOCKS | \
-		    IORING_TIMEOUT_ETIME_SUCCESS | IORING_TIMEOUT_MULTISHOT))
 #define UPDATES (IORING_TIMEOUT_UPDATE | IORING_LINK_TIMEOUT_UPDATE)
 
 struct timeout_cmd {
@@ -45,9 +42,9 @@ struct timeout_remove_cmd {
 	uint32_t flags;
 };
 
-static int check_flags(uint32_t flags)
+static int check_flags(const struct abi_view *abi, uint32_t flags)
 {
-	if (flags & ~KNOWN)
+	if (!abi_knows(abi, ABI_TIMEOUT, flags))
 		return -EINVAL;
 	if ((flags & CLOCKS) == CLOCKS)
 		return -EINVAL;
@@ -63,7 +60,7 @@ int timeout_prep(struct req *req, const struct io_uring_sqe *sqe)
 	if (sqe->addr3 || sqe->pad2_ || sqe->buf_index || sqe->len != 1 ||
 	    sqe->splice_fd_in)
 		return -EINVAL;
-	if (check_flags(sqe->op_flags) < 0)
+	if (check_flags(&req->ctx->abi, sqe->op_flags) < 0)
 		return -EINVAL;
 	c->flags = sqe->op_flags;
 	c->count = (uint32_t)sqe->off;
@@ -162,7 +159,7 @@ int timeout_remove_prep(struct req *req, const struct io_uring_sqe *sqe)
 	c->flags = sqe->op_flags;
 	if (!(c->flags & UPDATES))
 		return c->flags ? -EINVAL : 0;
-	if (c->flags & ~(uint32_t)(UPDATES | IORING_TIMEOUT_ABS))
+	if (!abi_knows(&req->ctx->abi, ABI_TIMEOUT_UPDATE, c->flags))
 		return -EINVAL;
 	return when_read(&c->when, sqe->off, c->flags);
 }
