@@ -11,7 +11,8 @@
  *
  * Locks: the caller serialises all calls on one table, except kbuf_ring_map()
  * and kbuf_counters(), which may run beside any other call but
- * kbuf_table_close() on any thread (they read under RCU).
+ * kbuf_table_close() on any thread (they read under RCU). Calls on different
+ * tables may run at the same time, also where they share a group.
  * Errors are negative errno values; a call that failed has changed nothing,
  * but for kbuf_ring_register() over an empty classic group (G13).
  * No claim, commit or recycle allocates.
@@ -226,6 +227,34 @@ uint32_t kbuf_commit_many(struct kbuf_table *table,
 
 /* Nothing moved: kbuf_recycle() for each. */
 void kbuf_recycle_many(struct kbuf_table *table, struct kbuf_claim_vec *claim);
+
+/* ---- sharing (X2) ----------------------------------------------------------
+ */
+
+/*
+ * Let @to_bgid of @to stand for the same buffers as @bgid of @from: one pool,
+ * which any number of tables serve. What the application provides is claimed by
+ * whoever comes first, what one gives back the next one gets, and no two hold
+ * the same buffer (S11). Provide, remove, status, map, low water and counters
+ * of either are the pool's.
+ *
+ * Both tables are the caller's for the time of this call; from then on each is
+ * serialised by itself, as before, and the pool has a lock of its own, which no
+ * call holds across anything that waits. A KBUF_RING claim is bound to its own
+ * table's lock only, and may be held while other tables claim.
+ *
+ * A pool lives until no table serves it: by unregistering, closing, or, if it
+ * is classic and empty, by registering something else in its place. In an INC
+ * ring a buffer used in part stays with the library until it is claimed again;
+ * the shared entry is not rewritten. Head counts what was claimed, whether or
+ * not it came back.
+ *
+ * Returns 0; -ENOENT when there is no group @bgid; -EEXIST when @to_bgid is
+ * taken (not by an empty classic group, which gives way); -EBUSY when the group
+ * is classic, not yet shared, and requests hold buffers of it; -ENOMEM.
+ */
+int kbuf_group_share(struct kbuf_table *from, uint16_t bgid,
+		     struct kbuf_table *to, uint16_t to_bgid);
 
 /* ---- seeing (X1, X3) -------------------------------------------------------
  */

@@ -23,6 +23,7 @@
 
 #include "kbuf/classic.h"
 #include "kbuf/ring.h"
+#include "kbuf/shared.h"
 
 /* ---- claim ------------------------------------------------------------- */
 
@@ -43,17 +44,11 @@ static COLD int claim_taken(struct kbuf_group *group, struct kbuf_claim *claim)
 	return 0;
 }
 
-int kbuf_claim(struct kbuf_table *table, uint16_t bgid, uint32_t want_bytes,
-	       bool at_once, struct kbuf_claim *claim)
+static inline int ring_claim(struct kbuf_group *group, uint32_t want_bytes,
+			     bool at_once, struct kbuf_claim *claim)
 {
-	struct kbuf_group *group = group_find(table, bgid);
 	struct fault_peek entry;
 
-	if (unlikely(!group))
-		return claim_nothing(group, claim);
-	claim->bgid = bgid;
-	if (group->kind != GROUP_RING)
-		return classic_claim(table, group, want_bytes, claim);
 	entry = fault_ring_peek(group->ring, ring_head(group), group->mask);
 	if (unlikely(entry.queued <= 0))
 		return claim_nothing(group, claim);
@@ -72,6 +67,35 @@ int kbuf_claim(struct kbuf_table *table, uint16_t bgid, uint32_t want_bytes,
 	return unlikely(at_once) ? claim_taken(group, claim) : 0;
 }
 
+static COLD int claim_shared(struct kbuf_group *group, uint32_t want_bytes,
+			     bool at_once, struct kbuf_claim *claim)
+{
+	struct kbuf_pool *pool = group->pool;
+	int err;
+
+	if (pool->group->kind == GROUP_CLASSIC)
+		return shared_record_claim(group, want_bytes, claim);
+	shared_take(pool, group, 1);
+	err = ring_claim(group, want_bytes, at_once, claim);
+	shared_settle(pool, group, claim->kind == KBUF_RING);
+	return err;
+}
+
+int kbuf_claim(struct kbuf_table *table, uint16_t bgid, uint32_t want_bytes,
+	       bool at_once, struct kbuf_claim *claim)
+{
+	struct kbuf_group *group = group_find(table, bgid);
+
+	if (unlikely(!group))
+		return claim_nothing(group, claim);
+	claim->bgid = bgid;
+	if (group->kind == GROUP_RING)
+		return ring_claim(group, want_bytes, at_once, claim);
+	if (unlikely(group->kind == GROUP_SHARED))
+		return claim_shared(group, want_bytes, at_once, claim);
+	return classic_claim(&table->pool, group, want_bytes, claim);
+}
+
 /* ---- commit and recycle ------------------------------------------------ */
 
 COLD uint32_t commit_moved(struct kbuf_group *group, uint16_t bid)
@@ -80,12 +104,14 @@ COLD uint32_t commit_moved(struct kbuf_group *group, uint16_t bid)
 	return buffer_flags(bid, false);
 }
 
-static COLD uint32_t commit_part(struct kbuf_claim *claim, uint32_t bytes)
+static COLD uint32_t commit_special(struct kbuf_claim *claim, uint32_t bytes)
 {
 	struct kbuf_group *group = claim->where;
+	bool more = ring_consume(group, bytes, group->queued);
 
-	return buffer_flags(claim->bid,
-			    ring_consume(group, bytes, group->queued));
+	if (group->kind == GROUP_SHARED)
+		shared_end(group);
+	return buffer_flags(claim->bid, more);
 }
 
 uint32_t kbuf_commit(struct kbuf_table *table, struct kbuf_claim *claim,
@@ -100,8 +126,8 @@ uint32_t kbuf_commit(struct kbuf_table *table, struct kbuf_claim *claim,
 	if (unlikely(kind != KBUF_RING))
 		return kind ? buffer_flags(claim->bid, claim->more) : 0;
 	ring_release(group);
-	if (unlikely(group->inc))
-		return commit_part(claim, bytes);
+	if (unlikely(group->special))
+		return commit_special(claim, bytes);
 	bump(&group->committed);
 	return commit_level(group, claim->bid);
 }
@@ -109,12 +135,15 @@ uint32_t kbuf_commit(struct kbuf_table *table, struct kbuf_claim *claim,
 void kbuf_recycle(struct kbuf_table *table, struct kbuf_claim *claim)
 {
 	struct kbuf_group *group = claim->where;
+	uint8_t kind = claim->kind;
 
-	if (claim->kind == KBUF_RING) {
+	claim->kind = KBUF_NONE;
+	if (kind == KBUF_RING) {
 		ring_release(group);
 		bump(&group->recycled);
-	} else if (claim->kind == KBUF_CLASSIC) {
+		if (unlikely(group->kind == GROUP_SHARED))
+			shared_end(group);
+	} else if (kind == KBUF_CLASSIC) {
 		classic_recycle(table, claim);
 	}
-	claim->kind = KBUF_NONE;
 }

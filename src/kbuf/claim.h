@@ -51,7 +51,7 @@ static inline void ring_release(struct kbuf_group *group)
 {
 	if (!POLYRING_CHECKED)
 		return;
-	assert(group->kind == GROUP_RING && group->claimed);
+	assert(group->kind != GROUP_CLASSIC && group->claimed);
 	group->claimed = 0;
 }
 

@@ -33,6 +33,7 @@
 #include "base/fault.h"
 #include "base/mem.h"
 #include "kbuf/claim.h"
+#include "kbuf/shared.h"
 
 #define CLASSIC_QUEUED_MAX 65535u /* P10, with ABI_CLASSIC_CAP */
 #define CHUNK_RECORDS 170u
@@ -216,21 +217,22 @@ static inline void classic_append(struct record_pool *pool,
 	bump(&group->provided);
 }
 
-/* P8, P10: a group and room in it first, then as many as memory allows. */
-static COLD int provide_some(struct kbuf_table *table, uint16_t bgid,
-			     uint64_t addr, uint32_t len, uint32_t count,
-			     uint16_t bid)
-{
-	struct kbuf_group *group = group_find(table, bgid);
-	struct record_pool *pool = &table->pool;
-	uint32_t room;
+struct provided {
+	uint64_t addr;
+	uint32_t len;
+	uint32_t count;
+	uint16_t bid;
+};
 
-	if (!count || count > KBUF_BIDS_MAX - bid)
-		return -EINVAL;
+/* P8, P10: a group and room in it first, then as many as memory allows. */
+static int provide_to(struct kbuf_table *table, struct record_pool *pool,
+		      struct kbuf_group *group, uint16_t bgid,
+		      struct provided of)
+{
 	if (group && group->kind == GROUP_RING)
 		return -EINVAL;
-	room = classic_room(table, group, count);
-	if (!room)
+	of.count = classic_room(table, group, of.count);
+	if (!of.count)
 		return -EOVERFLOW;
 	/* One record first: without it no group must come to be. */
 	if (!record_pool_ready(pool))
@@ -240,10 +242,27 @@ static COLD int provide_some(struct kbuf_table *table, uint16_t bgid,
 	if (!group)
 		return -ENOMEM;
 	classic_check(group);
-	for (; room && record_pool_ready(pool); room--, addr += len)
-		classic_append(pool, group, addr, len, bid++);
+	for (; of.count && record_pool_ready(pool);
+	     of.count--, of.addr += of.len)
+		classic_append(pool, group, of.addr, of.len, of.bid++);
 	classic_check(group);
 	return 0;
+}
+
+static COLD int provide_some(struct kbuf_table *table, uint16_t bgid,
+			     uint64_t addr, uint32_t len, uint32_t count,
+			     uint16_t bid)
+{
+	struct kbuf_group *group = group_find(table, bgid);
+	struct provided of = {addr, len, count, bid};
+	int err;
+
+	if (!count || count > KBUF_BIDS_MAX - bid)
+		return -EINVAL;
+	err = provide_to(table, group_records(table, group), group_enter(group),
+			 bgid, of);
+	group_leave(group);
+	return err;
 }
 
 /* The usual one: a buffer goes back to the group that it came from. */
@@ -261,26 +280,37 @@ int kbuf_provide(struct kbuf_table *table, uint16_t bgid, uint64_t addr,
 	return 0;
 }
 
-int kbuf_remove(struct kbuf_table *table, uint16_t bgid, uint32_t count)
+static int classic_remove(struct record_pool *pool, struct kbuf_group *group,
+			  uint32_t count)
 {
-	struct kbuf_group *group = group_find(table, bgid);
 	uint32_t removed;
 
-	if (!group)
-		return group_is_phantom(table, bgid) ? 0 : -ENOENT;
-	if (group->kind != GROUP_CLASSIC)
-		return -EINVAL;
 	classic_check(group);
 	for (removed = 0; removed < count && group->oldest; removed++)
-		record_put(&table->pool, list_take(group));
+		record_put(pool, list_take(group));
 	bump_by(&group->returned, removed);
 	classic_check(group);
 	return (int)removed;
 }
 
+int kbuf_remove(struct kbuf_table *table, uint16_t bgid, uint32_t count)
+{
+	struct kbuf_group *group = group_find(table, bgid);
+	int removed;
+
+	if (!group)
+		return group_is_phantom(table, bgid) ? 0 : -ENOENT;
+	if (group_itself(group)->kind != GROUP_CLASSIC)
+		return -EINVAL;
+	removed = classic_remove(group_records(table, group),
+				 group_enter(group), count);
+	group_leave(group);
+	return removed;
+}
+
 /* ---- claim, commit, recycle -------------------------------------------- */
 
-int classic_claim(struct kbuf_table *table, struct kbuf_group *group,
+int classic_claim(struct record_pool *pool, struct kbuf_group *group,
 		  uint32_t want_bytes, struct kbuf_claim *claim)
 {
 	struct kbuf_record *record;
@@ -293,7 +323,7 @@ int classic_claim(struct kbuf_table *table, struct kbuf_group *group,
 	record = list_take(group);
 	record->owner = group->serial;
 	count_claimed(group, 1);
-	count_held(&table->pool, 1);
+	count_held(pool, 1);
 	claim->addr = record->addr;
 	claim->len = record->len;
 	if (want_bytes && want_bytes < record->len)
@@ -306,21 +336,54 @@ int classic_claim(struct kbuf_table *table, struct kbuf_group *group,
 	return 0;
 }
 
+/* The group that it came from is gone, or it is a pool's. */
+static COLD uint32_t commit_stray(struct kbuf_table *table,
+				  struct kbuf_record *record)
+{
+	uint16_t bid = record->bid;
+
+	if (record_is_shared(record)) {
+		shared_record_end(record, true);
+	} else {
+		count_held(&table->pool, -1);
+		record_put(&table->pool, record);
+	}
+	return buffer_flags(bid, false);
+}
+
 uint32_t classic_commit(struct kbuf_table *table,
 			const struct kbuf_claim *claim)
 {
 	struct kbuf_group *group = group_find(table, claim->bgid);
 	struct kbuf_record *record = claim->where;
-	bool is_its_own = group && group->serial == record->owner;
 
+	if (unlikely(!group || group->serial != record->owner))
+		return commit_stray(table, record);
 	count_held(&table->pool, -1);
 	record_put(&table->pool, record);
-	if (unlikely(!is_its_own))
-		return buffer_flags(claim->bid, false);
 	bump(&group->committed);
 	count_claimed(group, -1);
 	classic_check(group);
 	return commit_level(group, claim->bid);
+}
+
+/* S7: to a classic group in the place of its own it is a new buffer. */
+static COLD void recycle_stray(struct kbuf_table *table,
+			       struct kbuf_group *group,
+			       struct kbuf_record *record)
+{
+	if (record_is_shared(record)) {
+		shared_record_end(record, false);
+		return;
+	}
+	count_held(&table->pool, -1);
+	if (!group || group->kind != GROUP_CLASSIC) {
+		record_put(&table->pool, record);
+		return;
+	}
+	bump(&group->provided);
+	list_prepend(group, record);
+	classic_check(group);
 }
 
 void classic_recycle(struct kbuf_table *table, const struct kbuf_claim *claim)
@@ -328,18 +391,64 @@ void classic_recycle(struct kbuf_table *table, const struct kbuf_claim *claim)
 	struct kbuf_group *group = group_find(table, claim->bgid);
 	struct kbuf_record *record = claim->where;
 
-	count_held(&table->pool, -1);
-	if (!group || group->kind != GROUP_CLASSIC) {
-		record_put(&table->pool, record);
+	if (unlikely(!group || group->serial != record->owner)) {
+		recycle_stray(table, group, record);
 		return;
 	}
-	if (likely(group->serial == record->owner)) {
-		bump(&group->recycled);
-		count_claimed(group, -1);
-	} else {
-		/* Another group's buffer: to this one it is a new one. */
-		bump(&group->provided);
-	}
+	count_held(&table->pool, -1);
+	bump(&group->recycled);
+	count_claimed(group, -1);
 	list_prepend(group, record);
+	classic_check(group);
+}
+
+/* ---- shared (shared.h) ------------------------------------------------- */
+
+uint64_t classic_held(const struct kbuf_group *group)
+{
+	return group->provided - group->queued - group->committed -
+	       group->returned;
+}
+
+bool record_pool_reserve(struct record_pool *pool, uint32_t count)
+{
+	uint32_t chunks = (count + CHUNK_RECORDS - 1) / CHUNK_RECORDS;
+
+	while (chunks--)
+		if (!record_pool_grow(pool))
+			return false;
+	return true;
+}
+
+void classic_move(struct record_pool *from, struct record_pool *to,
+		  struct kbuf_group *group)
+{
+	uint32_t count = group->queued;
+
+	while (count--) {
+		struct kbuf_record *old = list_take(group), *record = to->free;
+
+		to->free = record->next;
+		record->addr = old->addr;
+		record->len = old->len;
+		record->bid = old->bid;
+		list_append(group, record);
+		record_put(from, old);
+	}
+}
+
+void record_end(struct record_pool *pool, struct kbuf_group *group,
+		struct kbuf_record *record, bool used)
+{
+	count_held(pool, -1);
+	count_claimed(group, -1);
+	if (used) {
+		record_put(pool, record);
+		bump(&group->committed);
+		group_level(group, group->queued);
+	} else {
+		list_prepend(group, record);
+		bump(&group->recycled);
+	}
 	classic_check(group);
 }

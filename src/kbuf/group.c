@@ -8,6 +8,7 @@
 #include "base/sys.h"
 #include "kbuf/classic.h"
 #include "kbuf/ring.h"
+#include "kbuf/shared.h"
 
 int kbuf_table_open(struct kbuf_table **opened, unsigned int kernel_version)
 {
@@ -56,9 +57,9 @@ bool kbuf_group_exists(const struct kbuf_table *table, uint16_t bgid)
 
 bool kbuf_group_is_classic(const struct kbuf_table *table, uint16_t bgid)
 {
-	const struct kbuf_group *group = group_find(table, bgid);
+	struct kbuf_group *group = group_find(table, bgid);
 
-	return group && group->kind == GROUP_CLASSIC;
+	return group && group_itself(group)->kind == GROUP_CLASSIC;
 }
 
 struct kbuf_group *group_new(struct kbuf_table *table, uint16_t bgid,
@@ -82,11 +83,23 @@ struct kbuf_group *group_new(struct kbuf_table *table, uint16_t bgid,
 void group_free(struct kbuf_table *table, struct kbuf_group *group)
 {
 	/* A claim of a ring's buffer would point here (kbuf.h). */
-	if (POLYRING_CHECKED && group->kind == GROUP_RING)
+	if (POLYRING_CHECKED && group->kind != GROUP_CLASSIC)
 		assert(!group->claimed);
 	if (group->engine_memory)
 		ring_memory_close(table, group);
+	if (group->kind == GROUP_SHARED) {
+		mem_free(group->ring);
+		shared_leave(group->pool);
+	}
 	mem_free(group);
+}
+
+bool group_is_vacant(struct kbuf_group *group)
+{
+	const struct kbuf_group *itself = group_itself(group);
+
+	return !itself || (itself->kind == GROUP_CLASSIC &&
+			   !load_relaxed(&itself->queued));
 }
 
 int group_publish(struct kbuf_table *table, struct kbuf_group *group)
@@ -104,6 +117,13 @@ int group_publish(struct kbuf_table *table, struct kbuf_group *group)
 	if (group->bgid < LOW_GROUPS && abi_has(table->profile, ABI_LOW_GROUPS))
 		table->low_groups = true;
 	return 0;
+}
+
+void group_replace(struct kbuf_table *table, struct kbuf_group *group)
+{
+	struct group_page *page = table->pages[group->bgid / PAGE_GROUPS];
+
+	rcu_publish(&page->groups[group->bgid % PAGE_GROUPS], group);
 }
 
 void group_retire(struct kbuf_table *table, struct kbuf_group *group)

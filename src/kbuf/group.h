@@ -10,16 +10,19 @@
  *
  * A group is built in private, published complete, and from then on never
  * changes its kind, its memory or its size: an empty classic group that
- * becomes a ring (G6) is a new group in the place of the old one.
+ * becomes a ring (G6) is a new group in the place of the old one, and one that
+ * is shared (shared.h) goes on behind another that takes its place.
  *
- * Which calls may run beside which, on one table:
+ * Which calls may run beside which (group_share is a call on two tables):
  *
- *			the other calls	  ring_map, counters	table_close
- *	the other calls	  caller's lock	  yes			no
- *	ring_map, counters  yes		  yes			no
+ *			the other	  ring_map,	the other calls	  table
+ *			calls		  counters	on other tables	  close
+ *	the other calls	  caller's lock	  yes		yes		  no
+ *	ring_map, counters  yes		  yes		yes		  no
+ *	table_close	  no		  no		yes		  no
  *
- * The two that need no lock are RCU readers. What holds for them, by letters
- * that tests cite:
+ * The two that need no lock are RCU readers. What holds, by letters that tests
+ * cite. For the readers:
  *	(a) they see no group or a complete one;
  *	(b) a group they see, its file and its mapping live until they are done;
  *	(c) ring_map looks only at what never changes; every counter is written
@@ -28,11 +31,23 @@
  *	    moment of the call, and its memory outlives group and table (G10);
  *	(e) they wait for nobody, but for the system calls they make and for a
  *	    thread's first call, which makes it known to liburcu.
+ * Between tables that serve the same pool (shared.h):
+ *	(f) no two claims hold the same buffer, whatever tables made them (S11);
+ *	(g) a buffer provided, given back or left over by a call that has
+ *	    returned is there for every call that begins afterwards: ENOBUFS
+ *	    means that at some moment of the call all were claimed or used;
+ *	(h) a pool's counters change with its lock held, so that at rest their
+ *	    sums hold, whoever did what.
+ * Progress: claim, commit, recycle, provide and remove never wait, but for a
+ * pool's lock where the group is shared. It is held for at most KBUF_MANY_MAX
+ * copies of 16 bytes, or what a provide or remove was asked for, and the write
+ * to a low-water eventfd; nobody takes another lock or waits with it. So some
+ * call always gets on; none is promised its turn.
+ *
  * The writer's part of (b): unpublish, wait for the readers, free; that is
- * group_retire(), and only registering over an empty group and unregistering
- * do it. Nobody inside a read section takes the caller's lock, so the wait ends
- * as soon as those who were inside have left. Claim, commit, recycle, provide
- * and remove never wait.
+ * group_retire(), and only registering or sharing over an empty group and
+ * unregistering do it. Nobody inside a read section takes the caller's lock, so
+ * the wait ends as soon as those who were inside have left.
  *
  * Every group has a serial number that is never used twice, by which a claimed
  * classic record knows the group it came from, whatever lives at that bgid by
@@ -61,14 +76,18 @@
 struct kbuf_record {
 	union {
 		struct kbuf_record *next; /* on a list or in the pool */
-		uint64_t owner; /* while claimed: the serial of its group */
+		uint64_t owner; /* while claimed: the serial of its group,
+				 * or RECORD_SHARED and its kbuf_pool */
 	};
 	uint64_t addr;
 	uint32_t len;
 	uint16_t bid;
 };
 
+#define RECORD_SHARED (UINT64_C(1) << 63) /* of a pool: see shared.h */
+
 struct record_chunk;
+struct kbuf_pool;
 
 /* Records are never given back to malloc before the table closes. */
 struct record_pool {
@@ -80,12 +99,14 @@ struct record_pool {
 enum group_kind {
 	GROUP_CLASSIC,
 	GROUP_RING,
+	GROUP_SHARED, /* stands for a pool's: see shared.h */
 };
 
 /* What never changes while a group is published comes first. */
 struct kbuf_group {
 	uint8_t kind; /* enum group_kind */
 	bool inc; /* SPEC 6 */
+	bool special; /* INC or shared: a commit has more to do */
 	bool engine_memory; /* the ring is ours and can be mapped */
 	bool low_armed; /* X1: a signal is due when the level falls */
 	uint16_t bgid;
@@ -120,7 +141,10 @@ struct kbuf_group {
 
 	/* engine_memory: the memfd, or -1, and how to know it again. */
 	int memory_fd;
-	uint64_t memory_identity;
+	union {
+		uint64_t memory_identity;
+		struct kbuf_pool *pool; /* GROUP_SHARED */
+	};
 };
 
 struct group_page {
@@ -153,10 +177,17 @@ bool group_is_phantom(const struct kbuf_table *table, uint16_t bgid);
 /* A private group, to be published or freed. NULL without memory. */
 struct kbuf_group *group_new(struct kbuf_table *table, uint16_t bgid,
 			     enum group_kind kind);
+/* @table is NULL for one that a pool has taken over. */
 void group_free(struct kbuf_table *table, struct kbuf_group *group);
 
 /* Make @group visible, in the place of nothing. 0 or -ENOMEM. */
 int group_publish(struct kbuf_table *table, struct kbuf_group *group);
+
+/* May a new group take its place (G6)? None, or classic and empty. */
+bool group_is_vacant(struct kbuf_group *group);
+
+/* Make @group visible in the place of another, which lives on. */
+void group_replace(struct kbuf_table *table, struct kbuf_group *group);
 
 /* Unpublish, wait for the readers, free. */
 void group_retire(struct kbuf_table *table, struct kbuf_group *group);

@@ -17,6 +17,7 @@
 
 #include "base/fault.h"
 #include "base/sys.h"
+#include "kbuf/shared.h"
 
 /* The next interval in which nothing is to be done. */
 static void level_watch(struct kbuf_group *group)
@@ -56,14 +57,16 @@ void group_level_moved(struct kbuf_group *group, uint32_t left)
 int kbuf_low_water(struct kbuf_table *table, uint16_t bgid, uint32_t threshold,
 		   int eventfd)
 {
-	struct kbuf_group *group = group_find(table, bgid);
+	struct kbuf_group *outer = group_find(table, bgid), *group;
 
-	if (!group)
+	if (!outer)
 		return -ENOENT;
+	group = group_enter(outer);
 	group->low_threshold = threshold;
 	group->low_eventfd = eventfd;
 	group->low_armed = threshold > 0;
 	level_watch(group);
+	group_leave(outer);
 	return 0;
 }
 
@@ -78,22 +81,48 @@ static uint32_t ring_queued(const struct kbuf_group *group, uint16_t head)
 	return tail < 0 ? 0 : (uint16_t)(tail - head);
 }
 
-/* What is derived: provided, selected, queued. */
-static void counters_derive(const struct kbuf_group *group,
+/* What is derived of a ring's. Returns how many requests hold. */
+static uint64_t ring_derive(const struct kbuf_pool *pool,
+			    const struct kbuf_group *group,
 			    struct kbuf_counters *counters)
 {
-	uint64_t held = 0;
+	uint64_t held = pool ? load_relaxed(&pool->held) : 0;
+	uint64_t head = pool ? load_relaxed(&pool->taken) : counters->committed;
 
-	if (group->kind == GROUP_RING) {
-		counters->queued =
-			ring_queued(group, (uint16_t)counters->committed);
-		counters->provided = counters->committed + counters->queued;
-	} else {
-		counters->queued = load_relaxed(&group->queued);
-		counters->provided = load_relaxed(&group->provided);
-		held = counters->provided - counters->queued -
-		       counters->committed - counters->returned;
-	}
+	counters->queued = ring_queued(group, (uint16_t)head);
+	if (pool)
+		counters->queued += load_relaxed(&pool->back_count);
+	counters->provided = counters->committed + counters->queued + held;
+	return held;
+}
+
+static uint64_t classic_derive(const struct kbuf_group *group,
+			       struct kbuf_counters *counters)
+{
+	counters->queued = load_relaxed(&group->queued);
+	counters->provided = load_relaxed(&group->provided);
+	return counters->provided - counters->queued - counters->committed -
+	       counters->returned;
+}
+
+/* @pool is NULL for a group that is not shared. */
+static void counters_read(const struct kbuf_pool *pool,
+			  const struct kbuf_group *group,
+			  struct kbuf_counters *counters)
+{
+	uint64_t held;
+
+	*counters = (struct kbuf_counters){
+		.committed = load_relaxed(&group->committed),
+		.partial = load_relaxed(&group->parts),
+		.recycled = load_relaxed(&group->recycled),
+		.returned = load_relaxed(&group->returned),
+		.starved = load_relaxed(&group->starved),
+		.low_signals = load_relaxed(&group->low_signals),
+		.low_mark = load_relaxed(&group->low_mark),
+	};
+	held = group->kind == GROUP_RING ? ring_derive(pool, group, counters)
+					 : classic_derive(group, counters);
 	counters->selected = counters->committed + counters->partial +
 			     counters->recycled + held;
 }
@@ -101,22 +130,13 @@ static void counters_derive(const struct kbuf_group *group,
 int kbuf_counters(const struct kbuf_table *table, uint16_t bgid,
 		  struct kbuf_counters *counters)
 {
-	const struct kbuf_group *group;
+	struct kbuf_group *group;
 
 	rcu_enter();
 	group = group_find(table, bgid);
-	if (group) {
-		*counters = (struct kbuf_counters){
-			.committed = load_relaxed(&group->committed),
-			.partial = load_relaxed(&group->parts),
-			.recycled = load_relaxed(&group->recycled),
-			.returned = load_relaxed(&group->returned),
-			.starved = load_relaxed(&group->starved),
-			.low_signals = load_relaxed(&group->low_signals),
-			.low_mark = load_relaxed(&group->low_mark),
-		};
-		counters_derive(group, counters);
-	}
+	if (group)
+		counters_read(group->kind == GROUP_SHARED ? group->pool : NULL,
+			      group_itself(group), counters);
 	rcu_leave();
 	return group ? 0 : -ENOENT;
 }

@@ -25,6 +25,7 @@
 
 #include "kbuf/classic.h"
 #include "kbuf/ring.h"
+#include "kbuf/shared.h"
 
 static uint32_t least(uint32_t a, uint32_t b)
 {
@@ -124,8 +125,12 @@ static int many_classic(struct kbuf_table *table, struct kbuf_group *group,
 			uint32_t want, struct kbuf_claim_vec *claim)
 {
 	struct kbuf_claim one;
-	int err = classic_claim(table, group, want, &one);
+	int err;
 
+	if (group->kind == GROUP_SHARED)
+		err = shared_record_claim(group, want, &one);
+	else
+		err = classic_claim(&table->pool, group, want, &one);
 	if (err < 0)
 		return err;
 	claim->iov[0].iov_base = (void *)(uintptr_t)one.addr;
@@ -133,7 +138,7 @@ static int many_classic(struct kbuf_table *table, struct kbuf_group *group,
 	claim->count = 1;
 	claim->bytes = one.len;
 	claim->bid = one.bid;
-	claim->last = !group->queued;
+	claim->last = !load_relaxed(&group_itself(group)->queued);
 	claim->kind = KBUF_CLASSIC;
 	claim->where = one.where;
 	return 0;
@@ -183,21 +188,11 @@ static bool many_consume(struct kbuf_group *group, struct kbuf_claim_vec *claim,
 	return false;
 }
 
-int kbuf_claim_many(struct kbuf_table *table, uint16_t bgid,
-		    uint32_t want_bytes, uint32_t max, bool at_once,
-		    struct iovec *iov, struct kbuf_claim_vec *claim)
+static int many_take(struct kbuf_group *group, uint32_t want_bytes,
+		     uint32_t max, bool at_once, struct kbuf_claim_vec *claim)
 {
-	struct kbuf_group *group = group_find(table, bgid);
-	int err;
+	int err = many_ring(group, want_bytes, max, claim);
 
-	*claim = (struct kbuf_claim_vec){.iov = iov, .bgid = bgid};
-	if (!group)
-		return -ENOENT;
-	/* A send gets all of it, whatever it wants, on a live 6.18. */
-	if (group->kind != GROUP_RING)
-		return many_classic(table, group, at_once ? 0 : want_bytes,
-				    claim);
-	err = many_ring(group, want_bytes, least(max, KBUF_MANY_MAX), claim);
 	if (err < 0)
 		return err;
 	claim->kind = at_once ? KBUF_TAKEN : KBUF_RING;
@@ -213,6 +208,35 @@ int kbuf_claim_many(struct kbuf_table *table, uint16_t bgid,
 		many_consume(group, claim, claim->count);
 	}
 	return 0;
+}
+
+/* Of a pool one more is taken than it may have, to see whether it is the last.
+ */
+int kbuf_claim_many(struct kbuf_table *table, uint16_t bgid,
+		    uint32_t want_bytes, uint32_t max, bool at_once,
+		    struct iovec *iov,
+		    struct kbuf_claim_vec *claim) UNCHECKED_LOCKS
+{
+	struct kbuf_group *group = group_find(table, bgid);
+	bool shared;
+	int err;
+
+	*claim = (struct kbuf_claim_vec){.iov = iov, .bgid = bgid};
+	if (!group)
+		return -ENOENT;
+	/* A send gets all of it, whatever it wants, on a live 6.18. */
+	if (group_itself(group)->kind == GROUP_CLASSIC)
+		return many_classic(table, group, at_once ? 0 : want_bytes,
+				    claim);
+	max = least(max, KBUF_MANY_MAX);
+	shared = group->kind == GROUP_SHARED;
+	if (unlikely(shared))
+		shared_take(group->pool, group, least(max + 1, KBUF_MANY_MAX));
+	err = many_take(group, want_bytes, max, at_once, claim);
+	if (unlikely(shared))
+		shared_settle(group->pool, group,
+			      claim->kind == KBUF_RING ? claim->count : 0);
+	return err;
 }
 
 uint32_t kbuf_commit_many(struct kbuf_table *table,
@@ -237,6 +261,8 @@ uint32_t kbuf_commit_many(struct kbuf_table *table,
 			more = many_consume_parts(group, claim, bytes);
 		else
 			many_consume(group, claim, many_reached(claim, bytes));
+		if (group->kind == GROUP_SHARED)
+			shared_end(group);
 	}
 	claim->kind = KBUF_NONE;
 	return buffer_flags(claim->bid, more);
@@ -252,6 +278,8 @@ void kbuf_recycle_many(struct kbuf_table *table, struct kbuf_claim_vec *claim)
 	} else if (claim->kind == KBUF_RING) {
 		ring_release(group);
 		bump_by(&group->recycled, claim->count);
+		if (group->kind == GROUP_SHARED)
+			shared_end(group);
 	}
 	claim->kind = KBUF_NONE;
 }

@@ -8,6 +8,9 @@
  * the table's own checks (S11) run at each step besides. The seed is fixed, so
  * a failure names a step that happens again. KBUF_STEPS=n walks further (the
  * soak of 10^8 buffers is this test).
+ *
+ * The second walk shares groups among tables: whatever table a step goes
+ * through, the group behind it is one, so the model is the same (X2).
  */
 #include "kbuf/kbuf_test.h"
 
@@ -16,6 +19,7 @@
 #include <sys/uio.h>
 
 #define GROUPS 4u
+#define TABLES 3u
 #define QUEUE 4096u /* a power of two, and more than a group is let hold */
 #define HELD 8u
 #define RING_ENTRIES 64u
@@ -35,17 +39,22 @@ struct model {
 	uint32_t min_left;
 	uint16_t head;
 	struct io_uring_buf_ring *ring;
+	uint32_t serving; /* the tables that have it, a bit each */
+	bool shared;
 	uint32_t first, count;
 	struct buffer queue[QUEUE];
 };
 
 struct held {
+	struct kbuf_table *table;
+	bool shared;
 	struct kbuf_claim claim;
 	struct buffer buffer;
 };
 
 static struct walk {
-	struct kbuf_table *table;
+	struct kbuf_table *tables[TABLES];
+	bool shares;
 	struct model groups[GROUPS];
 	struct held held[HELD];
 	uint64_t random;
@@ -59,6 +68,17 @@ static uint32_t dice(uint32_t sides)
 	walk->random ^= walk->random >> 7;
 	walk->random ^= walk->random << 17;
 	return (uint32_t)(walk->random >> 33) % sides;
+}
+
+/* One of the tables that have the group, or the one where it will come to be.
+ */
+static struct kbuf_table *table_for(const struct model *model)
+{
+	uint32_t which = model->serving & ~1u ? dice(TABLES) : 0;
+
+	while (model->serving && !(model->serving & 1u << which))
+		which = (which + 1) % TABLES;
+	return walk->tables[which];
 }
 
 /* ---- the model --------------------------------------------------------- */
@@ -97,6 +117,8 @@ static void model_reset(struct model *model, enum model_kind kind)
 	model->first = 0;
 	model->count = 0;
 	model->head = 0;
+	model->serving = kind != NONE;
+	model->shared = false;
 }
 
 /* @bytes of the front are used; whether some of it is left (I1 to I3). */
@@ -140,7 +162,7 @@ static void step_provide(uint16_t bgid, struct model *model)
 	    (bgid % 2 && model->kind == NONE && dice(50)))
 		return;
 	buffer.bid = (uint16_t)dice(65000);
-	assert_int_equal(kbuf_provide(walk->table, bgid, buffer.addr,
+	assert_int_equal(kbuf_provide(table_for(model), bgid, buffer.addr,
 				      buffer.len, count, buffer.bid),
 			 expected);
 	if (expected)
@@ -163,7 +185,7 @@ static void step_remove(uint16_t bgid, struct model *model)
 	expected = model->kind == NONE	 ? -ENOENT
 		   : model->kind == RING ? -EINVAL
 					 : (int)left;
-	assert_int_equal(kbuf_remove(walk->table, bgid, count), expected);
+	assert_int_equal(kbuf_remove(table_for(model), bgid, count), expected);
 	for (; expected > 0; expected--)
 		pop_front(model);
 }
@@ -177,11 +199,14 @@ static void step_register(uint16_t bgid, struct model *model)
 	};
 	bool taken = model->kind == RING || model->count;
 
+	/* It would part one table from the others. */
+	if (model->shared && !taken)
+		return;
 	if (dice(2)) {
 		reg.flags = IOU_PBUF_RING_INC;
 		reg.min_left = dice(2) ? dice(12) : 0;
 	}
-	assert_int_equal(kbuf_ring_register(walk->table, &reg),
+	assert_int_equal(kbuf_ring_register(table_for(model), &reg),
 			 taken ? -EEXIST : 0);
 	if (taken)
 		return;
@@ -197,9 +222,48 @@ static void step_unregister(uint16_t bgid, struct model *model)
 		       : model->kind == CLASSIC ? -EINVAL
 						: 0;
 
-	assert_int_equal(ring_drop(walk->table, bgid), expected);
-	if (!expected)
+	struct kbuf_table *table = table_for(model);
+	uint32_t i;
+
+	assert_int_equal(ring_drop(table, bgid), expected);
+	if (expected)
+		return;
+	for (i = 0; i < TABLES; i++)
+		if (walk->tables[i] == table)
+			model->serving &= ~(1u << i);
+	if (!model->serving)
 		model_reset(model, NONE);
+}
+
+/* Of a classic group that no table shares yet requests must hold nothing. */
+static int share_expected(uint16_t bgid, struct model *model,
+			  struct kbuf_table *from)
+{
+	struct kbuf_counters now;
+
+	if (model->kind == NONE)
+		return -ENOENT;
+	if (model->kind == RING || model->shared)
+		return 0;
+	assert_int_equal(kbuf_counters(from, bgid, &now), 0);
+	return now.provided > now.queued + now.committed + now.returned ? -EBUSY
+									: 0;
+}
+
+static void step_share(uint16_t bgid, struct model *model)
+{
+	uint32_t to = dice(TABLES);
+	struct kbuf_table *from = table_for(model);
+	int expected = share_expected(bgid, model, from);
+
+	if (model->serving & 1u << to)
+		return;
+	assert_int_equal(kbuf_group_share(from, bgid, walk->tables[to], bgid),
+			 expected);
+	if (expected)
+		return;
+	model->serving |= 1u << to;
+	model->shared = true;
 }
 
 static void step_publish(struct model *model)
@@ -223,56 +287,56 @@ static void flags_check(uint32_t flags, uint16_t bid, bool more)
 					(more ? IORING_CQE_F_BUF_MORE : 0));
 }
 
-static void end_classic(struct model *model, struct kbuf_claim *claim,
-			struct buffer buffer)
+static void end_classic(struct model *model, struct held *held)
 {
 	if (dice(2)) {
-		flags_check(kbuf_commit(walk->table, claim, dice(9)),
-			    buffer.bid, false);
+		flags_check(kbuf_commit(held->table, &held->claim, dice(9)),
+			    held->buffer.bid, false);
 		walk->circulated++;
 		return;
 	}
-	kbuf_recycle(walk->table, claim);
-	if (model->kind == CLASSIC)
-		push_front(model, buffer);
+	kbuf_recycle(held->table, &held->claim);
+	/* A pool takes back none but its own. */
+	if (model->kind == CLASSIC && held->shared == model->shared)
+		push_front(model, held->buffer);
 }
 
-static void claimed_classic(struct model *model, struct kbuf_claim *claim)
+static void claimed_classic(struct model *model, struct kbuf_table *table,
+			    struct kbuf_claim *claim)
 {
-	struct buffer buffer = pop_front(model);
+	struct held now = {table, model->shared, *claim, pop_front(model)};
 	struct held *held = &walk->held[dice(HELD)];
 
-	if (held->claim.kind != KBUF_NONE) {
-		end_classic(model, claim, buffer);
-		return;
-	}
-	held->claim = *claim;
-	held->buffer = buffer;
+	if (held->claim.kind != KBUF_NONE)
+		end_classic(model, &now);
+	else
+		*held = now;
 }
 
-static void claimed_ring(struct model *model, struct kbuf_claim *claim,
-			 bool at_once)
+static void claimed_ring(struct model *model, struct kbuf_table *table,
+			 struct kbuf_claim *claim, bool at_once)
 {
 	uint32_t bytes = claim->len ? dice(claim->len + 1) : 0;
 	bool more;
 
 	if (!at_once && !dice(4)) {
-		kbuf_recycle(walk->table, claim);
+		kbuf_recycle(table, claim);
 		return;
 	}
 	more = model_use(model, at_once ? claim->len : bytes);
-	flags_check(kbuf_commit(walk->table, claim, bytes), claim->bid, more);
+	flags_check(kbuf_commit(table, claim, bytes), claim->bid, more);
 }
 
 static void step_claim(uint16_t bgid, struct model *model)
 {
+	struct kbuf_table *table = table_for(model);
 	uint32_t want = dice(2) ? dice(50) : 0;
 	bool at_once = !dice(4);
 	struct kbuf_claim claim;
 	struct buffer front;
 	int expected = model->count ? 0 : -ENOBUFS;
 
-	assert_int_equal(kbuf_claim(walk->table, bgid, want, at_once, &claim),
+	assert_int_equal(kbuf_claim(table, bgid, want, at_once, &claim),
 			 expected);
 	if (expected)
 		return;
@@ -282,9 +346,47 @@ static void step_claim(uint16_t bgid, struct model *model)
 	assert_int_equal(claim.len,
 			 want && want < front.len ? want : front.len);
 	if (model->kind == CLASSIC)
-		claimed_classic(model, &claim);
+		claimed_classic(model, table, &claim);
 	else
-		claimed_ring(model, &claim, at_once);
+		claimed_ring(model, table, &claim, at_once);
+}
+
+/* The end of a claim that another has been made beside. */
+static void end_beside(struct model *model, struct kbuf_table *table,
+		       struct kbuf_claim *claim, struct buffer buffer)
+{
+	uint32_t bytes = claim->len ? dice(claim->len + 1) : 0;
+	bool more;
+
+	push_front(model, buffer);
+	if (dice(2)) {
+		kbuf_recycle(table, claim);
+		return;
+	}
+	more = model_use(model, bytes);
+	flags_check(kbuf_commit(table, claim, bytes), buffer.bid, more);
+}
+
+/* Two tables hold a ring's buffers at the same time (S11). */
+static void step_two(uint16_t bgid, struct model *model)
+{
+	struct kbuf_table *tables[2] = {table_for(model), table_for(model)};
+	struct kbuf_claim claims[2];
+	struct buffer buffers[2];
+	uint32_t i, first = dice(2);
+
+	if (model->kind != RING || model->count < 2 || tables[0] == tables[1])
+		return;
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(
+			kbuf_claim(tables[i], bgid, 0, false, &claims[i]), 0);
+		buffers[i] = pop_front(model);
+		assert_int_equal(claims[i].addr, buffers[i].addr);
+		assert_int_equal(claims[i].bid, buffers[i].bid);
+	}
+	for (i = 0; i < 2; i++, first = !first)
+		end_beside(model, tables[first], &claims[first],
+			   buffers[first]);
 }
 
 static void step_end_held(void)
@@ -293,8 +395,7 @@ static void step_end_held(void)
 
 	if (held->claim.kind == KBUF_NONE)
 		return;
-	end_classic(&walk->groups[held->claim.bgid], &held->claim,
-		    held->buffer);
+	end_classic(&walk->groups[held->claim.bgid], held);
 }
 
 /* How many of a ring's buffers a bundle takes, by the words of kbuf.h. */
@@ -357,6 +458,7 @@ static void bundle_check(struct model *model,
 
 static void step_bundle(uint16_t bgid, struct model *model)
 {
+	struct kbuf_table *table = table_for(model);
 	uint32_t want = dice(2) ? dice(200) : 0, max = 1 + dice(30);
 	struct kbuf_claim_vec claim;
 	struct iovec iov[30];
@@ -370,39 +472,40 @@ static void step_bundle(uint16_t bgid, struct model *model)
 		expected = -ENOENT;
 	else if (!model->count || (want && !queue_at(model, 0)->len))
 		expected = -ENOBUFS;
-	assert_int_equal(kbuf_claim_many(walk->table, bgid, want, max, at_once,
-					 iov, &claim),
-			 expected);
+	assert_int_equal(
+		kbuf_claim_many(table, bgid, want, max, at_once, iov, &claim),
+		expected);
 	if (expected)
 		return;
 	bundle_check(model, &claim, want, bundle_size(model, want, max));
 	if (!at_once && !dice(4)) {
-		kbuf_recycle_many(walk->table, &claim);
+		kbuf_recycle_many(table, &claim);
 		return;
 	}
 	bytes = dice(claim.bytes + 1);
 	more = bundle_use(model, &claim, at_once ? claim.bytes : bytes,
 			  at_once);
-	flags_check(kbuf_commit_many(walk->table, &claim, bytes), claim.bid,
-		    more);
+	flags_check(kbuf_commit_many(table, &claim, bytes), claim.bid, more);
 }
 
 /* ---- the walk ---------------------------------------------------------- */
 
 static void group_check(uint16_t bgid, struct model *model)
 {
+	struct kbuf_table *table = table_for(model);
 	struct kbuf_counters now;
 	uint32_t i;
 
 	if (model->kind == NONE) {
-		assert_false(kbuf_group_exists(walk->table, bgid));
+		assert_false(kbuf_group_exists(table, bgid));
 		return;
 	}
-	assert_int_equal(kbuf_counters(walk->table, bgid, &now), 0);
+	assert_int_equal(kbuf_counters(table, bgid, &now), 0);
 	assert_int_equal(now.queued, model->count);
-	if (model->kind != RING)
+	/* What came back to a pool is no longer in the shared memory. */
+	if (model->kind != RING || model->shared)
 		return;
-	assert_int_equal(ring_status(walk->table, bgid), model->head);
+	assert_int_equal(ring_status(table, bgid), model->head);
 	for (i = 0; i < 2 && i < model->count; i++) {
 		uint16_t slot = (uint16_t)(model->head + i) % RING_ENTRIES;
 
@@ -419,7 +522,11 @@ static void walk_step(void)
 	struct model *model = &walk->groups[bgid];
 	uint32_t which = dice(100);
 
-	if (which < 2)
+	if (walk->shares && !dice(20))
+		step_share(bgid, model);
+	else if (walk->shares && !dice(10))
+		step_two(bgid, model);
+	else if (which < 2)
 		step_unregister(bgid, model);
 	else if (which < 5)
 		step_register(bgid, model);
@@ -443,24 +550,26 @@ static void walk_end(void)
 	unsigned int i;
 
 	for (i = 0; i < HELD; i++)
-		kbuf_recycle(walk->table, &walk->held[i].claim);
-	kbuf_table_close(walk->table);
+		kbuf_recycle(walk->held[i].table, &walk->held[i].claim);
+	for (i = 0; i < TABLES; i++)
+		kbuf_table_close(walk->tables[i]);
 	for (i = 0; i < GROUPS; i++)
 		pages_free(walk->groups[i].ring, 4096);
 	free(walk);
 }
 
-static void S11_random_programs_agree_with_the_model(void **state)
+static void walk_through(bool shares)
 {
 	const char *asked = getenv("KBUF_STEPS");
 	uint64_t steps = asked ? strtoull(asked, NULL, 0) : STEPS, step;
 	unsigned int i;
 
-	(void)state;
 	walk = calloc(1, sizeof(*walk));
 	assert_non_null(walk);
 	walk->random = 88172645463325252ull;
-	walk->table = table_of(0);
+	walk->shares = shares;
+	for (i = 0; i < TABLES; i++)
+		walk->tables[i] = table_of(0);
 	for (i = 0; i < GROUPS; i++)
 		walk->groups[i].ring = pages_new(4096);
 	for (step = 0; step < steps; step++)
@@ -472,10 +581,23 @@ static void S11_random_programs_agree_with_the_model(void **state)
 	walk_end();
 }
 
+static void S11_random_programs_agree_with_the_model(void **state)
+{
+	(void)state;
+	walk_through(false);
+}
+
+static void X2_S11_random_programs_with_shared_groups(void **state)
+{
+	(void)state;
+	walk_through(true);
+}
+
 int model_tests_run(void)
 {
 	const struct CMUnitTest model_tests[] = {
 		cmocka_unit_test(S11_random_programs_agree_with_the_model),
+		cmocka_unit_test(X2_S11_random_programs_with_shared_groups),
 	};
 
 	return cmocka_run_group_tests(model_tests, NULL, NULL);

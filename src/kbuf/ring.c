@@ -38,6 +38,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/sys.h"
+#include "kbuf/shared.h"
 
 #define PAGE_BYTES 4096u
 #define RING_FILES_MAX 64u /* descriptors a table may cost */
@@ -84,7 +85,8 @@ static void ring_file_close(struct kbuf_table *table, struct kbuf_group *group)
 {
 	if (group->memory_fd < 0)
 		return;
-	table->ring_files--;
+	if (table)
+		table->ring_files--;
 	if (fd_identity(group->memory_fd) == group->memory_identity)
 		fd_close(group->memory_fd);
 }
@@ -196,14 +198,6 @@ static int ring_register_check(const struct kbuf_table *table,
 	return 0;
 }
 
-/* G6: what stands at the bgid must be nothing, or classic and empty. */
-static int ring_room_check(const struct kbuf_group *group)
-{
-	if (group && (group->kind == GROUP_RING || group->oldest))
-		return -EEXIST;
-	return 0;
-}
-
 static int ring_memory_get(struct kbuf_table *table, struct kbuf_group *group,
 			   const struct io_uring_buf_reg *reg)
 {
@@ -227,6 +221,7 @@ static int ring_group_new(struct kbuf_table *table,
 		return -ENOMEM;
 	group->mask = reg->ring_entries - 1;
 	group->inc = reg->flags & IOU_PBUF_RING_INC;
+	group->special = group->inc;
 	group->min_left = reg->min_left ? reg->min_left : 1;
 	err = ring_memory_get(table, group, reg);
 	if (err < 0) {
@@ -245,9 +240,8 @@ int kbuf_ring_register(struct kbuf_table *table,
 
 	if (err < 0)
 		return err;
-	err = ring_room_check(before);
-	if (err < 0)
-		return err;
+	if (!group_is_vacant(before))
+		return -EEXIST; /* G6 */
 	/* A live 6.18 gives up the empty group first, whatever comes next. */
 	if (before && abi_has(table->profile, ABI_UPGRADE_DROPS)) {
 		group_retire(table, before);
@@ -276,7 +270,7 @@ int kbuf_ring_unregister(struct kbuf_table *table,
 	group = group_find(table, reg->bgid);
 	if (!group)
 		return group_is_phantom(table, reg->bgid) ? -EINVAL : -ENOENT;
-	if (group->kind != GROUP_RING)
+	if (group_itself(group)->kind != GROUP_RING)
 		return -EINVAL;
 	group_retire(table, group);
 	return 0;
@@ -300,9 +294,10 @@ int kbuf_ring_status(struct kbuf_table *table,
 		return group_is_phantom(table, (uint16_t)status->buf_group)
 			       ? -EINVAL
 			       : -ENOENT;
-	if (group->kind != GROUP_RING)
+	if (group_itself(group)->kind != GROUP_RING)
 		return -EINVAL;
-	status->head = ring_head(group);
+	status->head = group->kind == GROUP_SHARED ? shared_head(group)
+						   : ring_head(group);
 	return 0;
 }
 
@@ -353,7 +348,8 @@ long kbuf_ring_map(struct kbuf_table *table, uint16_t bgid, void *hint,
 	if (hint || !bytes)
 		return -EINVAL;
 	rcu_enter();
-	address = ring_map(group_find(table, bgid), bytes, prot, flags);
+	address = ring_map(group_itself(group_find(table, bgid)), bytes, prot,
+			   flags);
 	rcu_leave();
 	return address;
 }

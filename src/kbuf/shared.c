@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: MIT
+/* The theory stands in shared.h. Keeps X2, S5, S7, S11. */
+#include "kbuf/shared.h"
+
+#include <string.h>
+
+#include "base/fault.h"
+#include "base/mem.h"
+#include "kbuf/classic.h"
+#include "kbuf/ring.h"
+
+#define OWN_ENTRIES KBUF_MANY_MAX /* of an outer group */
+
+/* ---- rings ------------------------------------------------------------- */
+
+static uint16_t *own_tail(struct kbuf_group *outer)
+{
+	return &((struct io_uring_buf_ring *)outer->ring)->tail;
+}
+
+/* The next: what came back first. Returns whether there was one. */
+static bool take_entry(struct kbuf_pool *pool, struct io_uring_buf *to)
+	HOLDS(&pool->lock)
+{
+	const struct kbuf_group *group = pool->group;
+	struct fault_peek entry;
+
+	if (pool->back_count) {
+		store_relaxed(&pool->back_count, pool->back_count - 1);
+		*to = pool->back[pool->back_count];
+		return true;
+	}
+	entry = fault_ring_peek(group->ring, pool->taken, group->mask);
+	if (entry.queued <= 0)
+		return false;
+	store_relaxed(&pool->taken, pool->taken + 1);
+	to->addr = entry.addr;
+	to->len = entry.len;
+	to->bid = entry.bid;
+	return true;
+}
+
+void shared_take(struct kbuf_pool *pool, struct kbuf_group *outer,
+		 uint32_t count)
+{
+	uint32_t taken = 0;
+
+	lock_take(&pool->lock);
+	outer->committed = 0;
+	while (taken < count && take_entry(pool, &outer->ring[taken]))
+		taken++;
+	*own_tail(outer) = (uint16_t)taken;
+	store_relaxed(&pool->held, pool->held + taken);
+}
+
+/* What happened to the outer group since it was last told is the pool's. */
+static void tell_counters(struct kbuf_group *to, struct kbuf_group *from)
+{
+	bump_by(&to->committed, from->committed);
+	bump_by(&to->parts, from->parts);
+	bump_by(&to->recycled, from->recycled);
+	bump_by(&to->starved, from->starved);
+	from->committed = 0;
+	from->parts = 0;
+	from->recycled = 0;
+	from->starved = 0;
+}
+
+/* How many nobody has taken; none where the memory is gone. */
+static uint32_t pool_left(const struct kbuf_pool *pool) HOLDS(&pool->lock)
+{
+	const struct kbuf_group *group = pool->group;
+	struct fault_peek entry =
+		fault_ring_peek(group->ring, pool->taken, group->mask);
+
+	return pool->back_count +
+	       (entry.queued > 0 ? (uint32_t)entry.queued : 0);
+}
+
+void shared_settle(struct kbuf_pool *pool, struct kbuf_group *outer,
+		   uint32_t kept)
+{
+	uint32_t taken = *own_tail(outer), end = ring_head(outer) + kept, i;
+	bool moved = outer->committed || outer->starved;
+
+	for (i = taken; i-- > end;) {
+		pool->back[pool->back_count] = outer->ring[i];
+		store_relaxed(&pool->back_count, pool->back_count + 1);
+	}
+	*own_tail(outer) = (uint16_t)end;
+	store_relaxed(&pool->held, pool->held - (taken - kept));
+	tell_counters(pool->group, outer);
+	if (moved)
+		group_level(pool->group, pool_left(pool));
+	lock_drop(&pool->lock);
+}
+
+void shared_end(struct kbuf_group *outer)
+{
+	struct kbuf_pool *pool = outer->pool;
+
+	lock_take(&pool->lock);
+	shared_settle(pool, outer, 0);
+}
+
+/* ---- classic groups ---------------------------------------------------- */
+
+static void pool_free(struct kbuf_pool *pool)
+{
+	record_pool_close(&pool->records);
+	group_free(NULL, pool->group);
+	mem_free(pool->back);
+	mem_free(pool);
+}
+
+static void pool_get(struct kbuf_pool *pool)
+{
+	__atomic_add_fetch(&pool->refs, 1, __ATOMIC_RELAXED);
+}
+
+/* Everything that others did to it happened before it is freed. */
+static void pool_put(struct kbuf_pool *pool)
+{
+	if (!__atomic_sub_fetch(&pool->refs, 1, __ATOMIC_ACQ_REL))
+		pool_free(pool);
+}
+
+int shared_record_claim(struct kbuf_group *outer, uint32_t want_bytes,
+			struct kbuf_claim *claim)
+{
+	struct kbuf_pool *pool = outer->pool;
+	struct kbuf_record *record;
+	int err;
+
+	lock_take(&pool->lock);
+	err = classic_claim(&pool->records, pool->group, want_bytes, claim);
+	if (!err) {
+		record = claim->where;
+		record->owner = (uintptr_t)pool | RECORD_SHARED;
+		pool_get(pool);
+	}
+	lock_drop(&pool->lock);
+	return err;
+}
+
+void shared_record_end(struct kbuf_record *record, bool used)
+{
+	struct kbuf_pool *pool =
+		(void *)(uintptr_t)(record->owner & ~RECORD_SHARED);
+
+	lock_take(&pool->lock);
+	record_end(&pool->records, pool->group, record, used);
+	lock_drop(&pool->lock);
+	pool_put(pool);
+}
+
+/* ---- either ------------------------------------------------------------ */
+
+struct kbuf_group *group_enter(struct kbuf_group *group) UNCHECKED_LOCKS
+{
+	if (group && group->kind == GROUP_SHARED)
+		lock_take(&group->pool->lock);
+	return group_itself(group);
+}
+
+void group_leave(struct kbuf_group *group) UNCHECKED_LOCKS
+{
+	if (group && group->kind == GROUP_SHARED)
+		lock_drop(&group->pool->lock);
+}
+
+void shared_leave(struct kbuf_pool *pool)
+{
+	__atomic_sub_fetch(&pool->users, 1, __ATOMIC_RELAXED);
+	pool_put(pool);
+}
+
+/* ---- sharing ----------------------------------------------------------- */
+
+/* A pool around @group, which it has not touched yet. */
+static struct kbuf_pool *pool_new(struct kbuf_group *group)
+{
+	struct kbuf_pool *pool = mem_new(1, sizeof(*pool));
+
+	if (!pool)
+		return NULL;
+	pool->group = group;
+	pool->taken = ring_head(group);
+	if (group->kind == GROUP_CLASSIC &&
+	    !record_pool_reserve(&pool->records, group->queued)) {
+		record_pool_close(&pool->records);
+		mem_free(pool);
+		return NULL;
+	}
+	return pool;
+}
+
+/* Nobody serves it yet: @group is its table's as before. */
+static void pool_undo(struct kbuf_pool *pool)
+{
+	record_pool_close(&pool->records);
+	mem_free(pool->back);
+	mem_free(pool);
+}
+
+/* Room in @back for what @users may bring; others may be at it, too. */
+static bool back_grow(struct kbuf_pool *pool, uint32_t users)
+{
+	struct io_uring_buf *back, *unused;
+
+	back = mem_new(users, OWN_ENTRIES * sizeof(*back));
+	if (!back)
+		return false;
+	unused = back;
+	lock_take(&pool->lock);
+	if (pool->back_users < users) {
+		unused = pool->back;
+		if (pool->back_count)
+			memcpy(back, unused, pool->back_count * sizeof(*back));
+		pool->back = back;
+		pool->back_users = users;
+	}
+	lock_drop(&pool->lock);
+	mem_free(unused);
+	return true;
+}
+
+/* One more user, with all that it needs. False without memory. */
+static bool pool_join(struct kbuf_pool *pool, struct kbuf_group *outer)
+{
+	uint32_t users;
+
+	users = __atomic_add_fetch(&pool->users, 1, __ATOMIC_RELAXED);
+	pool_get(pool);
+	outer->pool = pool;
+	if (pool->group->kind == GROUP_CLASSIC)
+		return true;
+	outer->ring = mem_new(OWN_ENTRIES, sizeof(*outer->ring));
+	return outer->ring && back_grow(pool, users);
+}
+
+static struct kbuf_group *outer_new(struct kbuf_table *table, uint16_t bgid,
+				    struct kbuf_pool *pool)
+{
+	struct kbuf_group *outer = group_new(table, bgid, GROUP_SHARED);
+
+	if (!outer)
+		return NULL;
+	outer->special = true;
+	outer->inc = pool->group->inc;
+	outer->min_left = pool->group->min_left;
+	outer->mask = OWN_ENTRIES - 1;
+	if (!pool_join(pool, outer)) {
+		group_free(table, outer);
+		return NULL;
+	}
+	return outer;
+}
+
+/* From here on @group is the pool's, and @outer stands in its place. */
+static void pool_take_over(struct kbuf_table *table, struct kbuf_pool *pool,
+			   struct kbuf_group *outer)
+{
+	struct kbuf_group *group = pool->group;
+
+	if (group->kind == GROUP_CLASSIC)
+		classic_move(&table->pool, &pool->records, group);
+	if (group->engine_memory && group->memory_fd >= 0)
+		table->ring_files--;
+	group_replace(table, outer);
+}
+
+/* Put @outer where nothing is, or an empty classic group. 0 or -ENOMEM. */
+static int outer_place(struct kbuf_table *table, struct kbuf_group *outer)
+{
+	struct kbuf_group *before = group_find(table, outer->bgid);
+
+	if (before)
+		group_retire(table, before);
+	return group_publish(table, outer);
+}
+
+/* A pool that one more table serves. */
+static int share_pool(struct kbuf_pool *pool, struct kbuf_table *to,
+		      uint16_t to_bgid)
+{
+	struct kbuf_group *outer = outer_new(to, to_bgid, pool);
+	int err;
+
+	if (!outer)
+		return -ENOMEM;
+	err = outer_place(to, outer);
+	if (err < 0)
+		group_free(to, outer);
+	return err;
+}
+
+static int share_group(struct kbuf_table *from, struct kbuf_group *group,
+		       struct kbuf_table *to, uint16_t to_bgid)
+{
+	struct kbuf_pool *pool = pool_new(group);
+	struct kbuf_group *outer;
+	int err = -ENOMEM;
+
+	if (!pool)
+		return -ENOMEM;
+	/* A reference of our own, so that none of the steps back is the last.
+	 */
+	pool_get(pool);
+	outer = outer_new(from, group->bgid, pool);
+	if (!outer)
+		goto undo_pool;
+	err = share_pool(pool, to, to_bgid);
+	if (err < 0)
+		goto free_outer;
+	pool_take_over(from, pool, outer);
+	pool_put(pool);
+	return 0;
+free_outer:
+	group_free(from, outer);
+undo_pool:
+	pool_undo(pool);
+	return err;
+}
+
+int kbuf_group_share(struct kbuf_table *from, uint16_t bgid,
+		     struct kbuf_table *to, uint16_t to_bgid)
+{
+	struct kbuf_group *group = group_find(from, bgid);
+	struct kbuf_group *there = group_find(to, to_bgid);
+
+	if (!group)
+		return -ENOENT;
+	if (there == group || !group_is_vacant(there))
+		return -EEXIST;
+	if (group->kind == GROUP_SHARED)
+		return share_pool(group->pool, to, to_bgid);
+	if (group->kind == GROUP_CLASSIC && classic_held(group))
+		return -EBUSY;
+	return share_group(from, group, to, to_bgid);
+}
