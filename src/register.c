@@ -19,6 +19,7 @@
 #include "base/sys.h"
 #include "engine/buffers.h"
 #include "engine/cancel.h"
+#include "engine/creds.h"
 #include "engine/files.h"
 #include "engine/notify.h"
 #include "engine/sqpoll.h"
@@ -360,6 +361,18 @@ static int unreg_ring_fds(struct ctx *ctx, void *arg, uint32_t nr_args)
 	return ring_fds_unregister(arg, nr_args);
 }
 
+/* ---- personalities ---- */
+
+static int reg_personality(struct ctx *ctx, void *arg, uint32_t nr_args)
+{
+	return arg || nr_args ? -EINVAL : creds_register(ctx);
+}
+
+static int unreg_personality(struct ctx *ctx, void *arg, uint32_t id)
+{
+	return arg ? -EINVAL : creds_unregister(ctx, id);
+}
+
 /* ---- probe and state ---- */
 
 static bool all_zero(const void *memory, size_t bytes)
@@ -449,11 +462,11 @@ const struct regdef regdefs[IORING_REGISTER_LAST] = {
 	[IORING_REGISTER_EVENTFD_ASYNC] = {"EVENTFD_ASYNC", KVER(5, 6),
 					   reg_eventfd_async, NULL},
 	[IORING_REGISTER_PROBE] = {"PROBE", KVER(5, 6), probe, NULL},
-	[IORING_REGISTER_PERSONALITY] = {"PERSONALITY", KVER(5, 6), NULL,
-					 "credentials are the process's"},
+	[IORING_REGISTER_PERSONALITY] =
+		{"PERSONALITY", KVER(5, 6), reg_personality,
+		 "what a process has given up for good: EPERM"},
 	[IORING_UNREGISTER_PERSONALITY] = {"UNREGISTER_PERSONALITY", KVER(5, 6),
-					   NULL,
-					   "credentials are the process's"},
+					   unreg_personality, NULL},
 	[IORING_REGISTER_RESTRICTIONS] = {"RESTRICTIONS", KVER(5, 10),
 					  restrict_ring, NULL},
 	[IORING_REGISTER_ENABLE_RINGS] = {"ENABLE_RINGS", KVER(5, 10),

@@ -144,6 +144,7 @@ static void close_parts(struct ctx *ctx)
 {
 	files_unregister(ctx);
 	buffers_unregister(ctx);
+	creds_close(ctx);
 	fd_close(ctx->event_fd);
 	timer_heap_close(&ctx->timers);
 	disk_close(ctx);

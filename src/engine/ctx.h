@@ -27,6 +27,7 @@
 #include "drive/aio.h"
 #include "drive/reactor.h"
 #include "drive/timer.h"
+#include "engine/creds.h"
 #include "engine/region.h"
 #include "engine/req.h"
 #include "engine/restrict.h"
@@ -107,6 +108,7 @@ struct ctx {
 	struct file_table files;
 	struct buffer_table buffers;
 	struct region region;
+	struct creds_table personalities;
 	struct disk disk;
 
 	/* requests */

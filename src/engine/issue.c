@@ -3,14 +3,22 @@
 
 #include "base/fd.h"
 #include "base/sys.h"
+#include "engine/creds.h"
 #include "engine/files.h"
 #include "engine/index.h"
 #include "engine/link.h"
 
+static inline int try(struct req *req, uint32_t issue_flags)
+{
+	if (unlikely(req->flags & REQ_F_CREDS))
+		return creds_issue(req, issue_flags);
+	return req->def->issue(req, issue_flags);
+}
+
 static void retry(struct req *req)
 {
 	req->state = REQ_ISSUING;
-	issue_settle(req, req->def->issue(req, ISSUE_NONBLOCK));
+	issue_settle(req, try(req, ISSUE_NONBLOCK));
 }
 
 static void file_ready(struct reactor_wait *wait, uint32_t events)
@@ -40,7 +48,7 @@ static void worker_runs(struct work *work)
 	struct req *req = container_of(work, struct req, work);
 	struct ctx *ctx = req->ctx;
 
-	req->said = req->def->issue(req, ISSUE_WORKER);
+	req->said = try(req, ISSUE_WORKER);
 	lock_take(&ctx->arrivals_lock);
 	if (list_empty(&ctx->arrivals))
 		reactor_wake(&ctx->reactor);
@@ -175,7 +183,7 @@ void req_issue(struct req *req)
 		 !req->def->needs_ctx && !req->def->waits_for)
 		punt(req);
 	else
-		issue_settle(req, req->def->issue(req, ISSUE_NONBLOCK));
+		issue_settle(req, try(req, ISSUE_NONBLOCK));
 }
 
 void issue_again(struct ctx *ctx)
@@ -215,8 +223,7 @@ void issue_arrivals(struct ctx *ctx)
 		ctx->posted_async = true;
 		req->state = REQ_ISSUING;
 		if (req->said == ISSUE_DISK)
-			req->said = req->def->issue(req, ISSUE_NONBLOCK |
-								 ISSUE_LANDED);
+			req->said = try(req, ISSUE_NONBLOCK | ISSUE_LANDED);
 		else if (req->said == ISSUE_DONE && req->def->finish)
 			req->said = req->def->finish(req);
 		/* Asked to stop meanwhile: it doesn't begin to wait again. */

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/sys.h"
 #include "engine/cq.h"
+#include "engine/creds.h"
 #include "engine/ctx.h"
 #include "engine/files.h"
 #include "engine/index.h"
@@ -130,6 +131,8 @@ static void req_clean(struct req *req)
 {
 	if (req->flags & REQ_F_HOLDS)
 		req->def->cleanup(req);
+	if (req->flags & REQ_F_CREDS)
+		creds_put(req);
 	mem_free(req->extra);
 	req->extra = NULL;
 	if (req->file)

@@ -71,6 +71,7 @@ enum {
 	REQ_F_SUCCESS = 1u << 11, /* a negative result that breaks no chain */
 	REQ_F_HOLDS = 1u << 12, /* def->cleanup has something to free */
 	REQ_F_OWES = 1u << 13, /* waited, or holds something: see req_finish */
+	REQ_F_CREDS = 1u << 14, /* runs as req->personality says */
 };
 
 #define REQ_CMD_BYTES 96
@@ -90,6 +91,7 @@ struct req {
 	uint8_t state; /* enum req_state */
 	struct file_node *file; /* a registered file, held */
 	int32_t held; /* a duplicate for a worker's time, -1: none */
+	uint16_t personality; /* with REQ_F_CREDS */
 	struct req *link; /* the next of the chain */
 	struct req *link_head; /* LINK_TIMEOUT: the request it watches */
 	struct kbuf_claim claim;

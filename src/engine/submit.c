@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "engine/submit.h"
 
+#include "engine/creds.h"
 #include "engine/link.h"
 #include "engine/turn.h"
 
@@ -27,11 +28,9 @@ static int check_words(struct req *req, const struct io_uring_sqe *sqe)
 	if (!restrictions_allow_sqe(&req->ctx->restrictions, sqe->opcode,
 				    sqe->flags))
 		return -EACCES;
-	if (sqe->personality)
-		return -EINVAL;
 	if (sqe->ioprio && !def->ioprio_free)
 		return -EINVAL;
-	return 0;
+	return sqe->personality ? creds_take(req, sqe->personality) : 0;
 }
 
 /* Then the operation's own. */

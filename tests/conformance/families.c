@@ -35,7 +35,8 @@
 	row(calls) \
 	row(region) \
 	row(clone) \
-	row(resize)
+	row(resize) \
+	row(person)
 /* clang-format on */
 
 #define DECLARE(name) extern const struct family name##_family;
