@@ -29,7 +29,8 @@
  *  4. Masks are changed on copies.
  * Not covered: masks set with the bare system call, sigsetmask() and
  * sigblock(); one of the three sent by kill() to a thread that believes it
- * blocked (it is delivered); a new thread's belief (it starts with none).
+ * blocked (it is delivered); a new thread's belief (it starts with none), nor
+that of a program that this one executes.
  */
 #include "intercept/intercept.h"
 
@@ -134,8 +135,10 @@ void signals_after_fork(void)
 void signals_unblock(void)
 {
 	const uint64_t never = NEVER_BLOCKED;
+	uint64_t before = 0;
 
-	mask_raw(SIG_UNBLOCK, &never, NULL);
+	mask_raw(SIG_UNBLOCK, &never, &before);
+	believed_blocked |= before & NEVER_BLOCKED;
 }
 
 /* ---- the program's own handlers ------------------------------------------ */

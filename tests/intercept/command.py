@@ -277,6 +277,25 @@ def run_traps_where_written_memory_may_not_be_executed(case):
     assert lanes == ["trap"], lanes
 
 
+# Its parent has blocked every signal; prints whether SIGSYS still seems to be.
+BLOCKED = ("import signal\n"
+           "signal.pthread_sigmask(signal.SIG_BLOCK, [])\n"
+           "print(signal.SIGSYS in signal.pthread_sigmask(0, []))\n")
+
+
+def block_all():
+    signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
+
+
+@test
+def run_serves_where_every_signal_is_blocked(case):
+    for lane in ("patch", "trap"):
+        lanes_used(case, "threads", lane, preexec_fn=block_all)
+    got = expect(case("run", "-qf", sys.executable, "-c", BLOCKED,
+                      preexec_fn=block_all), 0)
+    assert got.stdout == "True\n", got.stdout
+
+
 @test
 def run_says_which_lane_it_does_not_know(case):
     got, lanes = lanes_used(case, "site_alone", "patch,trop")
