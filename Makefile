@@ -4,7 +4,7 @@
 # enough. The build is meson's: nothing is compiled from here.
 
 .PHONY: all build setup run test unit intercept conformance e2e \
-	tidy asan tsan fuzz libfuzzer clients bench install clean help
+	tidy tables asan tsan fuzz libfuzzer clients bench install clean help
 
 all: build
 
@@ -22,6 +22,7 @@ help:
 	@echo 'make fuzz         random programs on both, SECONDS=60 SEED= JOBS=1'
 	@echo 'make libfuzzer    build build-fuzz/tests/fuzz/libfuzzer with clang'
 	@echo 'make clients      fio, qemu and others, as they come from Debian; LONG=1'
+	@echo 'make tables       doc/support.md and doc/deviations.md'
 	@echo 'make bench        beside the kernel and others; see bench/README.md'
 	@echo 'make install      PREFIX and DESTDIR as usual'
 	@echo 'make clean        remove what was built'
@@ -61,6 +62,10 @@ libfuzzer: setup
 		-Db_sanitize=address -Db_lundef=false -Dchecked=true \
 		-Dexamples=false -Dc_args=-fsanitize=fuzzer-no-link
 	@ninja -C build-fuzz tests/fuzz/libfuzzer
+
+tables: build
+	@build/tests/tables/support >doc/support.md
+	@build/tests/conformance/conformance --deviations >doc/deviations.md
 
 clients: build
 	@tests/clients/run $(if $(LONG),--long) $(CLIENTS)

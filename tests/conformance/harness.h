@@ -63,6 +63,22 @@ const char *store_kernel(const struct store *store);
 int store_write(const char *directory, const struct family *family,
 		const struct piece *pieces, char *const *texts, size_t count);
 
+/* A known difference: a row of the table in deviations.c. */
+struct deviation {
+	const char *name; /* what scenarios say in .deviates */
+	const char *what;
+	const char *kernel;
+	const char *polyring;
+	const char *why;
+	const char *unplayed; /* why no scenario shows it */
+};
+
+/* NULL when there is none of that name. */
+const struct deviation *deviation_find(const char *name);
+/* Print doc/deviations.md, or compare it with a file: an exit status. */
+int deviations_print(void);
+int deviations_check(const char *path);
+
 /* The rules of doc/spec.md, and which of them scenarios cite. */
 struct rules;
 struct rules *rules_open(const char *spec_path);

@@ -29,6 +29,8 @@ struct options {
 	const char *side;
 	const char *record;
 	const char *root;
+	const char *check_deviations;
+	bool deviations;
 	bool list;
 	bool all;
 	bool replay;
@@ -50,6 +52,8 @@ static const char usage[] =
 	"  --only GLOB       only those with this in their name, which is\n"
 	"                    family.scenario/mode (may be given more than "
 	"once)\n"
+	"  --deviations      print doc/deviations.md\n"
+	"  --check-deviations FILE  compare it with FILE\n"
 	"  --all             also what the engine may still refuse\n"
 	"  --side SIDE       kernel or engine: compare that one with the "
 	"record\n"
@@ -65,6 +69,8 @@ static const char usage[] =
 static const struct option long_options[] = {
 	{"list", no_argument, NULL, 'l'},
 	{"only", required_argument, NULL, 'o'},
+	{"deviations", no_argument, NULL, 'd'},
+	{"check-deviations", required_argument, NULL, 'D'},
 	{"all", no_argument, NULL, 'a'},
 	{"side", required_argument, NULL, 's'},
 	{"replay", no_argument, NULL, 'p'},
@@ -137,6 +143,11 @@ static void choose(const struct options *options, const struct family *family)
 	size_t i;
 
 	for (i = 0; i < family->count; i++, scenario++) {
+		if (scenario->deviates && !deviation_find(scenario->deviates)) {
+			fprintf(stderr, "conformance: deviations.c has no %s\n",
+				scenario->deviates);
+			exit(2);
+		}
 		unsigned int modes =
 			scenario->modes ? scenario->modes : MODES_BOTH;
 		unsigned int bit;
@@ -164,7 +175,9 @@ static int list(void)
 		printf("%-60s %s%s%s\n", pieces[i].name,
 		       scenario->rules ? scenario->rules : "",
 		       scenario->deviates ? "deviates: " : "",
-		       scenario->deviates ? scenario->deviates : "");
+		       scenario->deviates
+			       ? deviation_find(scenario->deviates)->why
+			       : "");
 	}
 	printf("%zu scenarios\n", piece_count);
 	return 0;
@@ -374,6 +387,12 @@ static void set_option(struct options *options, int option)
 	case 'a':
 		options->all = true;
 		break;
+	case 'd':
+		options->deviations = true;
+		break;
+	case 'D':
+		options->check_deviations = optarg;
+		break;
 	case 'p':
 		options->replay = true;
 		break;
@@ -450,6 +469,10 @@ int main(int argc, char **argv)
 	size_t i;
 
 	parse_options(&options, argc, argv);
+	if (options.deviations)
+		return deviations_print();
+	if (options.check_deviations)
+		return deviations_check(options.check_deviations);
 	for (i = 0; i < family_count; i++)
 		choose(&options, families[i]);
 	if (!piece_count) {

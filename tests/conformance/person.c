@@ -269,7 +269,7 @@ static const struct scenario rows[] = {
 	SCENARIO(has_capabilities, NULL),
 	SCENARIO(given_back_too_early, NULL),
 	SCENARIO(beyond_return, NULL, .modes = MODE_DEFAULT,
-		 .deviates = "a process can't take back what it has given up"),
+		 .deviates = "personality"),
 };
 
 FAMILY(person, rows);

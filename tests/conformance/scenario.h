@@ -60,7 +60,7 @@ struct scenario {
 	unsigned int modes; /* enum mode, or'ed; 0 is MODES_BOTH */
 	bool bare; /* the scenario opens its ring itself, mode default */
 	bool later; /* beyond what the engine has to know now: --all */
-	/* Why polyring can't be equal here, by its design; --all plays it. */
+	/* A row of deviations.c: polyring can't be equal. --all plays it. */
 	const char *deviates;
 };
 

@@ -133,14 +133,19 @@ static void new_flags(struct ring *r)
 		IORING_SETUP_SQ_REWIND,
 		IORING_SETUP_CQE_MIXED | IORING_SETUP_CQE32,
 		IORING_SETUP_SQE_MIXED | IORING_SETUP_SQE128,
-		IORING_SETUP_IOPOLL,
-		IORING_SETUP_IOPOLL | IORING_SETUP_HYBRID_IOPOLL,
 	};
 	size_t i;
 
 	(void)r;
 	for (i = 0; i < array_size(flags); i++)
 		attempt_flags(flags[i]);
+}
+
+static void polled_queues(struct ring *r)
+{
+	(void)r;
+	attempt_flags(IORING_SETUP_IOPOLL);
+	attempt_flags(IORING_SETUP_IOPOLL | IORING_SETUP_HYBRID_IOPOLL);
 }
 
 static void sq_affinity(struct ring *r)
@@ -608,6 +613,7 @@ static const struct scenario rows[] = {
 	SCENARIO(unknown_flags, NULL, .bare = true),
 	SCENARIO(flags_together, NULL, .bare = true),
 	SCENARIO(new_flags, NULL, .bare = true, .later = true),
+	SCENARIO(polled_queues, NULL, .bare = true, .deviates = "iopoll"),
 	SCENARIO(sq_affinity, NULL, .bare = true),
 	SCENARIO(attach_wq, NULL, .bare = true),
 	SCENARIO(reserved, NULL, .bare = true),
@@ -632,12 +638,11 @@ static const struct scenario rows[] = {
 	SCENARIO(flags_in_company, NULL, .bare = true),
 	SCENARIO(file_polls, NULL),
 	SCENARIO(file_polls_after_reaping_alone, NULL,
-		 .deviates = "nobody tells the engine of a head that moved"),
+		 .deviates = "ring-polled"),
 	SCENARIO(file_polls_when_work_is_done, NULL, .modes = MODES_ALL),
 	SCENARIO(file_closes_on_exec, NULL),
 	SCENARIO(file_duplicated, NULL),
-	SCENARIO(file_not_read_or_written, NULL,
-		 .deviates = "the ring is one end of a socket pair"),
+	SCENARIO(file_not_read_or_written, NULL, .deviates = "ring-file"),
 	SCENARIO(out_of_files, NULL, .bare = true),
 };
 
