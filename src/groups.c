@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * What polyring adds to groups of provided buffers: low water (X1) and seeing
- * (X3), for programs that know that they run on polyring.
+ * What polyring adds to groups of provided buffers: low water (X1), sharing
+ * (X2) and seeing (X3), for programs that know that they run on polyring.
  *
  * Theory: beside entry.c, and of the same layer: it finds the ring and hands
  * the rest to kbuf. No io_uring call does more or less because of it. Setting
- * a level takes the ring's lock; reading counters doesn't, and may run on any
- * thread beside whatever the ring does (RCU, as mmap).
+ * a level takes the ring's lock, sharing that of both; reading counters takes
+ * none, and may run on any thread beside whatever the ring does (RCU, as mmap).
  */
 #include "base/fd.h"
 #include "base/rcu.h"
@@ -66,5 +66,27 @@ POLYRING_API int polyring_group_counters(int ring_fd, uint16_t bgid,
 	else
 		err = no_ring(ring_fd);
 	rcu_leave();
+	return err;
+}
+
+POLYRING_API int polyring_group_share(int from_fd, uint16_t bgid, int to_fd,
+				      uint16_t to_bgid) UNCHECKED_LOCKS
+{
+	struct ctx *to = ctx_of_fd(to_fd), *from;
+	int err;
+
+	if (!to)
+		return no_ring(to_fd);
+	from = ctx_lock_fd(from_fd);
+	if (!from)
+		return no_ring(from_fd);
+	ctx_lock_second(from, to);
+	if (from->state != CTX_OPEN || to->state != CTX_OPEN)
+		err = -EBADF;
+	else
+		err = kbuf_group_share(from->kbuf, bgid, to->kbuf, to_bgid);
+	if (to != from)
+		ctx_unlock(to);
+	ctx_unlock(from);
 	return err;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * polyring_group_low_water() and polyring_group_counters(), on a ring that
- * reads from /dev/zero into provided buffers.
+ * polyring_group_low_water(), _share() and _counters(), on rings that read from
+ * /dev/zero into provided buffers.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -52,19 +52,34 @@ static uint32_t *word(const struct world *w, uint32_t offset)
 	return (uint32_t *)(void *)(w->memory + offset);
 }
 
+/* A ring, without any buffers. */
+static void world_open(struct world *w)
+{
+	memset(w, 0, sizeof(*w));
+	w->params.flags = IORING_SETUP_NO_SQARRAY;
+	w->fd = polyring_setup(4, &w->params);
+	assert_true(w->fd >= 0);
+	w->zero = open("/dev/zero", O_RDONLY);
+	w->event = eventfd(0, EFD_NONBLOCK);
+	w->memory = map(w, 4096, IORING_OFF_SQ_RING);
+	w->sqes = map(w, 4096, IORING_OFF_SQES);
+}
+
+static void world_close(struct world *w)
+{
+	munmap(w->sqes, 4096);
+	munmap(w->memory, 4096);
+	close(w->zero);
+	close(w->event);
+	close(w->fd);
+}
+
 static int setup(void **state)
 {
 	static struct world w;
 	struct io_uring_buf_reg reg = {.ring_entries = ENTRIES, .bgid = BGID};
 
-	memset(&w, 0, sizeof(w));
-	w.params.flags = IORING_SETUP_NO_SQARRAY;
-	w.fd = polyring_setup(4, &w.params);
-	assert_true(w.fd >= 0);
-	w.zero = open("/dev/zero", O_RDONLY);
-	w.event = eventfd(0, EFD_NONBLOCK);
-	w.memory = map(&w, 4096, IORING_OFF_SQ_RING);
-	w.sqes = map(&w, 4096, IORING_OFF_SQES);
+	world_open(&w);
 	w.bufs = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	reg.ring_addr = (uintptr_t)w.bufs;
@@ -79,11 +94,7 @@ static int teardown(void **state)
 	struct world *w = *state;
 
 	munmap(w->bufs, 4096);
-	munmap(w->sqes, 4096);
-	munmap(w->memory, 4096);
-	close(w->zero);
-	close(w->event);
-	close(w->fd);
+	world_close(w);
 	return 0;
 }
 
@@ -175,6 +186,46 @@ static void X3_counts_what_became_of_buffers(void **state)
 	assert_int_equal(now.starved, 1);
 }
 
+static void X2_two_rings_take_from_one_pool(void **state)
+{
+	struct world *w = *state, other;
+	struct kbuf_counters now;
+
+	world_open(&other);
+	assert_int_equal(polyring_group_share(w->fd, BGID, other.fd, BGID), 0);
+	give(w, 3);
+	assert_int_equal(take(&other), EACH);
+	assert_int_equal(take(w), EACH);
+	assert_int_equal(take(&other), EACH);
+	assert_int_equal(take(w), -ENOBUFS);
+	assert_int_equal(take(&other), -ENOBUFS);
+	assert_int_equal(polyring_group_counters(other.fd, BGID, &now), 0);
+	assert_int_equal(now.committed, 3);
+	assert_int_equal(now.starved, 2);
+	world_close(&other);
+	give(w, 1);
+	assert_int_equal(take(w), EACH);
+}
+
+static void X2_a_pool_outlives_the_ring_that_made_it(void **state)
+{
+	struct world *w = *state, other;
+	struct io_uring_buf_reg reg = {.bgid = BGID};
+
+	world_open(&other);
+	assert_int_equal(polyring_group_share(w->fd, BGID, other.fd, BGID), 0);
+	give(w, 2);
+	assert_int_equal(
+		polyring_register(w->fd, IORING_UNREGISTER_PBUF_RING, &reg, 1),
+		0);
+	assert_int_equal(take(w), -ENOBUFS);
+	assert_int_equal(take(&other), EACH);
+	/* And back again. */
+	assert_int_equal(polyring_group_share(other.fd, BGID, w->fd, BGID), 0);
+	world_close(&other);
+	assert_int_equal(take(w), EACH);
+}
+
 struct reader {
 	const struct world *w;
 	bool stop;
@@ -226,6 +277,12 @@ static void errors_are_told(void **state)
 			 -EBADF);
 	assert_int_equal(polyring_group_low_water(w->fd, BGID, 1, w->zero),
 			 -EINVAL);
+	assert_int_equal(polyring_group_share(-1, BGID, w->fd, 1), -EBADF);
+	assert_int_equal(polyring_group_share(w->fd, BGID, w->zero, 1),
+			 -EOPNOTSUPP);
+	assert_int_equal(polyring_group_share(w->fd, 8, w->fd, 1), -ENOENT);
+	assert_int_equal(polyring_group_share(w->fd, BGID, w->fd, BGID),
+			 -EEXIST);
 	assert_int_equal(polyring_group_counters(-1, BGID, &now), -EBADF);
 	assert_int_equal(polyring_group_counters(w->zero, BGID, &now),
 			 -EOPNOTSUPP);
@@ -238,6 +295,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ROW(X1_signals_before_ENOBUFS),
+		ROW(X2_two_rings_take_from_one_pool),
+		ROW(X2_a_pool_outlives_the_ring_that_made_it),
 		ROW(X3_counts_what_became_of_buffers),
 		ROW(X3_can_be_read_beside_anything),
 		ROW(errors_are_told),

@@ -229,25 +229,12 @@ static int find_source(const struct io_uring_clone_buffers *how,
 	return fd_is_open(fd) ? -EOPNOTSUPP : -EBADF;
 }
 
-/*
- * Two rings' locks have no order: never wait for one while holding the other.
- * Nothing has been done yet when the first is let go for a moment.
- */
-static void lock_source(struct ctx *ctx, struct ctx *from) UNCHECKED_LOCKS
-{
-	while (from != ctx && !lock_try(&from->lock)) {
-		ctx_unlock(ctx);
-		SYS_0(SYS_sched_yield);
-		lock_take(&ctx->lock);
-	}
-}
-
 static int clone_from(struct ctx *ctx, struct ctx *from,
 		      const struct io_uring_clone_buffers *how) UNCHECKED_LOCKS
 {
 	int err;
 
-	lock_source(ctx, from);
+	ctx_lock_second(ctx, from);
 	if (from->state != CTX_OPEN)
 		err = -EBADF;
 	else if (ctx->buffers.count &&

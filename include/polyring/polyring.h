@@ -72,6 +72,27 @@ int polyring_group_low_water(int ring_fd, uint16_t bgid, uint32_t threshold,
 			     int eventfd);
 
 /*
+ * Let group @to_bgid of ring @to_fd stand for the same buffers as group @bgid
+ * of ring @from_fd: a pool, which any number of rings serve, each on a thread
+ * of its own, and which runs dry for all of them or for none. Every ring claims
+ * from it, provides to it, unregisters its own group and asks for status,
+ * counters, low water and mmap of the whole pool. Two requests never hold the
+ * same buffer; what one gives back unused, or used in part (INC), the next one
+ * gets, in whichever ring.
+ *
+ * The pool lives until no ring serves it; a buffer ring in the application's
+ * memory has to live as long. Entries of an INC ring are not rewritten, and
+ * head counts buffers that requests hold or gave back, too.
+ *
+ * Returns 0; -EBADF or -EOPNOTSUPP when one of the two is not a ring of ours;
+ * -ENOENT when there is no group @bgid; -EEXIST when @to_bgid is taken (an
+ * empty classic group gives way); -EBUSY when the group is classic, not shared
+ * yet, and requests hold buffers of it; -ENOMEM.
+ */
+int polyring_group_share(int from_fd, uint16_t bgid, int to_fd,
+			 uint16_t to_bgid);
+
+/*
  * Read what became of the buffers of group @bgid. No locks; beside other calls
  * each counter is exact for some moment. Returns 0; -EBADF or -EOPNOTSUPP when
  * @ring_fd is not a ring of ours, -ENOENT when there is no such group.

@@ -8,8 +8,9 @@
  * across a call that may wait. What other threads bring, workers' results
  * and wake-ups, arrives through ctx->arrivals, which has a lock of its own.
  *
- * Lock order: standby's lock, then ctx->lock, then arrivals, then a pool's.
- * kbuf readers (mmap) take none (RCU).
+ * Lock order: standby's lock, then ctx->lock, then arrivals, then a pool's, of
+ * workers or of shared buffers (kbuf/shared.h). Two rings' locks have no order:
+ * see ctx_lock_second(). kbuf readers (mmap) take none (RCU).
  *
  * A ctx is never given back to the allocator: a thread that looked one up may
  * find it closed (ctx->state) or reused (ctx->ring_fd differs), never gone.
@@ -187,5 +188,11 @@ void ctx_abandon(struct ctx *ctx);
 struct ctx *ctx_of_fd(int fd);
 /* With the lock taken; NULL when it is none of ours. */
 struct ctx *ctx_lock_fd(int fd) UNCHECKED_LOCKS;
+/*
+ * Holding @ctx's lock, take @other's too, if it is another. Nobody waits for
+ * one while holding the other: the first may be let go for a moment, after
+ * which either may have been closed.
+ */
+void ctx_lock_second(struct ctx *ctx, struct ctx *other) UNCHECKED_LOCKS;
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/sys.h"
+#include "engine/notify.h"
 
 #define PAGE_BITS 10
 #define PAGE_SLOTS (1u << PAGE_BITS)
@@ -190,4 +191,13 @@ struct ctx *ctx_lock_fd(int fd) UNCHECKED_LOCKS
 		return ctx;
 	lock_drop(&ctx->lock);
 	return NULL;
+}
+
+void ctx_lock_second(struct ctx *ctx, struct ctx *other) UNCHECKED_LOCKS
+{
+	while (other != ctx && !lock_try(&other->lock)) {
+		ctx_unlock(ctx);
+		SYS_0(SYS_sched_yield);
+		lock_take(&ctx->lock);
+	}
 }
