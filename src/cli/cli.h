@@ -80,6 +80,13 @@ bool kernel_refuses(int answer);
 /* The likely reason, as a sentence that follows "because". */
 const char *kernel_refusal(int answer);
 
+/*
+ * Which kernel's answers are asked for: @text of an option of @verb, or else
+ * what the environment says. 0 with @name (NULL: none in particular) or, after
+ * a message, an exit status.
+ */
+int kernel_chosen(const char *verb, const char *text, const char **name);
+
 /* ---- program.c ----------------------------------------------------------- */
 
 /* Fills @path (of PATH_MAX bytes) as execvp() would. 0, 126 or 127, said. */

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "abi/profile.h"
 #include "abi/uring.h"
 #include "base/sys.h"
 #include "polyring/polyring.h"
@@ -56,6 +57,33 @@ int kernel_answers(void)
 bool kernel_refuses(int answer)
 {
 	return answer == -EPERM || answer == -EACCES || answer == -ENOSYS;
+}
+
+/* Older kernels are too far from what the engine does to play them. */
+#define OLDEST KVER(5, 10)
+
+int kernel_chosen(const char *verb, const char *text, const char **name)
+{
+	const char *from = text ? "--kernel " : "POLYRING_KERNEL=";
+	unsigned int version;
+
+	*name = NULL;
+	if (!text)
+		text = getenv("POLYRING_KERNEL");
+	if (!text || !strcmp(text, "latest"))
+		return 0;
+	if (!abi_version_parse(text, &version) && version >= OLDEST &&
+	    version <= ABI_LATEST) {
+		*name = text;
+		return 0;
+	}
+	return complain(EXIT_USAGE,
+			"Name one from 5.10 to 6.18, as in --kernel 6.1, or "
+			"latest; polyring probe --kernel 6.1 shows what that "
+			"kernel has.",
+			"%s: %s%s: polyring does not know the answers of such "
+			"a kernel",
+			verb, from, text);
 }
 
 static long read_number(const char *path, const char *key)

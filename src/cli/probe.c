@@ -4,6 +4,7 @@
  * side, for people, and as JSON for programs. See offer.h for how it is found.
  */
 #include <getopt.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 
@@ -60,7 +61,7 @@ static void print_refusal(const struct offer *offer, const char *name)
 }
 
 static void print_all(const struct offer *kernel, const struct offer *polyring,
-		      const char *release)
+		      const char *release, const char *as)
 {
 	struct colours c = colours_for(stdout);
 
@@ -71,8 +72,9 @@ static void print_all(const struct offer *kernel, const struct offer *polyring,
 		       errno_name(polyring->answer));
 	printf("%s%-*s%-*s%s%s\n", c.strong, NAME_WIDTH, "", COLUMN_WIDTH,
 	       "kernel", "polyring", c.off);
-	printf("%-*s%-*.*s%s\n", NAME_WIDTH, "version", COLUMN_WIDTH,
-	       COLUMN_WIDTH - 1, release, POLYRING_VERSION);
+	printf("%-*s%-*.*s%s%s%s\n", NAME_WIDTH, "version", COLUMN_WIDTH,
+	       COLUMN_WIDTH - 1, release, POLYRING_VERSION,
+	       as ? " as Linux " : "", as ? as : "");
 	for (int i = 0; i < SECTIONS; i++)
 		print_section(&c, i, kernel, polyring);
 }
@@ -112,30 +114,40 @@ static int probe(int argc, char **argv)
 {
 	static const struct option known[] = {
 		{"json", no_argument, NULL, 'j'},
+		{"kernel", required_argument, NULL, 'k'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
 	struct offer kernel, polyring;
 	struct utsname uts = {.release = ""};
+	const char *as = NULL;
 	bool json = false;
-	int option;
+	int option, status;
 
-	while ((option = getopt_long(argc, argv, "jh", known, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "jk:h", known, NULL)) != -1) {
 		if (option == 'h')
 			return fputs(verb_probe.help, stdout) < 0;
-		if (option != 'j')
+		if (option == 'j')
+			json = true;
+		else if (option == 'k')
+			as = optarg;
+		else
 			return EXIT_USAGE;
-		json = true;
 	}
 	if (optind != argc)
 		return complain(EXIT_USAGE, "Try: polyring help probe",
 				"probe: takes no arguments, there is '%s'",
 				argv[optind]);
+	status = kernel_chosen("probe", as, &as);
+	if (status)
+		return status;
+	if (setenv("POLYRING_KERNEL", as ? as : "latest", 1) < 0)
+		return EXIT_OURS;
 	uname(&uts);
 	offer_ask(&side_kernel, &kernel);
 	offer_ask(&side_polyring, &polyring);
 	if (!json) {
-		print_all(&kernel, &polyring, uts.release);
+		print_all(&kernel, &polyring, uts.release, as);
 		return 0;
 	}
 	puts("{");
@@ -150,7 +162,7 @@ const struct verb verb_probe = {
 	.name = "probe",
 	.brief = "show what the kernel's io_uring and polyring's offer",
 	.help =
-"usage: polyring probe [--json]\n"
+"usage: polyring probe [--json] [--kernel VERSION]\n"
 "\n"
 "Asks the kernel and polyring's engine what they offer, and prints it side by\n"
 "side: setup flags, features, operations, register opcodes. Everything is asked\n"
@@ -158,12 +170,14 @@ const struct verb verb_probe = {
 "says with which errno and what likely stands behind it.\n"
 "\n"
 "options:\n"
-"  -j, --json    the same for programs: lists of names of what there is\n"
-"  -h, --help    this text\n"
+"  -j, --json            the same for programs: lists of names of what there is\n"
+"  -k, --kernel VERSION  polyring as that kernel; see polyring help run\n"
+"  -h, --help            this text\n"
 "\n"
 "examples:\n"
 "  polyring probe | less\n"
 "  polyring deny -- polyring probe      as seen from a container\n"
+"  polyring probe --kernel 6.1          what a program sees of such a kernel\n"
 "  polyring probe --json | jq '.kernel.operations - .polyring.operations'\n"
 "\n"
 "exit status: 0; 1 the result could not be written, 2 wrong usage.\n",

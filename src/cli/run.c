@@ -7,6 +7,7 @@
  * from an outer run stands aside. If it refuses, or --force asks for the
  * engine, the program is executed with libpolyring-preload.so in LD_PRELOAD
  * and POLYRING_ENGINE=polyring. One line on stderr says which, and why.
+ * --kernel asks for the engine as well: the kernel cannot answer as another.
  * There is no process between: the program has our pid, and its status is ours.
  */
 #include "cli/cli.h"
@@ -148,6 +149,32 @@ static int preload_missing(const char *preload)
 			"expects it");
 }
 
+/* What is to stand behind "polyring's engine serves CMD". */
+static void say_engine(const struct run_options *options, const char *program,
+		       int answer)
+{
+	const char *as = options->kernel ? " as Linux " : "";
+	const char *version = options->kernel ? options->kernel : "";
+
+	if (options->quiet)
+		return;
+	if (answer)
+		say("polyring's engine serves %s%s%s: the kernel answers %s, "
+		    "%s",
+		    program, as, version, errno_name(answer),
+		    kernel_refusal(answer));
+	else
+		say("polyring's engine serves %s%s%s: %s asks for it", program,
+		    as, version, options->kernel ? "--kernel" : "--force");
+}
+
+/* Programs that the program starts see the same kernel. */
+static int kernel_set(const char *kernel)
+{
+	return kernel ? setenv("POLYRING_KERNEL", kernel, 1)
+		      : unsetenv("POLYRING_KERNEL");
+}
+
 static int on_the_engine(const struct run_options *options, const char *path,
 			 char **argv, int answer)
 {
@@ -164,13 +191,9 @@ static int on_the_engine(const struct run_options *options, const char *path,
 		return preload_missing(NULL);
 	if (strpbrk(preload, ": "))
 		return preload_missing(preload);
-	if (!options->quiet && answer)
-		say("polyring's engine serves %s: the kernel answers %s, %s",
-		    argv[0], errno_name(answer), kernel_refusal(answer));
-	else if (!options->quiet)
-		say("polyring's engine serves %s: --force asks for it",
-		    argv[0]);
-	if (preload_set(preload) < 0 || counters_set(options->counters) < 0 ||
+	say_engine(options, argv[0], answer);
+	if (preload_set(preload) < 0 || kernel_set(options->kernel) < 0 ||
+	    counters_set(options->counters) < 0 ||
 	    setenv("POLYRING_ENGINE", "polyring", 1) < 0)
 		return environment_fails();
 	return program_exec(path, argv);
@@ -217,13 +240,9 @@ static int run(int argc, char **argv)
 		return EXIT_USAGE;
 	if (options.help)
 		return fputs(verb_run.help, stdout) < 0;
-	if (options.kernel && strcmp(options.kernel, "latest") != 0)
-		return complain(EXIT_USAGE,
-				"Leave the option away, or say --kernel "
-				"latest.",
-				"run: --kernel %s: this version answers as "
-				"the latest kernel only",
-				options.kernel);
+	status = kernel_chosen("run", options.kernel, &options.kernel);
+	if (status)
+		return status;
 	if (optind == argc)
 		return complain(EXIT_USAGE,
 				"Try: polyring run -- ./server, or polyring "
@@ -233,7 +252,7 @@ static int run(int argc, char **argv)
 	if (status)
 		return status;
 	answer = kernel_answers();
-	if (options.force || kernel_refuses(answer))
+	if (options.force || options.kernel || kernel_refuses(answer))
 		return on_the_engine(&options, path, &argv[optind],
 				     kernel_refuses(answer) ? answer : 0);
 	return on_the_kernel(&options, path, &argv[optind]);
@@ -256,7 +275,9 @@ const struct verb verb_run = {
 "  -q, --quiet          do not say which was chosen\n"
 "  -c, --counters FILE  at its end, each process that used the engine appends a\n"
 "                       line of JSON to FILE: how much went through it\n"
-"  -k, --kernel VERSION which kernel's answers the program sees: latest\n"
+"  -k, --kernel VERSION show the program that kernel, served by the engine: its\n"
+"                       features, operations, flags and errors. 5.10 to 6.18,\n"
+"                       as in 6.1, or latest\n"
 "  -h, --help           this text\n"
 "\n"
 "examples:\n"
@@ -265,6 +286,7 @@ const struct verb verb_run = {
 "  polyring run --force -- fio job.fio          the engine, to try or debug it\n"
 "  polyring run --force -- gdb ./server         gdb and strace see all of it\n"
 "  polyring run -f -c used.json -- ./server     prove that the engine served\n"
+"  polyring run --kernel 5.15 -- ./server       does it start on an old kernel?\n"
 "\n"
 "The engine reaches dynamically linked x86-64 programs that gain no privileges\n"
 "by exec; static, setuid and setgid ones are refused with status 126.\n"

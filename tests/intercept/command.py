@@ -493,9 +493,47 @@ def wrong_usage_is_2(case):
 
 
 @test
-def kernels_that_are_not_offered_are_refused(case):
-    expect(case("run", "--kernel", "5.15", "true"), 2, "5.15", "latest")
+def kernels_that_are_not_known_are_refused(case):
+    for name in ("4.9", "5.9", "6.19", "six", ""):
+        for words in (["run", "true"], ["probe"]):
+            words[1:1] = ["--kernel", name]
+            expect(case(*words), 2, f"--kernel {name}:", "5.10 to 6.18")
+    expect(case("run", "true", env={"POLYRING_KERNEL": "4.9"}), 2,
+           "POLYRING_KERNEL=4.9:")
     expect(case("run", "-qf", "--kernel", "latest", "true"), 0)
+
+
+@test
+def an_older_kernel_is_played_by_the_engine(case):
+    script = ("sh", "-c", "echo $POLYRING_ENGINE $POLYRING_KERNEL")
+    got = expect(case("run", "--kernel", "6.1.192", *script), 0,
+                 "engine serves sh as Linux 6.1.192: --kernel asks for it")
+    assert got.stdout == "polyring 6.1.192\n", got.stdout
+    got = expect(case("run", *script, env={"POLYRING_KERNEL": "5.15"}), 0,
+                 "as Linux 5.15")
+    assert got.stdout == "polyring 5.15\n", got.stdout
+
+
+def offered_by(case, version):
+    found = json.loads(expect(case("probe", "--json", "--kernel", version),
+                              0).stdout)["polyring"]
+    return {section: set(found[section]) for section in
+            ("setup_flags", "features", "operations", "register")}
+
+
+@test
+def what_kernels_have_grows_from_one_to_the_next(case):
+    versions = ("5.10", "5.15", "6.1", "6.6", "6.12", "6.18")
+    offers = [offered_by(case, version) for version in versions]
+    for older, newer in zip(offers, offers[1:]):
+        assert all(older[s] <= newer[s] for s in older)
+        assert any(older[s] < newer[s] for s in older)
+    assert "DEFER_TASKRUN" in offers[2]["setup_flags"]
+    assert "DEFER_TASKRUN" not in offers[1]["setup_flags"]
+    assert "PBUF_RING" in offers[2]["register"] - offers[1]["register"]
+    assert "RECVSEND_BUNDLE" in offers[4]["features"] - offers[3]["features"]
+    assert "FTRUNCATE" in offers[4]["operations"] - offers[3]["operations"]
+    assert offers[-1] == offered_by(case, "latest")
 
 
 @test
