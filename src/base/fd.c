@@ -2,9 +2,11 @@
 #include "base/fd.h"
 
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "base/compiler.h"
 #include "base/sys.h"
@@ -58,6 +60,30 @@ void fd_close(int fd)
 bool fd_is_open(int fd)
 {
 	return SYS_3(SYS_fcntl, fd, F_GETFD, 0) >= 0;
+}
+
+/* Where kcmp is refused. Sockets have an inode each, so only files can err. */
+static bool looks_same(int a, int b)
+{
+	struct stat of_a, of_b;
+
+	if (SYS_2(SYS_fstat, a, &of_a) < 0 || SYS_2(SYS_fstat, b, &of_b) < 0)
+		return false;
+	return of_a.st_ino == of_b.st_ino && of_a.st_dev == of_b.st_dev &&
+	       SYS_2(SYS_fcntl, a, F_GETFL) == SYS_2(SYS_fcntl, b, F_GETFL);
+}
+
+bool fd_same_file(int a, int b)
+{
+	long pid, differ;
+
+	if (a == b)
+		return true;
+	pid = SYS_0(SYS_getpid);
+	differ = SYS_5(SYS_kcmp, pid, pid, KCMP_FILE, a, b);
+	return differ == -EBADF ? false
+	       : differ < 0	? looks_same(a, b)
+				: differ == 0;
 }
 
 /* Only an eventfd's link in /proc says so; there is no call that does. */

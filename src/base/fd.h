@@ -26,6 +26,12 @@ void fd_close(int fd);
 /* Is this number an open file? */
 bool fd_is_open(int fd);
 
+/*
+ * Do both numbers stand for one open file? Where kcmp(2) is refused, two opens
+ * of one file with equal flags look the same.
+ */
+bool fd_same_file(int a, int b);
+
 /* A duplicate of @fd, which must be an eventfd: -EBADF, -EINVAL. */
 int fd_dup_eventfd(int fd);
 

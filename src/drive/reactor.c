@@ -10,9 +10,13 @@
 #include "base/mem.h"
 #include "base/sys.h"
 
+/* One for each waiting connection, so it is kept small. */
 struct reactor_watch {
 	struct list waits;
-	struct list idle;
+	union {
+		struct list idle; /* or among the strays */
+		struct reactor_watch *next_free;
+	};
 	int number; /* what epoll knows the file by */
 	int held; /* our duplicate, -1: none */
 	uint32_t index;
@@ -20,8 +24,22 @@ struct reactor_watch {
 	uint32_t mask; /* what epoll was last asked for */
 	bool owned;
 	bool stray;
-	struct reactor_watch *next_free;
 };
+
+#define BLOCK_WATCHES 64u
+
+static struct reactor_watch *watch_at(const struct reactor *r, uint32_t index)
+{
+	return &r->blocks[index / BLOCK_WATCHES][index % BLOCK_WATCHES];
+}
+
+/* What is believed to be behind a number; NULL: nothing yet. */
+static struct reactor_watch *watch_of(const struct reactor *r, int fd)
+{
+	if (fd < 0 || (uint32_t)fd >= r->numbers || !r->by_number[fd])
+		return NULL;
+	return watch_at(r, r->by_number[fd] - 1);
+}
 
 /* What epoll reports whether asked or not. */
 #define ALWAYS (EPOLLERR | EPOLLHUP)
@@ -37,6 +55,7 @@ int reactor_open(struct reactor *r)
 
 	memset(r, 0, sizeof(*r));
 	list_init(&r->idle);
+	list_init(&r->strays);
 	r->epoll_fd =
 		fd_move_high((int)SYS_1(SYS_epoll_create1, EPOLL_CLOEXEC));
 	if (r->epoll_fd < 0)
@@ -60,13 +79,11 @@ close_epoll:
 
 void reactor_close(struct reactor *r)
 {
-	for (uint32_t i = 0; i < r->watches_used; i++) {
-		if (!r->watches[i])
-			continue;
-		fd_close(r->watches[i]->held);
-		mem_free(r->watches[i]);
-	}
-	mem_free(r->watches);
+	for (uint32_t i = 0; i < r->watches; i++)
+		fd_close(watch_at(r, i)->held);
+	for (uint32_t i = 0; i * BLOCK_WATCHES < r->watches; i++)
+		mem_free(r->blocks[i]);
+	mem_free(r->blocks);
 	mem_free(r->by_number);
 	fd_close(r->wake_fd);
 	fd_close(r->epoll_fd);
@@ -87,26 +104,46 @@ void reactor_wake(const struct reactor *r)
 	SYS_3(SYS_write, r->wake_fd, &one, sizeof(one));
 }
 
-/* Grow a table of pointers so that @index is inside. */
-static int table_reach(struct reactor_watch ***table, uint32_t *room,
-		       uint32_t index)
+/* @table, or a longer copy, so that @index is inside. NULL: out of memory. */
+static void *table_reach(void *table, size_t each, uint32_t *room,
+			 uint32_t index)
 {
-	struct reactor_watch **bigger;
 	uint32_t wanted = *room ? *room : 64;
+	void *bigger;
 
 	if (index < *room)
-		return 0;
+		return table;
 	while (wanted <= index)
 		wanted *= 2;
-	bigger = mem_new(wanted, sizeof(*bigger));
+	bigger = mem_new(wanted, each);
 	if (!bigger)
-		return -ENOMEM;
+		return NULL;
 	if (*room)
-		memcpy(bigger, *table, *room * sizeof(*bigger));
-	mem_free(*table);
-	*table = bigger;
+		memcpy(bigger, table, *room * each);
+	mem_free(table);
 	*room = wanted;
-	return 0;
+	return bigger;
+}
+
+/* The next of a block, or the first of a new one. NULL: out of memory. */
+static struct reactor_watch *watch_fresh(struct reactor *r)
+{
+	uint32_t block = r->watches / BLOCK_WATCHES;
+	struct reactor_watch **blocks, *w;
+
+	blocks =
+		table_reach(r->blocks, sizeof(*blocks), &r->blocks_room, block);
+	if (!blocks)
+		return NULL;
+	r->blocks = blocks;
+	if (!blocks[block])
+		blocks[block] =
+			mem_new(BLOCK_WATCHES, sizeof(struct reactor_watch));
+	if (!blocks[block])
+		return NULL;
+	w = watch_at(r, r->watches);
+	w->index = r->watches++;
+	return w;
 }
 
 /* Watches are recycled, not freed: an event may still name one. */
@@ -115,18 +152,12 @@ static struct reactor_watch *watch_new(struct reactor *r, int number,
 {
 	struct reactor_watch *w = r->free_watches;
 
-	if (w) {
+	if (w)
 		r->free_watches = w->next_free;
-	} else {
-		if (table_reach(&r->watches, &r->watches_room,
-				r->watches_used) < 0)
-			return NULL;
-		w = mem_new(1, sizeof(*w));
-		if (!w)
-			return NULL;
-		w->index = r->watches_used++;
-		r->watches[w->index] = w;
-	}
+	else
+		w = watch_fresh(r);
+	if (!w)
+		return NULL;
 	list_init(&w->waits);
 	list_init(&w->idle);
 	w->number = number;
@@ -173,8 +204,10 @@ static int watch_tell_epoll(const struct reactor *r, struct reactor_watch *w,
 /* The number is another file now: whoever waits goes on without it. */
 static void watch_set_stray(struct reactor *r, struct reactor_watch *w)
 {
-	r->by_number[w->number] = NULL;
+	r->by_number[w->number] = 0;
 	w->stray = true;
+	list_remove(&w->idle);
+	list_push_back(&r->strays, &w->idle);
 	if (list_empty(&w->waits))
 		watch_free(r, w);
 }
@@ -183,11 +216,14 @@ static int watch_add(struct reactor *r, int fd, bool owned, uint32_t mask,
 		     struct reactor_watch **watch)
 {
 	struct reactor_watch *w;
+	uint32_t *numbers;
 	int err;
 
-	err = table_reach(&r->by_number, &r->numbers, (uint32_t)fd);
-	if (err < 0)
-		return err;
+	numbers = table_reach(r->by_number, sizeof(*numbers), &r->numbers,
+			      (uint32_t)fd);
+	if (!numbers)
+		return -ENOMEM;
+	r->by_number = numbers;
 	w = watch_new(r, fd, owned);
 	if (!w)
 		return -ENOMEM;
@@ -196,22 +232,64 @@ static int watch_add(struct reactor *r, int fd, bool owned, uint32_t mask,
 		watch_free(r, w);
 		return err;
 	}
-	r->by_number[fd] = w;
+	r->by_number[fd] = w->index + 1;
 	*watch = w;
 	return 0;
+}
+
+/* The stray of this number whose file @fd is, or NULL. */
+static struct reactor_watch *stray_of(const struct reactor *r, int fd)
+{
+	struct list *node;
+
+	list_for_each (node, &r->strays) {
+		struct reactor_watch *w =
+			list_entry(node, struct reactor_watch, idle);
+
+		if (w->number == fd && w->held >= 0 &&
+		    fd_same_file(w->held, fd))
+			return w;
+	}
+	return NULL;
+}
+
+/*
+ * While a stray waits, epoll still knows its file by its number: a MOD succeeds
+ * when the number has become that file again, although it is meant for the file
+ * that came between. So here the number is compared with the duplicate, and the
+ * stray takes its place again.
+ */
+static struct reactor_watch *watch_sort_out(struct reactor *r, int fd,
+					    struct reactor_watch *w)
+{
+	struct reactor_watch *stray;
+
+	if (w && w->held >= 0 && !fd_same_file(w->held, fd)) {
+		watch_set_stray(r, w);
+		w = NULL;
+	}
+	if (w)
+		return w;
+	stray = stray_of(r, fd);
+	if (stray) {
+		stray->stray = false;
+		list_remove(&stray->idle);
+		r->by_number[fd] = stray->index + 1;
+	}
+	return stray;
 }
 
 /* Find or make the watch for what @fd is now, asking for @mask as well. */
 static int watch_get(struct reactor *r, int fd, bool owned, uint32_t mask,
 		     struct reactor_watch **watch)
 {
-	struct reactor_watch *w = NULL;
+	struct reactor_watch *w = watch_of(r, fd);
 	int err;
 
 	if (fd < 0)
 		return -EBADF;
-	if ((uint32_t)fd < r->numbers)
-		w = r->by_number[fd];
+	if (unlikely(!list_empty(&r->strays)))
+		w = watch_sort_out(r, fd, w);
 	if (!w)
 		return watch_add(r, fd, owned, mask, watch);
 	*watch = w;
@@ -298,24 +376,19 @@ void reactor_release_idle(struct reactor *r)
 
 void reactor_release(struct reactor *r, int fd)
 {
-	struct reactor_watch *w = NULL;
+	struct reactor_watch *w = watch_of(r, fd);
 
-	if (fd >= 0 && (uint32_t)fd < r->numbers)
-		w = r->by_number[fd];
 	if (w && list_empty(&w->waits))
 		watch_let_go(w);
 }
 
 void reactor_forget(struct reactor *r, int fd)
 {
-	struct reactor_watch *w;
+	struct reactor_watch *w = watch_of(r, fd);
 
-	if (fd < 0 || (uint32_t)fd >= r->numbers)
-		return;
-	w = r->by_number[fd];
 	if (!w)
 		return;
-	r->by_number[fd] = NULL;
+	r->by_number[fd] = 0;
 	/* Closing the number is no end to epoll while others share the file. */
 	SYS_4(SYS_epoll_ctl, r->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 	watch_free(r, w);
@@ -395,7 +468,7 @@ bool reactor_dispatch(struct reactor *r, const struct reactor_events *found)
 			woken = true;
 			continue;
 		}
-		w = r->watches[(uint32_t)tag];
+		w = watch_at(r, (uint32_t)tag);
 		if (w->generation == (uint32_t)(tag >> 32))
 			watch_ready(r, w, found->events[i].events);
 	}

@@ -17,7 +17,10 @@
  * when its owner says that the file has ended (reactor_release).
  *
  * A watch whose number became another file is *stray*: its waits go on
- * through the duplicate, no new one joins, and it is freed with the last.
+ * through the duplicate, no new one joins, and it is freed with the last. Only
+ * while there are strays can a MOD reach the wrong watch, a stray's; then every
+ * arming compares files, and a number that is its old file again gets its old
+ * watch back.
  *
  * Locks: the caller's (the ring lock) for all but reactor_sleep() and
  * reactor_wake(), which run without. Events fetched without the lock name a
@@ -50,13 +53,14 @@ struct reactor_wait {
 struct reactor {
 	int epoll_fd;
 	int wake_fd; /* eventfd; edge-triggered, hence never read */
-	struct reactor_watch **by_number;
+	uint32_t *by_number; /* index of the watch and 1; 0: none */
 	uint32_t numbers;
-	struct reactor_watch **watches; /* by index; NULL where free */
-	uint32_t watches_room;
-	uint32_t watches_used;
+	struct reactor_watch **blocks; /* where the watches are, by index */
+	uint32_t blocks_room;
+	uint32_t watches; /* made so far */
 	struct reactor_watch *free_watches;
 	struct list idle; /* watches that hold a duplicate for nobody */
+	struct list strays; /* watches whose number is another file */
 	struct list *cursor; /* the next wait of the dispatch under way */
 	uint32_t armed;
 };

@@ -256,6 +256,58 @@ static void D5_a_number_reused_while_armed(void **state)
 }
 
 /* D5: a duplicate is held while armed, and lingers for one turn at most. */
+/* D5: and then it becomes the first file again, with requests on both. */
+static void D5_a_number_that_comes_back(void **state)
+{
+	struct listener first, second, again, last;
+	int before[2], between[2], number, kept;
+	struct reactor r;
+	char byte;
+
+	(void)state;
+	open_for_test(&r);
+	pair_of_pipes(before);
+	pair_of_pipes(between);
+	first = listener_of(&r);
+	second = listener_of(&r);
+	again = listener_of(&r);
+	last = listener_of(&r);
+	number = before[0];
+	kept = dup(number);
+	assert_int_equal(arm(&r, &first, number, EPOLLIN), 0);
+	assert_int_equal(dup2(between[0], number), number);
+	assert_int_equal(arm(&r, &second, number, EPOLLIN), 0);
+	assert_int_equal(dup2(kept, number), number);
+	assert_int_equal(arm(&r, &again, number, EPOLLIN), 0);
+
+	put_byte(before[1]);
+	wait_for_calls(&r, &again, 1);
+	wait_for_calls(&r, &first, 1);
+	assert_int_equal(second.calls, 0);
+	assert_int_equal(read(reactor_fd(&again.wait), &byte, 1), 1);
+	put_byte(between[1]);
+	wait_for_calls(&r, &second, 1);
+	assert_int_equal(read(reactor_fd(&second.wait), &byte, 1), 1);
+	assert_int_equal(first.calls, 1);
+
+	/* Once more in between, and all end. */
+	assert_int_equal(dup2(between[0], number), number);
+	assert_int_equal(arm(&r, &last, number, EPOLLIN), 0);
+	put_byte(between[1]);
+	wait_for_calls(&r, &last, 1);
+	reactor_disarm(&r, &first.wait);
+	reactor_disarm(&r, &second.wait);
+	reactor_disarm(&r, &again.wait);
+	reactor_disarm(&r, &last.wait);
+	assert_true(list_empty(&r.strays));
+	reactor_close(&r);
+	close(number);
+	close(kept);
+	close(before[1]);
+	close(between[0]);
+	close(between[1]);
+}
+
 static void D5_a_held_duplicate_is_let_go(void **state)
 {
 	static const bool at_once[] = {false, true};
@@ -551,6 +603,7 @@ int reactor_tests_run(void)
 		cmocka_unit_test(each_wait_hears_its_own_mask),
 		cmocka_unit_test(a_changed_mask_is_heard),
 		cmocka_unit_test(D5_a_number_reused_while_armed),
+		cmocka_unit_test(D5_a_number_that_comes_back),
 		cmocka_unit_test(D5_a_held_duplicate_is_let_go),
 		cmocka_unit_test(a_lingering_duplicate_is_taken_up_again),
 		cmocka_unit_test(an_event_for_a_watch_that_is_gone_is_ignored),

@@ -2,9 +2,8 @@
 #include "engine/cancel.h"
 
 #include <fcntl.h>
-#include <linux/kcmp.h>
-#include <sys/stat.h>
 
+#include "base/fd.h"
 #include "base/sys.h"
 #include "engine/index.h"
 #include "engine/link.h"
@@ -31,30 +30,6 @@ int cancel_request(struct req *req)
 	req->flags |= REQ_F_CANCELED | REQ_F_AGAIN;
 	list_push_back(&req->ctx->ready, &req->node);
 	return 0;
-}
-
-/* Where kcmp is refused. Sockets have an inode each, so only files can err. */
-static bool looks_same(int a, int b)
-{
-	struct stat of_a, of_b;
-
-	if (SYS_2(SYS_fstat, a, &of_a) < 0 || SYS_2(SYS_fstat, b, &of_b) < 0)
-		return false;
-	return of_a.st_ino == of_b.st_ino && of_a.st_dev == of_b.st_dev &&
-	       SYS_2(SYS_fcntl, a, F_GETFL) == SYS_2(SYS_fcntl, b, F_GETFL);
-}
-
-static bool same_open_file(int a, int b)
-{
-	long pid, differ;
-
-	if (a == b)
-		return true;
-	pid = SYS_0(SYS_getpid);
-	differ = SYS_5(SYS_kcmp, pid, pid, KCMP_FILE, a, b);
-	return differ == -EBADF ? false
-	       : differ < 0	? looks_same(a, b)
-				: differ == 0;
 }
 
 int cancel_find_file(const struct ctx *ctx, struct cancel_match *match,
@@ -89,8 +64,7 @@ static bool matches(struct req *req, const void *argument)
 	if (flags & IORING_ASYNC_CANCEL_OP && req->opcode != match->opcode)
 		return false;
 	if (flags & IORING_ASYNC_CANCEL_FD &&
-	    !(req->def->needs_file &&
-	      same_open_file(req_io_fd(req), match->fd)))
+	    !(req->def->needs_file && fd_same_file(req_io_fd(req), match->fd)))
 		return false;
 	/* Without another criterion user_data is the criterion. */
 	if (!(flags & (IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_OP)) ||

@@ -64,7 +64,8 @@ void index_add(struct req *req)
 
 	if (req->flags & REQ_F_INDEXED)
 		return;
-	if (ctx->indexed++ >> ctx->index_bits)
+	/* Up to two in a chain: an idle connection pays for its share. */
+	if (ctx->indexed++ >> (ctx->index_bits + 1))
 		grow(ctx);
 	list_push_back(chain_of(ctx, req->user_data), &req->index);
 	list_push_back(&ctx->pending, &req->pending);

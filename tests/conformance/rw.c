@@ -474,6 +474,33 @@ static void number_reused_while_waiting(struct ring *r)
 	note_bytes("bytes", bytes, 5);
 }
 
+/* And is the first file again, with requests waiting for both. */
+static void number_comes_back_while_waiting(struct ring *r)
+{
+	int other[2];
+	int fd[2];
+	int kept;
+
+	pair(fd, PAIR_PIPE);
+	pair(other, PAIR_PIPE);
+	kept = dup(fd[0]);
+	sqe_new(r, IORING_OP_READ, fd[0], bytes, 1, 0);
+	submit(r);
+	dup2(other[0], fd[0]);
+	sqe_new(r, IORING_OP_READ, fd[0], bytes + 1, 1, 0);
+	submit(r);
+	dup2(kept, fd[0]);
+	sqe_new(r, IORING_OP_READ, fd[0], bytes + 2, 1, 0);
+	submit(r);
+	quiet(r);
+	put(other[1], "b");
+	reap(r, 1);
+	quiet(r);
+	put(fd[1], "aa");
+	reap_sorted(r, 2);
+	note_bytes("bytes", bytes, 3);
+}
+
 /* ---- vectors ------------------------------------------------------------- */
 
 static void vectors(struct ring *r)
@@ -710,6 +737,7 @@ static const struct scenario rows[] = {
 	SCENARIO(cancelled_read, NULL, .modes = MODES_ALL),
 	SCENARIO(closed_while_waiting, NULL, .modes = MODES_ALL),
 	SCENARIO(number_reused_while_waiting, NULL, .modes = MODES_ALL),
+	SCENARIO(number_comes_back_while_waiting, NULL, .modes = MODES_ALL),
 	SCENARIO(vectors, NULL),
 	SCENARIO(vector_counts, NULL),
 	SCENARIO(vector_pointers, NULL),
