@@ -52,6 +52,7 @@ struct recv_cmd {
 	bool was_empty; /* and that it took the last of the group */
 	bool never; /* ends with EAGAIN, untried */
 	bool goes_on; /* multishot: had its share in the turn before */
+	uint8_t shots; /* completions of its share, over waits (6.18) */
 	uint32_t waiting; /* in the socket, as far as known */
 };
 
@@ -465,39 +466,60 @@ static bool readable(const struct req *req)
 	return SYS_3(SYS_poll, &look, 1, 0) != 0;
 }
 
-static int recv_multishot(struct req *req, struct recv_cmd *c, uint32_t flags)
+/* S12: had it enough? The count goes on over waits. */
+static bool share_is_used(struct recv_cmd *c)
 {
-	bool goes_on = c->goes_on;
+	c->goes_on = ++c->shots == MULTISHOT_SHARE;
+	if (c->goes_on)
+		c->shots = 0;
+	return c->goes_on;
+}
+
+/*
+ * One completion: ISSUE_MORE when it was posted and the next may follow, or
+ * ISSUE_AGAIN when nothing waits for that.
+ */
+static int multishot_one(struct req *req, struct recv_cmd *c, uint32_t flags)
+{
 	bool empty;
 	long n;
 	int said;
 
+	req->cflags = 0;
+	said = attempt(req, c, flags, &n);
+	if (said != ISSUE_DONE)
+		return said;
+	if (n <= 0 || (c->msg && c->ended))
+		return conclude(req, c, n, flags);
+	req->cflags |= nonempty(req, c, n);
+	req_commit(req, (uint32_t)n, flags);
+	empty = drained(req, c);
+	req->res = (int32_t)n;
+	if (!req_post_more(req, req->res, req->cflags))
+		return ISSUE_DONE;
+	c->want_bytes = c->cap_bytes;
+	if (share_is_used(c))
+		return ISSUE_MORE;
+	return empty ? ISSUE_AGAIN : ISSUE_MORE;
+}
+
+static int recv_multishot(struct req *req, struct recv_cmd *c, uint32_t flags)
+{
+	bool looks = c->goes_on;
+	int said;
+
 	learn_kind(req, c);
 	c->goes_on = false;
-	for (int i = 0; i < MULTISHOT_SHARE; i++) {
-		req->cflags = 0;
-		said = attempt(req, c, flags, &n);
+	do {
+		said = multishot_one(req, c, flags);
 		/* A turn begins with a look: no end while nothing is there. */
-		if (said == -ENOBUFS && goes_on && !i && !readable(req))
+		if (said == -ENOBUFS && looks && !readable(req))
 			return ISSUE_AGAIN;
-		if (said != ISSUE_DONE)
-			return said;
-		if (n <= 0 || (c->msg && c->ended))
-			return conclude(req, c, n, flags);
-		req->cflags |= nonempty(req, c, n);
-		req_commit(req, (uint32_t)n, flags);
-		empty = drained(req, c);
-		if (!req_post_more(req, (int32_t)n, req->cflags)) {
-			req->res = (int32_t)n;
-			return ISSUE_DONE;
-		}
-		c->want_bytes = c->cap_bytes;
-		if (empty)
-			return c->msg_flags & MSG_DONTWAIT ? -EAGAIN
-							   : ISSUE_AGAIN;
-	}
-	c->goes_on = true;
-	return c->msg_flags & MSG_DONTWAIT ? -EAGAIN : ISSUE_MORE;
+		looks = false;
+	} while (said == ISSUE_MORE && !c->goes_on);
+	if (c->msg_flags & MSG_DONTWAIT && said > 0)
+		return -EAGAIN;
+	return said;
 }
 
 /* ---- bundles (SPEC 7) ---- */
