@@ -11,6 +11,7 @@
 
 #include "abi/profile.h"
 #include "ops/cancel_ops.h"
+#include "ops/cmd.h"
 #include "ops/conn.h"
 #include "ops/epoll.h"
 #include "ops/files_ops.h"
@@ -18,6 +19,7 @@
 #include "ops/kbuf_ops.h"
 #include "ops/nop.h"
 #include "ops/open.h"
+#include "ops/pipe.h"
 #include "ops/poll.h"
 #include "ops/recv.h"
 #include "ops/rw.h"
@@ -453,6 +455,17 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 			.prep = socket_prep,
 			.issue = socket_issue,
 		},
+	[IORING_OP_URING_CMD] =
+		{
+			.name = "URING_CMD",
+			.on_ring = -EOPNOTSUPP,
+			.since = KVER(5, 19),
+			.needs_file = true,
+			.selects_buffer = true,
+			.prep = cmd_prep,
+			.issue = cmd_issue,
+			.missing = "commands of devices, transmit time stamps",
+		},
 	[IORING_OP_SEND_ZC] =
 		{
 			.name = "SEND_ZC",
@@ -489,6 +502,15 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 			.prep = read_multishot_prep,
 			.issue = read_multishot_issue,
 		},
+	[IORING_OP_FIXED_FD_INSTALL] =
+		{
+			.name = "FIXED_FD_INSTALL",
+			.since = KVER(6, 8),
+			.needs_file = true,
+			.needs_ctx = true,
+			.prep = install_prep,
+			.issue = install_issue,
+		},
 	[IORING_OP_FTRUNCATE] =
 		{
 			.name = "FTRUNCATE",
@@ -516,6 +538,16 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 			.prep = listen_prep,
 			.issue = listen_issue,
 		},
+	[IORING_OP_EPOLL_WAIT] =
+		{
+			.name = "EPOLL_WAIT",
+			.on_ring = -EINVAL,
+			.since = KVER(6, 15),
+			.needs_file = true,
+			.waits_for = EPOLLIN,
+			.prep = epoll_wait_prep,
+			.issue = epoll_wait_issue,
+		},
 	[IORING_OP_READV_FIXED] =
 		{
 			.name = "READV_FIXED",
@@ -542,6 +574,14 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 			.issue = fixed_issue,
 			.cleanup = fixed_cleanup,
 			.missing = "buffers stay only while they are mapped",
+		},
+	[IORING_OP_PIPE] =
+		{
+			.name = "PIPE",
+			.since = KVER(6, 16),
+			.needs_ctx = true,
+			.prep = pipe_prep,
+			.issue = pipe_issue,
 		},
 };
 

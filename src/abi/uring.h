@@ -704,6 +704,20 @@ ABI_SIZE(struct io_uring_recvmsg_out, 16);
 /* SPLICE and TEE: sqe->op_flags, beside splice(2)'s own */
 #define IORING_SPLICE_F_FD_IN_FIXED (1u << 31)
 
+/* FIXED_FD_INSTALL: sqe->op_flags */
+#define IORING_FIXED_FD_NO_CLOEXEC (1u << 0)
+
+/* URING_CMD: sqe->op_flags, and a socket's commands in sqe->cmd_op */
+#define IORING_URING_CMD_FIXED (1u << 0)
+#define IORING_URING_CMD_MULTISHOT (1u << 1)
+enum {
+	SOCKET_URING_OP_SIOCINQ,
+	SOCKET_URING_OP_SIOCOUTQ,
+	SOCKET_URING_OP_GETSOCKOPT,
+	SOCKET_URING_OP_SETSOCKOPT,
+	SOCKET_URING_OP_TX_TIMESTAMP,
+};
+
 /* NOP: sqe->op_flags */
 enum {
 	IORING_NOP_INJECT_RESULT = 1u << 0,

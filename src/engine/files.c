@@ -87,10 +87,8 @@ static int find_free(struct ctx *ctx)
 	for (uint32_t i = 0; i < span; i++) {
 		uint32_t slot = t->alloc_from + (t->hint + i) % span;
 
-		if (!t->slots[slot]) {
-			t->hint = (slot - t->alloc_from + 1) % span;
+		if (!t->slots[slot])
 			return (int)slot;
-		}
 	}
 	return -ENFILE;
 }
@@ -106,6 +104,15 @@ static int choose_slot(struct ctx *ctx, uint32_t slot_plus_1)
 	return (int)(slot_plus_1 - 1);
 }
 
+/* The next to be chosen is the one behind it, chosen or given. */
+static void set_hint(struct file_table *t, uint32_t slot)
+{
+	uint32_t span = t->alloc_to - t->alloc_from;
+
+	if (slot >= t->alloc_from && slot < t->alloc_to)
+		t->hint = (slot - t->alloc_from + 1) % span;
+}
+
 int files_install(struct ctx *ctx, uint32_t slot_plus_1, int fd)
 {
 	int slot = choose_slot(ctx, slot_plus_1);
@@ -118,6 +125,7 @@ int files_install(struct ctx *ctx, uint32_t slot_plus_1, int fd)
 		fd_close(high);
 		return err;
 	}
+	set_hint(&ctx->files, (uint32_t)slot);
 	return slot_plus_1 == IORING_FILE_INDEX_ALLOC ? slot : 0;
 }
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * EPOLL_CTL.
+ * EPOLL_CTL and EPOLL_WAIT.
  *
  * Theory: one system call, which never waits, is made at once with the numbers
- * as they were submitted. The exception is a ring's own number that is to be
+ * as they were submitted. EPOLL_WAIT, finding nothing, is armed on the epoll's
+ * own readability and takes the events straight to the application's memory.
+ *
+ * For EPOLL_CTL the exception is a ring's own number that is to be
  * watched: its readability is kept exact only once somebody looks (D2), so
  * that ring has to be told first. It may be another ring, whose lock may not be
  * taken under ours: a worker does it.
@@ -62,4 +65,36 @@ int epoll_ctl_issue(struct req *req, uint32_t issue_flags)
 	req->res =
 		(int32_t)SYS_4(SYS_epoll_ctl, req->fd, c->op, c->fd, &c->event);
 	return ISSUE_DONE;
+}
+
+struct wait_cmd {
+	uint64_t address;
+	uint32_t room;
+};
+
+int epoll_wait_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	struct wait_cmd *c = req_cmd(req, struct wait_cmd);
+
+	if (sqe->off || sqe->op_flags || sqe->buf_index || sqe->splice_fd_in)
+		return -EINVAL;
+	c->address = sqe->addr;
+	c->room = sqe->len;
+	return 0;
+}
+
+int epoll_wait_issue(struct req *req, uint32_t issue_flags)
+{
+	const struct wait_cmd *c = req_cmd(req, struct wait_cmd);
+	long n = SYS_4(SYS_epoll_wait, req_io_fd(req), c->address,
+		       (int32_t)c->room, 0);
+
+	(void)issue_flags;
+	if (!n)
+		return ISSUE_AGAIN;
+	/* The file is asked before the room for events is. */
+	if (n == -EINVAL && !req_file_is_open(req))
+		n = -EBADF;
+	req->res = (int32_t)n;
+	return n < 0 ? (int)n : ISSUE_DONE;
 }

@@ -2,11 +2,14 @@
 /*
  * NOP: the shortest way through the engine. With INJECT_RESULT it completes
  * with what the entry says; the forms that take a file or a registered buffer
- * check that it is there.
+ * check that it is there, the file first. TW asks for a detour that cannot be
+ * seen from outside, and that there is none of here. CQE32, on a ring that has
+ * such completions, gives back `off` and `addr` in the 16 bytes.
  */
 #include "ops/nop.h"
 
-#include "base/sys.h"
+#include "base/fd.h"
+#include "engine/buffers.h"
 #include "engine/files.h"
 
 struct nop_cmd {
@@ -19,27 +22,53 @@ int nop_prep(struct req *req, const struct io_uring_sqe *sqe)
 	struct nop_cmd *c = req_cmd(req, struct nop_cmd);
 
 	c->flags = sqe->op_flags;
+	c->result = 0;
+	if (likely(!c->flags))
+		return 0;
 	if (!abi_knows(&req->ctx->abi, ABI_NOP, c->flags))
 		return -EINVAL;
-	c->result = c->flags & IORING_NOP_INJECT_RESULT ? (int32_t)sqe->len : 0;
+	if (c->flags & IORING_NOP_INJECT_RESULT)
+		c->result = (int32_t)sqe->len;
+	if (!(c->flags & IORING_NOP_CQE32))
+		return 0;
+	if (!(req->ctx->flags & IORING_SETUP_CQE32))
+		return -EINVAL;
+	req->big_cqe[0] = sqe->off;
+	req->big_cqe[1] = sqe->addr;
+	return 0;
+}
+
+static int look_at_file(struct req *req, const struct nop_cmd *c)
+{
+	if (!(c->flags & IORING_NOP_FIXED_FILE))
+		return fd_is_open(req->fd) ? 0 : -EBADF;
+	req->file = file_get(req->ctx, (uint32_t)req->fd);
+	req->flags |= REQ_F_OWES;
+	return req->file ? 0 : -EBADF;
+}
+
+static int look_at_buffer(struct req *req)
+{
+	struct buffer_node *buffer = buffer_get(req->ctx, req->buf_index);
+
+	if (!buffer)
+		return -EFAULT;
+	buffer_put(buffer);
 	return 0;
 }
 
 int nop_issue(struct req *req, uint32_t issue_flags)
 {
 	const struct nop_cmd *c = req_cmd(req, struct nop_cmd);
+	int err = 0;
 
 	(void)issue_flags;
 	req->res = c->result;
-	if (c->flags & IORING_NOP_FIXED_BUFFER)
-		return -EFAULT; /* no buffers are registered */
-	if (!(c->flags & IORING_NOP_FILE))
+	if (likely(!c->flags))
 		return ISSUE_DONE;
-	if (c->flags & IORING_NOP_FIXED_FILE) {
-		req->file = file_get(req->ctx, (uint32_t)req->fd);
-		req->flags |= REQ_F_OWES;
-		return req->file ? ISSUE_DONE : -EBADF;
-	}
-	return SYS_3(SYS_fcntl, req->fd, 1 /* F_GETFD */, 0) < 0 ? -EBADF
-								 : ISSUE_DONE;
+	if (c->flags & IORING_NOP_FILE)
+		err = look_at_file(req, c);
+	if (!err && c->flags & IORING_NOP_FIXED_BUFFER)
+		err = look_at_buffer(req);
+	return err < 0 ? err : ISSUE_DONE;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * EPOLL_CTL.
+ * EPOLL_CTL and EPOLL_WAIT.
  */
 #include "scenario.h"
 
@@ -156,6 +156,117 @@ static void watches_itself(struct ring *r)
 	reap(r, 1);
 }
 
+static struct io_uring_sqe *wait_sqe(struct ring *r, int epoll,
+				     struct epoll_event *events, uint32_t room)
+{
+	return sqe_new(r, IORING_OP_EPOLL_WAIT, epoll, events, room, 0);
+}
+
+static void watch(int epoll, int fd, uint32_t data)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.u32 = data};
+
+	if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event))
+		give_up("epoll_ctl");
+}
+
+static void waited_for(struct ring *r)
+{
+	struct epoll_event events[4] = {{0}};
+	int epoll = open_epoll(), a[2], b[2];
+
+	pair(a, PAIR_PIPE);
+	pair(b, PAIR_PIPE);
+	watch(epoll, a[0], 1);
+	watch(epoll, b[0], 2);
+	wait_sqe(r, epoll, events, 4);
+	submit(r);
+	quiet(r);
+	put(a[1], "x");
+	reap(r, 1);
+	note("events %x data %u", events[0].events, events[0].data.u32);
+	put(b[1], "x");
+	wait_sqe(r, epoll, events, 4);
+	go(r);
+	wait_sqe(r, epoll, events, 1);
+	go(r);
+	wait_sqe(r, epoll, events, 1)->flags = IOSQE_ASYNC;
+	go(r);
+	wait_sqe(r, epoll, events, 1)->flags = IOSQE_IO_LINK;
+	sqe_nop(r);
+	go(r);
+	reg(r, IORING_REGISTER_FILES, &epoll, 1);
+	wait_sqe(r, 0, events, 4)->flags = IOSQE_FIXED_FILE;
+	go(r);
+	get(a[0], 1);
+	get(b[0], 1);
+	wait_sqe(r, 0, events, 4)->flags = IOSQE_FIXED_FILE;
+	submit(r);
+	quiet(r);
+	put(a[1], "x");
+	reap(r, 1);
+}
+
+static void wait_canceled(struct ring *r)
+{
+	struct epoll_event events[4] = {{0}};
+	int epoll = open_epoll(), a[2];
+
+	pair(a, PAIR_PIPE);
+	watch(epoll, a[0], 1);
+	wait_sqe(r, epoll, events, 4)->flags = IOSQE_IO_LINK;
+	sqe_nop(r);
+	submit(r);
+	quiet(r);
+	sqe_cancel(r, 1, 0)->user_data = 50;
+	submit(r);
+	reap_sorted(r, 3);
+	put(a[1], "x");
+	note_events(epoll, -1);
+}
+
+static void wait_errors(struct ring *r)
+{
+	struct epoll_event events[4] = {{0}};
+	int epoll = open_epoll(), a[2], file = file_with("x");
+
+	pair(a, PAIR_PIPE);
+	put(a[1], "x");
+	watch(epoll, a[0], 1);
+	wait_sqe(r, epoll, nowhere(), 4);
+	go(r);
+	wait_sqe(r, epoll, NULL, 4);
+	go(r);
+	wait_sqe(r, epoll, (void *)-4096L, 4);
+	go(r);
+	wait_sqe(r, epoll, events, 0);
+	go(r);
+	wait_sqe(r, epoll, events, 0x80000000);
+	go(r);
+	wait_sqe(r, epoll, events, 0x7fffffff);
+	go(r);
+	wait_sqe(r, a[0], events, 4);
+	go(r);
+	wait_sqe(r, file, events, 4);
+	go(r);
+	wait_sqe(r, 12345, events, 4);
+	go(r);
+	wait_sqe(r, r->fd, events, 4);
+	go(r);
+	wait_sqe(r, 12345, events, 0);
+	go(r);
+	wait_sqe(r, epoll, events, 4)->off = 1;
+	go(r);
+	wait_sqe(r, epoll, events, 4)->op_flags = 1;
+	go(r);
+	wait_sqe(r, epoll, events, 4)->buf_index = 1;
+	go(r);
+	wait_sqe(r, epoll, events, 4)->splice_fd_in = 1;
+	go(r);
+	wait_sqe(r, epoll, events, 4)->flags = IOSQE_BUFFER_SELECT;
+	go(r);
+}
+
 static const struct scenario rows[] = {
 	SCENARIO(added_changed_removed, NULL, .modes = MODES_ALL),
 	SCENARIO(errors, NULL),
@@ -163,6 +274,9 @@ static const struct scenario rows[] = {
 	SCENARIO(an_error_breaks_the_chain, "P12"),
 	SCENARIO(watches_a_ring, NULL),
 	SCENARIO(watches_itself, NULL),
+	SCENARIO(waited_for, NULL, .modes = MODES_ALL),
+	SCENARIO(wait_canceled, NULL),
+	SCENARIO(wait_errors, "P13"),
 };
 
 FAMILY(epoll, rows);

@@ -31,6 +31,9 @@
 	row(zc) \
 	row(splice) \
 	row(xattr) \
+	row(nop) \
+	row(descriptors) \
+	row(cmd) \
 	row(restrict) \
 	row(calls) \
 	row(region) \

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef POLYRING_OPS_PIPE_H
+#define POLYRING_OPS_PIPE_H
+
+#include "engine/req.h"
+
+int pipe_prep(struct req *req, const struct io_uring_sqe *sqe);
+int pipe_issue(struct req *req, uint32_t issue_flags);
+int install_prep(struct req *req, const struct io_uring_sqe *sqe);
+int install_issue(struct req *req, uint32_t issue_flags);
+
+#endif
