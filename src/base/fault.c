@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <ucontext.h>
 
+#include "base/lent.h"
 #include "base/sys.h"
 
 /* Assembly reads down a column. */
@@ -126,7 +127,10 @@ static void fault_pass_on(int signo, siginfo_t *info, void *ucontext)
 
 static void on_fault(int signo, siginfo_t *info, void *ucontext)
 {
-	if (!fault_recover(ucontext))
+	bool hole = signo == SIGSEGV && info->si_code == SEGV_MAPERR;
+
+	if (!fault_recover(ucontext) &&
+	    !(hole && lent_revive(info->si_addr, ucontext)))
 		fault_pass_on(signo, info, ucontext);
 }
 

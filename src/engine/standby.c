@@ -100,6 +100,7 @@ static void end_ring(struct ctx *ctx)
 	if (ctx->state == CTX_OPEN) {
 		store_relaxed(&ctx->state, CTX_CLOSING);
 		epoll_tell(EPOLL_CTL_DEL, ctx->peer_fd, 0, NULL);
+		queue_detach(&ctx->queue);
 		if (!ctx->attended)
 			attend(ctx); /* arrivals of workers come this way */
 		reactor_wake(&ctx->reactor);

@@ -6,6 +6,7 @@
 
 #include "base/fault.h"
 #include "base/fd.h"
+#include "base/lent.h"
 #include "base/rcu.h"
 #include "base/sys.h"
 
@@ -148,7 +149,7 @@ static int check_pages(uint64_t address, size_t bytes)
 	if (!fault_range_ok(address, bytes))
 		return -EFAULT;
 	for (uint64_t at = address; at < address + bytes; at += PAGE_BYTES)
-		if (fault_store_u32((uint32_t *)(uintptr_t)at, 0) < 0)
+		if (fault_touch((void *)(uintptr_t)at) < 0)
 			return -EFAULT;
 	return 0;
 }
@@ -156,6 +157,7 @@ static int check_pages(uint64_t address, size_t bytes)
 static int use_given(struct ring_memory *m, const struct io_uring_params *p)
 {
 	uint64_t rings = p->cq_off.user_addr, sqes = p->sq_off.user_addr;
+	uint8_t *rings_at, *sqes_at;
 	int err;
 
 	err = check_pages(rings, m->rings_bytes);
@@ -164,10 +166,19 @@ static int use_given(struct ring_memory *m, const struct io_uring_params *p)
 	if (err)
 		return err;
 	m->memfd = -1;
-	set_pointers(m, p, (uint8_t *)(uintptr_t)rings,
-		     (uint8_t *)(uintptr_t)sqes);
+	m->lent_rings = (void *)(uintptr_t)rings;
+	m->lent_sqes = (void *)(uintptr_t)sqes;
+	rings_at = lent_take(m->lent_rings, m->rings_bytes);
+	sqes_at = lent_take(m->lent_sqes, m->sqes_bytes);
+	set_pointers(m, p, rings_at, sqes_at);
 	memset(m->header, 0, sizeof(*m->header));
 	return 0;
+}
+
+static void give_back(struct ring_memory *m)
+{
+	lent_return(m->lent_rings, m->header, m->rings_bytes);
+	lent_return(m->lent_sqes, m->sqes, m->sqes_bytes);
 }
 
 int ring_shared_open(struct ring_memory *m, struct io_uring_params *p)
@@ -190,8 +201,12 @@ int ring_shared_open(struct ring_memory *m, struct io_uring_params *p)
 
 void ring_shared_close(struct ring_memory *m)
 {
-	if (m->memfd < 0)
+	if (m->memfd < 0) {
+		if (m->header)
+			give_back(m);
+		m->header = NULL;
 		return;
+	}
 	RCU_TELL_RELEASE();
 	SYS_2(SYS_munmap, m->header, m->rings_bytes + m->sqes_bytes);
 	fd_close(m->memfd);

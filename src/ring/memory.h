@@ -7,8 +7,8 @@
  * *sqes* area holds the submission entries. Both live in one memfd that the
  * engine maps for itself and serves to mmap() of the ring fd (D3), so the
  * application may unmap its view at any time without harm to us, and memory it
- * still maps outlives the ring. With NO_MMAP the application brings the memory
- * and we use it where it is.
+ * still maps outlives the ring. With NO_MMAP the application lends the memory
+ * (base/lent.h).
  *
  * The header's words are written by two parties: the application owns sq tail,
  * cq head and cq flags; everything else is ours. Masks and sizes are copied
@@ -49,6 +49,8 @@ struct ring_memory {
 	int memfd; /* -1 with NO_MMAP */
 	size_t rings_bytes; /* whole pages */
 	size_t sqes_bytes;
+	void *lent_rings; /* the application's addresses, with NO_MMAP */
+	void *lent_sqes;
 };
 
 /*

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/mem.h"
 
 struct backlog_entry {
@@ -36,9 +37,9 @@ static void move_entries(uint8_t *into, uint32_t after, const uint8_t *out_of,
 			 uint32_t to)
 {
 	for (uint32_t i = from; i != to; i++)
-		memcpy(into + ((size_t)(i & (after - 1)) << shift),
-		       out_of + ((size_t)(i & (before - 1)) << shift),
-		       (size_t)1 << shift);
+		fault_copy(into + ((size_t)(i & (after - 1)) << shift),
+			   out_of + ((size_t)(i & (before - 1)) << shift),
+			   (size_t)1 << shift);
 }
 
 static void move_words(struct ring_header *to, const struct ring_header *from)
@@ -73,6 +74,24 @@ int queue_resize(struct queue *q, const struct ring_memory *fresh)
 	q->memory = *fresh;
 	q->cq_head_seen = cq_head;
 	return 0;
+}
+
+void queue_detach(struct queue *q)
+{
+	struct io_uring_params own = {
+		.sq_entries = q->memory.sq_entries,
+		.cq_entries = q->memory.cq_entries,
+		.flags = q->memory.cqe_shift == 5 ? IORING_SETUP_CQE32 : 0,
+	};
+	struct ring_memory fresh = {.memfd = -1};
+
+	if (q->memory.memfd >= 0 || ring_shared_open(&fresh, &own) < 0)
+		return;
+	fresh.header->sq_tail = q->sq_head;
+	fresh.header->cq_head = q->cq_posted;
+	ring_shared_close(&q->memory);
+	q->memory = fresh;
+	q->cq_head_seen = q->cq_posted;
 }
 
 uint32_t queue_pending(const struct queue *q)

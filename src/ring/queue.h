@@ -49,6 +49,12 @@ void queue_close(struct queue *queue);
  */
 int queue_resize(struct queue *queue, const struct ring_memory *fresh);
 
+/*
+ * Nobody looks any more: let memory that the application lent go, and end in
+ * memory of our own. Without memory for that all stays as it was.
+ */
+void queue_detach(struct queue *queue);
+
 /* How many submissions wait, never more than the queue holds. */
 uint32_t queue_pending(const struct queue *queue);
 

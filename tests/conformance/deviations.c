@@ -81,9 +81,10 @@ static const struct deviation rows[] = {
 	{
 		.name = "unmapped",
 		.what = "memory that is unmapped while it is registered: "
-			"buffers, a ring of buffers, a region",
+			"buffers, a ring of buffers, a region, queues "
+			"(NO_MMAP) in private memory",
 		.kernel = "goes on using the pages, which it pinned",
-		.polyring = "ENOBUFS or EFAULT; nothing is lost",
+		.polyring = "ENOBUFS or EFAULT; queues go on in empty pages",
 		.why = "user space can't pin the pages of a mapping",
 		.unplayed = "the answers are of what the program has broken",
 	},

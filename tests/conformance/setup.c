@@ -421,6 +421,55 @@ static void no_mmap_attempt(void *ring, void *sqes)
 	attempt(8, params);
 }
 
+/* A ring in memory that goes while a request waits. */
+static void no_mmap_gone(struct ring *r, char *ring, char *sqes, char *look)
+{
+	struct io_uring_params params = {.flags = IORING_SETUP_NO_MMAP};
+	const struct io_uring_cqe *cqe;
+	char byte = 0;
+	int fd[2];
+
+	pair(fd, PAIR_STREAM);
+	params.cq_off.user_addr = (uintptr_t)ring;
+	params.sq_off.user_addr = (uintptr_t)sqes;
+	note_result("setup", ring_try(r, 8, &params) < 0 ? r->fd : 0);
+	r->sq_memory = (void *)ring;
+	r->cq_memory = (void *)ring;
+	r->sqe_memory = (void *)sqes;
+	ring_map(r);
+	sqe_new(r, IORING_OP_RECV, fd[0], &byte, 1, 0);
+	submit(r);
+	munmap(ring, 8192);
+	munmap(sqes, 8192);
+	put(fd[1], "x");
+	enter(r, 0, 1, IORING_ENTER_GETEVENTS, NULL, 0);
+	note("byte %c", byte);
+	cqe = (void *)(look + r->params.cq_off.cqes);
+	if (look)
+		note("#%llu: %d, tail %u", (unsigned long long)cqe->user_data,
+		     cqe->res, *(uint32_t *)(look + r->params.cq_off.tail));
+	close(r->fd);
+	r->fd = -1;
+}
+
+static void no_mmap_unmapped(struct ring *r)
+{
+	no_mmap_gone(r, pages(8192), pages(8192), NULL);
+}
+
+static void no_mmap_shared_unmapped(struct ring *r)
+{
+	int file = memfd_create("ring", 0);
+	char *at[3];
+
+	if (ftruncate(file, 16384))
+		give_up("no memory");
+	for (int i = 0; i < 3; i++)
+		at[i] = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED,
+			     file, i == 1 ? 8192 : 0);
+	no_mmap_gone(r, at[0], at[1], at[2]);
+}
+
 static void no_mmap_addresses(struct ring *r)
 {
 	char *good = pages(8192);
@@ -633,6 +682,8 @@ static const struct scenario rows[] = {
 	SCENARIO(layout_cqsize, NULL, .bare = true),
 	SCENARIO(no_mmap, NULL, .bare = true),
 	SCENARIO(no_mmap_addresses, NULL, .bare = true),
+	SCENARIO(no_mmap_unmapped, NULL, .bare = true),
+	SCENARIO(no_mmap_shared_unmapped, NULL, .bare = true),
 	SCENARIO(registered_fd_only, NULL, .bare = true),
 	SCENARIO(flags_in_pairs, NULL, .bare = true),
 	SCENARIO(flags_in_company, NULL, .bare = true),

@@ -68,7 +68,8 @@ static const struct bit setup_notes[] = {
 	{IORING_SETUP_HYBRID_IOPOLL, NULL, "the same"},
 	{IORING_SETUP_ATTACH_WQ, NULL, "workers are shared as it is"},
 	{IORING_SETUP_NO_MMAP, NULL,
-	 "private memory becomes a mapping shared with the engine"},
+	 "private memory that is unmapped meanwhile is replaced by empty "
+	 "pages"},
 };
 
 static const struct bit feature_notes[] = {

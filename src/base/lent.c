@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+#include "base/lent.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+
+#include "base/compiler.h"
+#include "base/fd.h"
+#include "base/sys.h"
+
+#define AREAS_MAX 256
+#define PAGE_BYTES 4096u
+/* Bit 61 of a page's word in /proc: it is a file's, or shared. */
+#define PAGEMAP_SHARED (UINT64_C(1) << 61)
+
+static struct area {
+	uintptr_t from; /* 0: free */
+	uintptr_t to;
+} areas[AREAS_MAX];
+
+/* The linker's names for where this object's code lies. */
+extern const char __ehdr_start[] __attribute__((visibility("hidden")));
+extern const char etext[] __attribute__((visibility("hidden")));
+
+static void watch(uintptr_t from, size_t bytes)
+{
+	for (int i = 0; i < AREAS_MAX; i++) {
+		uintptr_t none = 0;
+
+		/* Until its end is stored the area is empty. */
+		if (__atomic_compare_exchange_n(&areas[i].from, &none, from,
+						false, __ATOMIC_ACQ_REL,
+						__ATOMIC_RELAXED)) {
+			store_release(&areas[i].to, from + bytes);
+			return;
+		}
+	}
+}
+
+static void watch_no_more(uintptr_t from, size_t bytes)
+{
+	for (int i = 0; i < AREAS_MAX; i++) {
+		if (load_relaxed(&areas[i].from) != from ||
+		    load_relaxed(&areas[i].to) != from + bytes)
+			continue;
+		store_relaxed(&areas[i].to, 0);
+		store_release(&areas[i].from, 0);
+		return;
+	}
+}
+
+/* The page was written to just now; a private file's would be a copy. */
+static bool is_shared(const void *address)
+{
+	const off_t at = (off_t)((uintptr_t)address / PAGE_BYTES * 8);
+	uint64_t word = 0;
+	int fd = (int)SYS_4(SYS_openat, AT_FDCWD, "/proc/self/pagemap",
+			    O_RDONLY | O_CLOEXEC, 0);
+
+	if (fd < 0)
+		return false;
+	SYS_4(SYS_pread64, fd, &word, sizeof(word), at);
+	fd_close(fd);
+	return word & PAGEMAP_SHARED;
+}
+
+void *lent_take(void *address, size_t bytes)
+{
+	long at = -EINVAL;
+
+	if (is_shared(address))
+		at = SYS_4(SYS_mremap, address, 0, bytes, MREMAP_MAYMOVE);
+	if (at >= 0)
+		return (void *)at;
+	watch((uintptr_t)address, bytes);
+	return address;
+}
+
+void lent_return(void *address, void *at, size_t bytes)
+{
+	if (at != address)
+		SYS_2(SYS_munmap, at, bytes);
+	else
+		watch_no_more((uintptr_t)address, bytes);
+}
+
+static bool is_watched(uintptr_t address)
+{
+	for (int i = 0; i < AREAS_MAX; i++)
+		if (address >= load_relaxed(&areas[i].from) &&
+		    address < load_acquire(&areas[i].to))
+			return true;
+	return false;
+}
+
+/* The program's own faults stay its own. */
+static bool by_engine(const void *ucontext)
+{
+	uintptr_t at = (uintptr_t)((const ucontext_t *)ucontext)
+			       ->uc_mcontext.gregs[REG_RIP];
+
+	return at >= (uintptr_t)__ehdr_start && at < (uintptr_t)etext;
+}
+
+bool lent_revive(void *address, const void *ucontext)
+{
+	uintptr_t page = (uintptr_t)address & ~(uintptr_t)(PAGE_BYTES - 1);
+	long at;
+
+	if (!is_watched((uintptr_t)address) || !by_engine(ucontext))
+		return false;
+	at = SYS_6(SYS_mmap, page, PAGE_BYTES, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	/* Another thread may have been first. */
+	return at == (long)page || at == -EEXIST;
+}
