@@ -20,6 +20,7 @@
 #include "base/fd.h"
 #include "base/rcu.h"
 #include "base/sys.h"
+#include "base/thread.h"
 #include "engine/notify.h"
 #include "engine/registry.h"
 #include "engine/standby.h"
@@ -548,6 +549,7 @@ static void in_child(void)
 	registry_forget_lock();
 	standby_forget();
 	worker_forget_threads();
+	thread_forget_lock();
 	conn_forget_lock();
 	registry_for_each(abandon, NULL);
 	fork_lock.word = 0;

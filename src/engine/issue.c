@@ -3,6 +3,7 @@
 
 #include "base/fd.h"
 #include "base/sys.h"
+#include "base/thread.h"
 #include "engine/creds.h"
 #include "engine/files.h"
 #include "engine/index.h"
@@ -21,11 +22,19 @@ static void retry(struct req *req)
 	issue_settle(req, try(req, ISSUE_NONBLOCK));
 }
 
+bool issue_is_orphan(struct req *req)
+{
+	if (likely(!thread_gone(req->thread)))
+		return false;
+	req_finish_with(req, -ECANCELED);
+	return true;
+}
+
 static void file_ready(struct reactor_wait *wait, uint32_t events)
 {
 	struct req *req = container_of(wait, struct req, wait);
 
-	if (req->state != REQ_ARMED)
+	if (req->state != REQ_ARMED || issue_is_orphan(req))
 		return;
 	req->events = events;
 	retry(req);

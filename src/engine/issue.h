@@ -21,6 +21,12 @@ void issue_settle(struct req *req, int said);
  */
 void issue_hold_file(struct req *req);
 
+/*
+ * A waiting request whose file is ready: does it end here, because the thread
+ * that submitted it has ended? Nothing is transferred then, as in the kernel.
+ */
+bool issue_is_orphan(struct req *req);
+
 /* Requests that had their share in an earlier turn are tried again (S12). */
 void issue_again(struct ctx *ctx);
 

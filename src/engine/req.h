@@ -91,6 +91,7 @@ struct req {
 	uint8_t state; /* enum req_state */
 	struct file_node *file; /* a registered file, held */
 	int32_t held; /* a duplicate for a worker's time, -1: none */
+	uint32_t thread; /* that submitted it, see base/thread.h */
 	uint16_t personality; /* with REQ_F_CREDS */
 	struct req *link; /* the next of the chain */
 	struct req *link_head; /* LINK_TIMEOUT: the request it watches */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "engine/submit.h"
 
+#include "base/thread.h"
 #include "engine/creds.h"
 #include "engine/link.h"
 #include "engine/turn.h"
@@ -47,13 +48,15 @@ static int check(struct req *req, const struct io_uring_sqe *sqe)
 	return unlikely(err < 0) ? err : def->prep(req, sqe);
 }
 
-static void take_words(struct req *req, const struct io_uring_sqe *sqe)
+static void take_words(struct req *req, const struct io_uring_sqe *sqe,
+		       uint32_t thread)
 {
 	req->opcode = sqe->opcode;
 	req->def = def_of(req->ctx, sqe->opcode);
 	req->sqe_flags = sqe->flags & SQE_FLAGS;
 	req->user_data = sqe->user_data;
 	req->fd = sqe->fd;
+	req->thread = thread;
 	req->buf_group = sqe->buf_group;
 	req->buf_index = sqe->buf_index;
 	if (unlikely(req->ctx->flags & IORING_SETUP_CQE32)) {
@@ -62,13 +65,19 @@ static void take_words(struct req *req, const struct io_uring_sqe *sqe)
 	}
 }
 
+/* A thread that polls for submissions stays, whoever does its work for it. */
+static uint32_t submitter(const struct ctx *ctx)
+{
+	return ctx->flags & IORING_SETUP_SQPOLL ? 0 : thread_number();
+}
+
 /* Returns false when the batch ends here. */
 static bool submit_one(struct ctx *ctx, struct req *req,
-		       const struct io_uring_sqe *sqe)
+		       const struct io_uring_sqe *sqe, uint32_t thread)
 {
 	int err;
 
-	take_words(req, sqe);
+	take_words(req, sqe, thread);
 	err = check(req, sqe);
 	req->res = err;
 	link_submit(req, err < 0);
@@ -87,7 +96,7 @@ int submit(struct ctx *ctx, uint32_t count)
 	} entry;
 	uint32_t pending = queue_pending(&ctx->queue);
 	uint32_t left = count < pending ? count : pending;
-	uint32_t done = 0;
+	uint32_t done = 0, thread = submitter(ctx);
 	bool go_on = true;
 
 	while (go_on && done < left) {
@@ -100,7 +109,7 @@ int submit(struct ctx *ctx, uint32_t count)
 			break;
 		}
 		done++;
-		go_on = submit_one(ctx, req, &entry.sqe);
+		go_on = submit_one(ctx, req, &entry.sqe, thread);
 	}
 	counter_add(&ctx->counters, COUNTER_REQUESTS, done);
 	link_submit_end(ctx);

@@ -37,6 +37,7 @@
 #include "base/sys.h"
 #include "engine/cancel.h"
 #include "engine/index.h"
+#include "engine/issue.h"
 #include "engine/notify.h"
 #include "engine/registry.h"
 
@@ -156,7 +157,7 @@ static void multishot_ready(struct reactor_wait *wait, uint32_t events)
 	events &= c->mask;
 	if (c->beginning)
 		c->seen |= events;
-	else if (events && !deliver(req, events))
+	else if (events && !issue_is_orphan(req) && !deliver(req, events))
 		req_finish(req);
 }
 
@@ -166,7 +167,7 @@ static void single_ready(struct reactor_wait *wait, uint32_t events)
 	int seen = look(req);
 
 	(void)events;
-	if (seen)
+	if (seen && !issue_is_orphan(req))
 		req_finish_with(req, seen);
 }
 

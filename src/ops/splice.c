@@ -163,6 +163,8 @@ static void end_ready(struct reactor_wait *wait, uint32_t events)
 	struct req *req = container_of(wait, struct req, wait);
 
 	(void)events;
+	if (issue_is_orphan(req))
+		return;
 	/* The other end may be next. */
 	reactor_disarm(&req->ctx->reactor, wait);
 	req->state = REQ_ISSUING;

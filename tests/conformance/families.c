@@ -39,7 +39,8 @@
 	row(region) \
 	row(clone) \
 	row(resize) \
-	row(person)
+	row(person) \
+	row(process)
 /* clang-format on */
 
 #define DECLARE(name) extern const struct family name##_family;

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+#include "base/thread.h"
+
+#include <pthread.h>
+
+#include "base/lock.h"
+
+#define SLOTS 65536u
+#define SLOT_BITS 16
+
+__thread uint32_t thread_number_kept;
+
+static struct {
+	struct lock lock;
+	uint16_t times[SLOTS]; /* odd while the slot is taken */
+	uint32_t next;
+	pthread_key_t key;
+	bool has_key;
+} threads;
+
+static uint32_t number_of(uint32_t slot)
+{
+	return (uint32_t)load_relaxed(&threads.times[slot]) << SLOT_BITS | slot;
+}
+
+static void give_back(void *slot_and_one)
+{
+	uint32_t slot = (uint32_t)((uintptr_t)slot_and_one - 1);
+
+	thread_number_kept = 0;
+	lock_take(&threads.lock);
+	store_relaxed(&threads.times[slot],
+		      (uint16_t)(threads.times[slot] + 1));
+	lock_drop(&threads.lock);
+}
+
+/* A free slot, or SLOTS. */
+static uint32_t find_slot(void)
+{
+	for (uint32_t i = 0; i < SLOTS; i++) {
+		uint32_t slot = threads.next++ % SLOTS;
+
+		if (!(threads.times[slot] & 1))
+			return slot;
+	}
+	return SLOTS;
+}
+
+static uint32_t take_slot(void)
+{
+	uint32_t slot = SLOTS;
+
+	lock_take(&threads.lock);
+	if (!threads.has_key)
+		threads.has_key = !pthread_key_create(&threads.key, give_back);
+	if (threads.has_key)
+		slot = find_slot();
+	if (slot < SLOTS)
+		store_relaxed(&threads.times[slot],
+			      (uint16_t)(threads.times[slot] + 1));
+	lock_drop(&threads.lock);
+	return slot;
+}
+
+uint32_t thread_number_take(void)
+{
+	uint32_t slot = take_slot();
+
+	if (slot == SLOTS)
+		return 0;
+	if (pthread_setspecific(threads.key, (void *)(uintptr_t)(slot + 1))) {
+		give_back((void *)(uintptr_t)(slot + 1));
+		return 0;
+	}
+	thread_number_kept = number_of(slot);
+	return thread_number_kept;
+}
+
+bool thread_gone(uint32_t number)
+{
+	return number && number_of(number % SLOTS) != number;
+}
+
+void thread_forget_lock(void)
+{
+	threads.lock.word = 0;
+}
