@@ -25,6 +25,7 @@
 #include <linux/magic.h>
 #include <poll.h>
 #include <sys/stat.h>
+#include <sys/resource.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
@@ -262,13 +263,29 @@ static bool in_memory(const struct req *req)
 	       (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
 }
 
+/* Whoever writes beyond the limit gets a signal, which io_uring sends nobody.
+ */
+static bool size_is_limited(void)
+{
+	struct rlimit limit;
+
+	return SYS_4(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &limit) == 0 &&
+	       limit.rlim_cur != RLIM_INFINITY;
+}
+
+/* Moving its bytes in place is as good as having a worker do it. */
+static bool waits_for_nothing(const struct req *req, const struct rw_cmd *c)
+{
+	return in_memory(req) && !(c->writes && size_is_limited());
+}
+
 /* No NOWAIT here: look whether it would block, then just do it. */
 static int without_nowait(struct req *req, struct rw_cmd *c, long *n)
 {
 	struct pollfd look = {.fd = req_io_fd(req)};
 
 	look.events = c->writes ? POLLOUT : POLLIN;
-	if (!pollable(req) && !in_memory(req))
+	if (!pollable(req) && !waits_for_nothing(req, c))
 		return ISSUE_PUNT;
 	if (SYS_3(SYS_poll, &look, 1, 0) == 0)
 		return ISSUE_AGAIN;

@@ -89,6 +89,15 @@ static const struct deviation rows[] = {
 		.unplayed = "the answers are of what the program has broken",
 	},
 	{
+		.name = "forked",
+		.what = "a ring that a forked child inherits",
+		.kernel = "is shared by both",
+		.polyring = "the parent's; calls of the child fail with "
+			    "EOPNOTSUPP",
+		.why = "the requests and threads behind it are in the "
+		       "parent's memory",
+	},
+	{
 		.name = "iopoll",
 		.what = "IOPOLL and HYBRID_IOPOLL at setup",
 		.kernel = "accepted",

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #define NOBODY 65534
 
@@ -137,6 +138,45 @@ static void thread_ends_and_others_go_on(struct ring *r)
 	note_bytes("bytes", bytes, 6);
 }
 
+/* ---- children --------------------------------------------------------------
+ */
+
+/* What the child makes of it comes by way of its status. */
+static void child_enters_the_ring(struct ring *r)
+{
+	int status, child;
+
+	sqe_nop(r);
+	store_release(r->sq_tail, r->next);
+	child = fork();
+	if (!child)
+		_exit(-side->enter(r->fd, 1, 1, IORING_ENTER_GETEVENTS, NULL,
+				   0) &
+		      0x7f);
+	waitpid(child, &status, 0);
+	note_result("the child's enter", -WEXITSTATUS(status));
+}
+
+/* The parent's requests are none of its business. */
+static void child_ends(struct ring *r)
+{
+	int fd[2], status, child;
+
+	pair(fd, PAIR_PIPE);
+	sqe_new(r, IORING_OP_READ, fd[0], bytes, 4, 0);
+	submit(r);
+	child = fork();
+	if (!child) {
+		close(r->fd);
+		_exit(0);
+	}
+	waitpid(child, &status, 0);
+	quiet(r);
+	put(fd[1], "abcd");
+	reap(r, 1);
+	note_bytes("bytes", bytes, 4);
+}
+
 /* ---- rights ----------------------------------------------------------------
  */
 
@@ -227,6 +267,7 @@ static void file_size_limit(struct ring *r)
 	limit_bytes(100);
 	write_to_the_limit(r, file, 0);
 	write_to_the_limit(r, file, IOSQE_ASYNC);
+	write_to_the_limit(r, file_with(""), 0);
 	sqe_new(r, IORING_OP_FALLOCATE, file, (void *)200, 0, 0);
 	go(r);
 	note("raised %s", raised ? "yes" : "no");
@@ -295,6 +336,9 @@ static const struct scenario scenarios[] = {
 	SCENARIO(thread_ends_and_its_read_is_cancelled, NULL,
 		 .modes = MODE_DEFAULT),
 	SCENARIO(thread_ends_and_others_go_on, NULL, .modes = MODE_DEFAULT),
+	SCENARIO(child_enters_the_ring, NULL, .modes = MODE_DEFAULT,
+		 .deviates = "forked"),
+	SCENARIO(child_ends, NULL),
 	SCENARIO(rights_are_given_up, NULL),
 	SCENARIO(file_size_limit, NULL),
 	SCENARIO(file_size_limit_breaks_a_chain, NULL),
