@@ -21,6 +21,7 @@
 #include "base/rcu.h"
 #include "base/sys.h"
 #include "base/thread.h"
+#include "engine/inside.h"
 #include "engine/notify.h"
 #include "engine/registry.h"
 #include "engine/standby.h"
@@ -100,6 +101,17 @@ static int check_relations(const struct io_uring_params *p)
 	return 0;
 }
 
+static void watch(int ring_fd, bool watched) UNCHECKED_LOCKS
+{
+	struct ctx *ctx = ctx_lock_fd(ring_fd);
+
+	if (!ctx)
+		return;
+	store_relaxed(&ctx->watched, watched);
+	notify_taken(ctx);
+	standby_leave(ctx);
+}
+
 /* Nobody can poll a ring that has no file of the application's. */
 static int hand_out_slot(int fd)
 {
@@ -109,12 +121,11 @@ static int hand_out_slot(int fd)
 	if (slot < 0)
 		fd_close(fd);
 	else
-		polyring_watch(fd, false);
+		watch(fd, false);
 	return slot;
 }
 
-POLYRING_API int polyring_setup(uint32_t entries,
-				struct io_uring_params *params)
+static int setup(uint32_t entries, struct io_uring_params *params)
 {
 	struct io_uring_params p;
 	struct abi_view abi;
@@ -146,6 +157,18 @@ POLYRING_API int polyring_setup(uint32_t entries,
 	}
 	if (fd >= 0 && p.flags & IORING_SETUP_REGISTERED_FD_ONLY)
 		return hand_out_slot(fd);
+	return fd;
+}
+
+POLYRING_API int polyring_setup(uint32_t entries,
+				struct io_uring_params *params)
+{
+	int fd;
+
+	if (!inside_begin())
+		return -EAGAIN;
+	fd = setup(entries, params);
+	inside_end();
 	return fd;
 }
 
@@ -332,10 +355,9 @@ static int enter_locked(struct ctx *ctx, uint32_t to_submit,
 	return done ? done : err;
 }
 
-POLYRING_API int polyring_enter(int ring_fd, uint32_t to_submit,
-				uint32_t min_complete, uint32_t flags,
-				const void *arg,
-				size_t arg_bytes) UNCHECKED_LOCKS
+static inline int enter_ring(int ring_fd, uint32_t to_submit,
+			     uint32_t min_complete, uint32_t flags,
+			     const void *arg, size_t arg_bytes) UNCHECKED_LOCKS
 {
 	struct ctx *ctx;
 	int result, err;
@@ -354,6 +376,20 @@ POLYRING_API int polyring_enter(int ring_fd, uint32_t to_submit,
 	return result;
 }
 
+POLYRING_API int polyring_enter(int ring_fd, uint32_t to_submit,
+				uint32_t min_complete, uint32_t flags,
+				const void *arg, size_t arg_bytes)
+{
+	int result;
+
+	if (!inside_begin())
+		return -EAGAIN;
+	result = enter_ring(ring_fd, to_submit, min_complete, flags, arg,
+			    arg_bytes);
+	inside_end();
+	return result;
+}
+
 /* ---- register ---- */
 
 static int without_ring(uint32_t opcode, void *arg, uint32_t nr_args)
@@ -363,8 +399,8 @@ static int without_ring(uint32_t opcode, void *arg, uint32_t nr_args)
 	return opcode == IORING_REGISTER_QUERY ? query(arg, nr_args) : -EINVAL;
 }
 
-POLYRING_API int polyring_register(int ring_fd, uint32_t opcode, void *arg,
-				   uint32_t nr_args) UNCHECKED_LOCKS
+static int register_ring(int ring_fd, uint32_t opcode, void *arg,
+			 uint32_t nr_args) UNCHECKED_LOCKS
 {
 	bool registered = opcode & IORING_REGISTER_USE_REGISTERED_RING;
 	struct ctx *ctx;
@@ -386,6 +422,18 @@ POLYRING_API int polyring_register(int ring_fd, uint32_t opcode, void *arg,
 		result = register_call(ctx, opcode, arg, nr_args);
 	ctx->inside--;
 	standby_leave(ctx);
+	return result;
+}
+
+POLYRING_API int polyring_register(int ring_fd, uint32_t opcode, void *arg,
+				   uint32_t nr_args)
+{
+	int result;
+
+	if (!inside_begin())
+		return -EAGAIN;
+	result = register_ring(ring_fd, opcode, arg, nr_args);
+	inside_end();
 	return result;
 }
 
@@ -433,8 +481,8 @@ static long map_queue(struct ctx *ctx, void *hint, size_t bytes, int prot,
 	return at;
 }
 
-POLYRING_API long polyring_mmap(void *hint, size_t bytes, int prot, int flags,
-				int ring_fd, uint64_t offset)
+static long map_ring(void *hint, size_t bytes, int prot, int flags, int ring_fd,
+		     uint64_t offset)
 {
 	struct ctx *ctx = ctx_of_fd(ring_fd);
 	long at;
@@ -456,6 +504,18 @@ POLYRING_API long polyring_mmap(void *hint, size_t bytes, int prot, int flags,
 	return at;
 }
 
+POLYRING_API long polyring_mmap(void *hint, size_t bytes, int prot, int flags,
+				int ring_fd, uint64_t offset)
+{
+	long at;
+
+	if (!inside_begin())
+		return -EAGAIN;
+	at = map_ring(hint, bytes, prot, flags, ring_fd, offset);
+	inside_end();
+	return at;
+}
+
 POLYRING_API bool polyring_owns(int fd)
 {
 	struct ctx *ctx = ctx_of_fd(fd);
@@ -464,15 +524,19 @@ POLYRING_API bool polyring_owns(int fd)
 	       registry_verify(ctx, fd);
 }
 
-POLYRING_API void polyring_watch(int ring_fd, bool watched) UNCHECKED_LOCKS
+/* A handler can only leave word for the call that it interrupts. */
+POLYRING_API void polyring_watch(int ring_fd, bool watched)
 {
-	struct ctx *ctx = ctx_lock_fd(ring_fd);
+	struct ctx *ctx;
 
-	if (!ctx)
+	if (inside_begin()) {
+		watch(ring_fd, watched);
+		inside_end();
 		return;
-	ctx->watched = watched;
-	notify_taken(ctx);
-	standby_leave(ctx);
+	}
+	ctx = ctx_of_fd(ring_fd);
+	if (ctx && watched)
+		store_relaxed(&ctx->watched, true);
 }
 
 POLYRING_API size_t polyring_counters(struct polyring_counter *out,

@@ -3,9 +3,12 @@
 
 #include "base/sys.h"
 #include "engine/disk.h"
+#include "engine/inside.h"
 #include "engine/issue.h"
 #include "engine/link.h"
 #include "engine/notify.h"
+
+__thread bool inside_engine;
 
 /* How long a thread stays up for another's wake-up. */
 #define YIELDS_MAX 64
@@ -73,6 +76,20 @@ static void turn_take(struct ctx *ctx, const struct reactor_events *events)
 	turn_settle(ctx);
 }
 
+/* A handler that comes meanwhile may call the engine: nothing is held. */
+static int sleep_outside(const struct ctx *ctx, struct reactor_events *events,
+			 int64_t until_ns, const sigset_t *sigmask)
+{
+	bool was_inside = inside_engine;
+	int err;
+
+	inside_end();
+	err = reactor_sleep(&ctx->reactor, events, until_ns, sigmask);
+	inside_engine = was_inside;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	return err;
+}
+
 int turn_look(struct ctx *ctx)
 {
 	struct reactor_events events;
@@ -80,7 +97,7 @@ int turn_look(struct ctx *ctx)
 
 	reactor_release_idle(&ctx->reactor);
 	ctx_unlock(ctx);
-	err = reactor_sleep(&ctx->reactor, &events, 0, NULL);
+	err = sleep_outside(ctx, &events, 0, NULL);
 	lock_take(&ctx->lock);
 	turn_take(ctx, &events);
 	return err;
@@ -114,7 +131,7 @@ int turn_sleep(struct ctx *ctx, struct sleeper *me, const sigset_t *sigmask)
 		me->due_ns = timer_next_ns(&ctx->timers);
 	list_push_back(&ctx->sleepers, &me->node);
 	ctx_unlock(ctx);
-	err = reactor_sleep(&ctx->reactor, &events, me->due_ns, sigmask);
+	err = sleep_outside(ctx, &events, me->due_ns, sigmask);
 	lock_take(&ctx->lock);
 	list_remove(&me->node);
 	turn_take(ctx, &events);

@@ -9,7 +9,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -355,6 +357,68 @@ static void a_crowd_gets_each_completion_once(void **state)
 	ring_close(&crowd.ring);
 }
 
+/* ---- a handler that enters ---- */
+
+static struct {
+	struct ring ring;
+	uint32_t served;
+	uint32_t refused;
+	uint32_t wrong;
+	bool over;
+} handled;
+
+static void enters_in_a_handler(int signo)
+{
+	int result = polyring_enter(handled.ring.fd, 0, 0,
+				    IORING_ENTER_GETEVENTS, NULL, 0);
+
+	(void)signo;
+	if (!result)
+		handled.served++;
+	else if (result == -EAGAIN)
+		handled.refused++;
+	else
+		handled.wrong++;
+}
+
+static void *enters_on_and_on(void *argument)
+{
+	struct io_uring_cqe cqe;
+
+	while (!load_acquire(&handled.over)) {
+		ring_sqe(&handled.ring, IORING_OP_NOP, -1, 1);
+		ring_push(&handled.ring);
+		ring_submit(&handled.ring, 1);
+		ring_wait(&handled.ring, 1, -1);
+		while (ring_pop(&handled.ring, &cqe))
+			;
+	}
+	return argument;
+}
+
+/* Whatever it interrupts, the ring's lock among it, nobody waits for himself.
+ */
+static void a_handler_may_interrupt_a_call(void **state)
+{
+	struct sigaction action = {.sa_handler = enters_in_a_handler};
+	pthread_t thread;
+
+	(void)state;
+	memset(&handled, 0, sizeof(handled));
+	ring_open(&handled.ring, 16, 0, 0);
+	sigaction(SIGUSR1, &action, NULL);
+	pthread_create(&thread, NULL, enters_on_and_on, NULL);
+	for (int i = 0; i < 20000; i++) {
+		pthread_kill(thread, SIGUSR1);
+		sched_yield();
+	}
+	store_release(&handled.over, true);
+	expect_end(thread);
+	assert_int_equal(handled.wrong, 0);
+	assert_true(handled.served + handled.refused > 0);
+	ring_close(&handled.ring);
+}
+
 int threads_tests_run(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -365,6 +429,7 @@ int threads_tests_run(void)
 		cmocka_unit_test(sync_cancel_is_told_beside_a_sleeper),
 		cmocka_unit_test(a_ring_ends_when_its_last_worker_comes_back),
 		cmocka_unit_test(a_crowd_gets_each_completion_once),
+		cmocka_unit_test(a_handler_may_interrupt_a_call),
 	};
 
 	return cmocka_run_group_tests_name("threads", tests, NULL, NULL);
