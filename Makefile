@@ -4,7 +4,7 @@
 # enough. The build is meson's: nothing is compiled from here.
 
 .PHONY: all build setup run test unit intercept conformance e2e \
-	tidy tables asan tsan fuzz libfuzzer clients bench install clean help
+	tidy tables asan tsan fuzz libfuzzer soak clients bench install clean help
 
 all: build
 
@@ -20,6 +20,7 @@ help:
 	@echo 'make asan         all tests under ASan + UBSan, checked invariants'
 	@echo 'make tsan         unit and e2e tests under ThreadSanitizer'
 	@echo 'make fuzz         random programs on both, SECONDS=60 SEED= JOBS=1'
+	@echo 'make soak         100,000,000 buffers with errors and cancels, BUFFERS= SEED='
 	@echo 'make libfuzzer    build build-fuzz/tests/fuzz/libfuzzer with clang'
 	@echo 'make clients      fio, qemu and others, as they come from Debian; LONG=1'
 	@echo 'make tables       doc/support.md and doc/deviations.md'
@@ -55,6 +56,11 @@ fuzz: build
 	@build/tests/fuzz/fuzz --seconds $(or $(SECONDS),60) \
 		--jobs $(or $(JOBS),1) $(if $(SEED),--seed $(SEED)) \
 		--replay tests/fuzz/kept
+
+# Until so many have come back; the short one is part of `make unit`.
+soak: build
+	@build/tests/soak/soak --buffers $(or $(BUFFERS),100000000) \
+		$(if $(SEED),--seed $(SEED))
 
 # Coverage in the engine needs it compiled for that: a build of its own.
 libfuzzer: setup

@@ -36,6 +36,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <time.h>
 
 /* Far from where anything is mapped, with sanitizers too. */
 #define ARENA ((unsigned char *)0x200000000000)
@@ -63,6 +64,7 @@
 #define LAST_REMOVE 1001
 #define TIMEOUTS 2000 /* of the step's request: user_data + 2000 */
 #define NOBODY 9999
+#define PACKETS_MOST 6 /* see many_packets() */
 
 enum { GROUP_NONE, GROUP_CLASSIC, GROUP_RING, GROUP_INC };
 
@@ -336,6 +338,47 @@ static uint32_t queued(void)
 	return p.ring.next - load_acquire(p.ring.sq_head);
 }
 
+/*
+ * 6.18 does one try of MSG_WAITALL an enter: a packet is put to what it has,
+ * and nothing is seen of it.
+ */
+static int idle_enough(void)
+{
+	for (unsigned int i = 0; i < CHANNEL_COUNT; i++)
+		if (p.channels[i].fragile)
+			return 2 + PACKETS_MOST;
+	return 2;
+}
+
+/* Something can go on, and in some modes another thread may be about to. */
+static bool is_in_motion(void)
+{
+	for (unsigned int i = 0; i < CHANNEL_COUNT; i++) {
+		struct pollfd look = {.fd = p.channels[i].own};
+
+		look.events = (short)((p.channels[i].receiving ? POLLIN : 0) |
+				      (p.channels[i].sending ? POLLOUT : 0));
+		if (look.events && poll(&look, 1, 0) == 1)
+			return true;
+	}
+	return false;
+}
+
+#define MOTION_MOST 40 /* times 100 us */
+
+/* Is the ring at rest, having been asked @idle times in vain? */
+static bool is_settled(int idle)
+{
+	const struct timespec tick = {.tv_nsec = 100 * 1000};
+
+	if (idle < idle_enough())
+		return false;
+	if (!p.at_once || idle > MOTION_MOST || !is_in_motion())
+		return true;
+	nanosleep(&tick, NULL);
+	return false;
+}
+
 /* Submit what is queued, and take completions until no more come. */
 static void settle_after(uint32_t wait)
 {
@@ -349,7 +392,7 @@ static void settle_after(uint32_t wait)
 		p.last->flags &= (uint8_t) ~(IOSQE_IO_LINK | IOSQE_IO_HARDLINK);
 	p.last = NULL;
 	store_release(p.ring.sq_tail, p.ring.next);
-	while (idle < 2 && count < SETTLED_MOST) {
+	while (!is_settled(idle) && count < SETTLED_MOST) {
 		uint32_t had = count;
 		uint32_t submits = cut_short ? 0 : queued();
 		int result = side->enter(p.ring.fd, submits, wait,
@@ -1057,8 +1100,6 @@ static uint64_t bundle_wants(uint64_t how, uint64_t want)
  * Packets that MSG_WAITALL puts together cost 6.18 a try each, and after some
  * tries it goes on in a worker, who is not waited for.
  */
-#define PACKETS_MOST 6
-
 static bool many_packets(struct channel_state *c)
 {
 	struct pollfd look = {.fd = c->own, .events = POLLIN};
@@ -1214,6 +1255,13 @@ static bool has_room(const struct channel_state *c)
 	return ioctl(c->own, TIOCOUTQ, &unread) < 0 || unread < 40000;
 }
 
+static bool is_writable(const struct channel_state *c)
+{
+	struct pollfd look = {.fd = c->own, .events = POLLOUT};
+
+	return poll(&look, 1, 0) == 1;
+}
+
 static void do_send(const struct step *step, enum io_uring_op op)
 {
 	struct channel_state *c = channel(step_value(step, 0));
@@ -1223,6 +1271,9 @@ static void do_send(const struct step *step, enum io_uring_op op)
 	uint64_t addr = 0;
 
 	if (c->sending || (how & HOW_POLL_FIRST && c->ended))
+		return;
+	/* A send that waits goes on while its peer reads: no moment is sure. */
+	if (p.at_once && !is_writable(c))
 		return;
 	if (how & HOW_BUNDLE && (!has_room(c) || p.small))
 		return;
@@ -1242,7 +1293,7 @@ static void do_send(const struct step *step, enum io_uring_op op)
 	sqe->op_flags = (uint32_t)step_value(step, 4);
 	if (c->ended)
 		sqe->op_flags |= MSG_DONTWAIT;
-	if (step_value(step, 2) > 100000)
+	if (p.at_once || step_value(step, 2) > 100000)
 		sqe->op_flags &= ~(uint32_t)MSG_WAITALL;
 	c->sending = sqe->user_data;
 	follow(sqe, step_value(step, 6));
