@@ -17,6 +17,7 @@
 #include "ops/files_ops.h"
 #include "ops/fs.h"
 #include "ops/kbuf_ops.h"
+#include "ops/msg_ring.h"
 #include "ops/nop.h"
 #include "ops/open.h"
 #include "ops/pipe.h"
@@ -333,6 +334,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 			.since = KVER(5, 7),
 			.needs_file = true,
 			.unbounded = true,
+			.needs_ctx = true,
 			.issue = splice_issue,
 			.cleanup = splice_cleanup,
 			.prep = splice_prep,
@@ -360,6 +362,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 			.since = KVER(5, 8),
 			.needs_file = true,
 			.unbounded = true,
+			.needs_ctx = true,
 			.issue = splice_issue,
 			.cleanup = splice_cleanup,
 			.prep = tee_prep,
@@ -412,6 +415,17 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 			.prep = linkat_prep,
 			.issue = fs_issue,
 			.finish = fs_finish,
+		},
+	[IORING_OP_MSG_RING] =
+		{
+			.name = "MSG_RING",
+			.since = KVER(5, 18),
+			.needs_file = true,
+			.needs_ctx = true,
+			.prep = msg_ring_prep,
+			.issue = msg_ring_issue,
+			.cleanup = msg_ring_cleanup,
+			.missing = "rings of other processes, and the kernel's",
 		},
 	[IORING_OP_FSETXATTR] =
 		{

@@ -704,6 +704,14 @@ ABI_SIZE(struct io_uring_recvmsg_out, 16);
 /* SPLICE and TEE: sqe->op_flags, beside splice(2)'s own */
 #define IORING_SPLICE_F_FD_IN_FIXED (1u << 31)
 
+/* MSG_RING: the command in sqe->addr, flags in sqe->op_flags */
+enum {
+	IORING_MSG_DATA,
+	IORING_MSG_SEND_FD,
+};
+#define IORING_MSG_RING_CQE_SKIP (1u << 0)
+#define IORING_MSG_RING_FLAGS_PASS (1u << 1)
+
 /* FIXED_FD_INSTALL: sqe->op_flags */
 #define IORING_FIXED_FD_NO_CLOEXEC (1u << 0)
 

@@ -142,7 +142,7 @@ struct opdef {
 	uint32_t since; /* KVER(major, minor) */
 	bool needs_file;
 	bool selects_buffer;
-	bool needs_ctx; /* issue needs the ring: never on a worker */
+	bool needs_ctx; /* begins with the ring's lock, IOSQE_ASYNC or not */
 	bool unbounded; /* its blocking form may wait for ever */
 	bool ioprio_free; /* ioprio is not looked at */
 	bool hidden; /* known, refused: `missing` says why */

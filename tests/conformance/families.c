@@ -32,6 +32,7 @@
 	row(splice) \
 	row(xattr) \
 	row(nop) \
+	row(msg) \
 	row(descriptors) \
 	row(cmd) \
 	row(restrict) \

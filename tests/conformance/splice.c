@@ -233,6 +233,7 @@ static void in_a_chain(struct ring *r)
 static void registered_files(struct ring *r)
 {
 	int a[2], b[2], table[4];
+	struct io_uring_sqe *sqe;
 
 	pair(a, PAIR_PIPE);
 	pair(b, PAIR_PIPE);
@@ -243,6 +244,10 @@ static void registered_files(struct ring *r)
 	splice_sqe(r, a[0], ANY, 3, ANY, 2)->flags = IOSQE_FIXED_FILE;
 	go(r);
 	splice_sqe(r, 0, ANY, b[1], ANY, 2)->op_flags = FD_IN_FIXED;
+	go(r);
+	sqe = splice_sqe(r, 0, ANY, b[1], ANY, 2);
+	sqe->op_flags = FD_IN_FIXED;
+	sqe->flags = IOSQE_ASYNC;
 	go(r);
 	splice_sqe(r, 4, ANY, b[1], ANY, 2)->op_flags = FD_IN_FIXED;
 	go(r);

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+/*
+ * MSG_RING: a completion, or a registered file, for another ring.
+ *
+ * Theory: two rings' locks must not be waited for together. The other's is
+ * tried under ours, which mostly succeeds; else a worker, which holds none,
+ * takes it. A file is duplicated before either happens.
+ *
+ * Differs: a ring of another process, or of the kernel's, is no ring to us.
+ * The completions of a DEFER_TASKRUN ring become visible at once.
+ *
+ * Locks: see above.
+ */
+#include "ops/msg_ring.h"
+
+#include "base/fd.h"
+#include "engine/cq.h"
+#include "engine/files.h"
+#include "engine/notify.h"
+#include "engine/registry.h"
+
+struct msg_ring_cmd {
+	uint64_t user_data;
+	uint64_t command;
+	uint64_t from_slot;
+	uint32_t result;
+	uint32_t cqe_flags; /* SEND_FD: the other's slot, plus one */
+	uint32_t flags;
+	int32_t own_fd; /* a duplicate that is on its way; -1: none */
+};
+
+int msg_ring_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	const uint32_t known =
+		IORING_MSG_RING_CQE_SKIP | IORING_MSG_RING_FLAGS_PASS;
+
+	if (sqe->buf_index || sqe->op_flags & ~known)
+		return -EINVAL;
+	*req_cmd(req, struct msg_ring_cmd) = (struct msg_ring_cmd){
+		.user_data = sqe->off,
+		.command = sqe->addr,
+		.from_slot = sqe->addr3,
+		.result = sqe->len,
+		.cqe_flags = sqe->file_index,
+		.flags = sqe->op_flags,
+		.own_fd = -1,
+	};
+	req->flags |= REQ_F_HOLDS;
+	return 0;
+}
+
+static void post(struct ctx *to, const struct msg_ring_cmd *c, int32_t result,
+		 uint32_t flags) HOLDS(&to->lock)
+{
+	const uint64_t none[2] = {0, 0};
+
+	cq_post(to, c->user_data, result, flags, none);
+}
+
+static int give_data(struct ctx *to, const struct msg_ring_cmd *c)
+	HOLDS(&to->lock)
+{
+	post(to, c, (int32_t)c->result,
+	     c->flags & IORING_MSG_RING_FLAGS_PASS ? c->cqe_flags : 0);
+	return 0;
+}
+
+static int give_file(struct ctx *to, struct msg_ring_cmd *c) HOLDS(&to->lock)
+{
+	int slot = files_install(to, c->cqe_flags, c->own_fd);
+
+	c->own_fd = -1;
+	if (slot >= 0 && !(c->flags & IORING_MSG_RING_CQE_SKIP))
+		post(to, c, slot, 0);
+	return slot;
+}
+
+/* Returns what the request's result is. */
+static int give(struct ctx *to, struct msg_ring_cmd *c) HOLDS(&to->lock)
+{
+	if (to->state != CTX_OPEN || to->disabled)
+		return -EBADFD;
+	return c->command == IORING_MSG_SEND_FD ? give_file(to, c)
+						: give_data(to, c);
+}
+
+static bool well_formed(const struct msg_ring_cmd *c)
+{
+	if (c->command == IORING_MSG_SEND_FD)
+		return c->cqe_flags && !c->result;
+	return c->command == IORING_MSG_DATA && !c->from_slot &&
+	       !(c->flags & IORING_MSG_RING_CQE_SKIP) &&
+	       (!c->cqe_flags || c->flags & IORING_MSG_RING_FLAGS_PASS);
+}
+
+static int take_file(struct req *req, struct msg_ring_cmd *c)
+{
+	const struct file_table *t = &req->ctx->files;
+
+	if (c->command != IORING_MSG_SEND_FD || c->own_fd >= 0)
+		return 0;
+	if (c->from_slot >= t->count || !t->slots[c->from_slot])
+		return -EBADF;
+	c->own_fd = fd_dup_high(t->slots[c->from_slot]->fd);
+	return c->own_fd < 0 ? c->own_fd : 0;
+}
+
+/* Returns whether it came to an end, *@said. */
+static bool give_to_another(struct ctx *to, struct msg_ring_cmd *c,
+			    bool may_wait, int *said) UNCHECKED_LOCKS
+{
+	if (may_wait)
+		lock_take(&to->lock);
+	else if (!lock_try(&to->lock))
+		return false;
+	*said = give(to, c);
+	ctx_unlock(to);
+	return true;
+}
+
+static int find(const struct req *req, struct ctx **to)
+{
+	int fd = req_io_fd(req);
+
+	*to = ctx_of_fd(fd);
+	if (*to && registry_verify(*to, fd))
+		return 0;
+	return fd_is_open(fd) ? -EBADFD : -EBADF;
+}
+
+/* Under the ring lock, and only once. */
+static int begin(struct req *req, struct msg_ring_cmd *c, const struct ctx *to)
+{
+	if (!well_formed(c))
+		return -EINVAL;
+	if (to == req->ctx && c->command == IORING_MSG_SEND_FD)
+		return -EINVAL;
+	return take_file(req, c);
+}
+
+int msg_ring_issue(struct req *req, uint32_t issue_flags)
+{
+	struct msg_ring_cmd *c = req_cmd(req, struct msg_ring_cmd);
+	bool on_worker = issue_flags & ISSUE_WORKER;
+	struct ctx *to;
+	int said = find(req, &to);
+
+	if (!said && !on_worker)
+		said = begin(req, c, to);
+	if (said < 0)
+		return said;
+	if (to == req->ctx && !on_worker) {
+		lock_assume(&to->lock);
+		said = give(to, c);
+	} else if (!give_to_another(to, c, on_worker, &said)) {
+		return ISSUE_PUNT;
+	}
+	req->res = said;
+	return said < 0 ? said : ISSUE_DONE;
+}
+
+void msg_ring_cleanup(struct req *req)
+{
+	fd_close(req_cmd(req, struct msg_ring_cmd)->own_fd);
+}
