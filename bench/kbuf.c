@@ -30,12 +30,14 @@
 #define RING_BGID 0
 #define INC_BGID 1
 #define CLASSIC_BGID 2
-#define FIRST_IDLE_BGID 3
+#define SHARED_BGID 3
+#define SHARED_CLASSIC_BGID 4
+#define FIRST_IDLE_BGID 5
 #define READ 1 /* rows of the table below */
 #define PUBLISH 2
 
-static struct kbuf_table *table;
-static struct io_uring_buf_ring *ring, *inc_ring;
+static struct kbuf_table *table, *other_table;
+static struct io_uring_buf_ring *ring, *inc_ring, *shared_ring;
 static char buffers[ENTRIES][64];
 static int zero_fd;
 static volatile uint32_t sink;
@@ -150,6 +152,30 @@ static void classic_commit(unsigned int count)
 	}
 }
 
+/* The same of pools that two tables serve. */
+static void shared_commit(unsigned int count)
+{
+	struct kbuf_claim claim;
+
+	for (; count; count--) {
+		publish(shared_ring, 1);
+		kbuf_claim(table, SHARED_BGID, 0, false, &claim);
+		sink = kbuf_commit(table, &claim, 64);
+	}
+}
+
+static void shared_classic_commit(unsigned int count)
+{
+	struct kbuf_claim claim;
+
+	for (; count; count--) {
+		kbuf_claim(table, SHARED_CLASSIC_BGID, 0, false, &claim);
+		sink = kbuf_commit(table, &claim, 64);
+		kbuf_provide(table, SHARED_CLASSIC_BGID, claim.addr, 64, 1,
+			     claim.bid);
+	}
+}
+
 /* The entry never ends: its length is put back each time. */
 static void inc_step(unsigned int count)
 {
@@ -197,6 +223,13 @@ static struct {
 	 .divisor = 1},
 	{.name = "inc-step", .run = inc_step, .divisor = 1},
 	{.name = "bundle-16", .run = bundle_16, .divisor = 8},
+	{.name = "shared-ring-claim-commit",
+	 .run = shared_commit,
+	 .divisor = 4,
+	 .base = 2},
+	{.name = "shared-classic-commit-provide",
+	 .run = shared_classic_commit,
+	 .divisor = 4},
 };
 
 static void world_open(unsigned int groups)
@@ -212,6 +245,14 @@ static void world_open(unsigned int groups)
 	fill(inc_ring, 64);
 	publish(inc_ring, 1);
 	kbuf_provide(table, CLASSIC_BGID, (uintptr_t)buffers, 64, ENTRIES, 0);
+	shared_ring = ring_open(SHARED_BGID, 0);
+	fill(shared_ring, 64);
+	kbuf_provide(table, SHARED_CLASSIC_BGID, (uintptr_t)buffers, 64,
+		     ENTRIES, 0);
+	if (kbuf_table_open(&other_table, 0) < 0 ||
+	    kbuf_group_share(table, SHARED_BGID, other_table, 0) < 0 ||
+	    kbuf_group_share(table, SHARED_CLASSIC_BGID, other_table, 1) < 0)
+		abort();
 	for (i = FIRST_IDLE_BGID; i < groups; i++)
 		kbuf_provide(table, (uint16_t)i, (uintptr_t)buffers, 64, 1, 0);
 	zero_fd = open("/dev/zero", O_RDONLY);
@@ -287,5 +328,6 @@ int main(int argc, char **argv)
 	       operations);
 	print_all();
 	kbuf_table_close(table);
+	kbuf_table_close(other_table);
 	return 0;
 }

@@ -438,6 +438,26 @@ def idle_row(build):
                key="bytes", rounds=3, group="Other work")
 
 
+def share(build, side, ms):
+    """Endings with ENOBUFS in a hundred bursts, and the time of a message."""
+    mode = side.split(",")[0].split()[1]
+
+    def measure():
+        said = sides.run([build.program("share"), mode, str(ms)] +
+                         (["classic"] if "classic" in side else []), cpu=None)
+        return {"dry": 100 * said["dry"] / said["bursts"],
+                "cpu_ns": said["cpu_ns"] / said["ops"]}
+    return measure
+
+
+def share_row(build, ms):
+    names = ("four pools", "one pool", "four pools, classic",
+             "one pool, classic")
+    return Row("share", "4 rings, skewed load: ENOBUFS endings in 100 bursts",
+               "endings", {side: share(build, side, ms) for side in names},
+               key="dry", rounds=5, group="Other work")
+
+
 def all_rows(build, quick=False):
     ms = 60 if quick else 200
     rows = list(small_rows(build, ms))
@@ -448,5 +468,5 @@ def all_rows(build, quick=False):
     rows += udp_rows(build, 2 * ms)
     rows.append(timeouts_row(build))
     rows += fio_rows(build, 3 * ms)
-    rows.append(idle_row(build))
+    rows += [idle_row(build), share_row(build, 2 * ms)]
     return rows

@@ -41,6 +41,7 @@ class Build:
         "echo-libevent": ("echo-event.c", ["-levent"]),
         "udp": ("udp.c", ["-luring"]),
         "timeouts": ("timeouts.c", ["-luring"]),
+        "share": ("share.c", ["-lpolyring", "-lpthread"]),
     }
 
     def __init__(self, build):
@@ -101,11 +102,13 @@ def pin(cpu):
 
 
 def run(command, side="kernel", cpu=LOAD_CPU, seconds=60):
-    """Run to the end; the JSON of the last line it prints."""
+    """Run to the end; the JSON of the last line it prints. @cpu None: on all of
+    them."""
     try:
         done = subprocess.run(command, capture_output=True, text=True,
                               env=environment(side), timeout=seconds,
-                              preexec_fn=pin(cpu), check=False)
+                              preexec_fn=None if cpu is None else pin(cpu),
+                              check=False)
     except subprocess.TimeoutExpired as late:
         raise Failed(f"{command[0]}: not done in {seconds} s") from late
     if done.returncode:
