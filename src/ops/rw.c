@@ -63,16 +63,80 @@ static bool ioprio_ok(uint16_t ioprio)
 	return class ? class <= 3 : !(ioprio & 7);
 }
 
-/* Attributes are integrity data, which no file of ours can take. */
-static int check_attributes(const struct io_uring_sqe *sqe)
+/* Vectors that lie in it, and have a length. */
+static bool buffer_holds_all(const struct rw_cmd *c)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		const struct iovec *v = &c->vectors[i];
+
+		if (!v->iov_len && c->vectors != &c->one)
+			return false;
+		if (!buffer_holds(c->buffer, (uintptr_t)v->iov_base,
+				  v->iov_len))
+			return false;
+	}
+	return true;
+}
+
+/* Which buffer it is comes out when the request runs. */
+static int take_buffer(struct req *req)
+{
+	struct rw_cmd *c = req_cmd(req, struct rw_cmd);
+
+	if (c->buffer)
+		return 0;
+	c->buffer = buffer_get(req->ctx, req->buf_index);
+	if (c->buffer)
+		req->flags |= REQ_F_HOLDS;
+	if (c->buffer && buffer_holds_all(c))
+		return 0;
+	return req_file_is_open(req) ? -EFAULT : -EBADF;
+}
+
+/*
+ * Attributes are integrity data, which only a disk made for it takes, and only
+ * through the kernel's io_uring: all files refuse it, when it comes to that.
+ */
+static int integrity_issue(struct req *req, uint32_t issue_flags)
+{
+	(void)issue_flags;
+	return req_file_is_open(req) ? -EINVAL : -EBADF;
+}
+
+static int integrity_fixed_issue(struct req *req, uint32_t issue_flags)
+{
+	int err = take_buffer(req);
+
+	return err < 0 ? err : integrity_issue(req, issue_flags);
+}
+
+static const struct opdef integrity = {
+	.name = "integrity",
+	.needs_file = true,
+	.needs_ctx = true,
+	.issue = integrity_issue,
+};
+
+static const struct opdef integrity_fixed = {
+	.name = "integrity",
+	.needs_file = true,
+	.needs_ctx = true,
+	.issue = integrity_fixed_issue,
+	.cleanup = fixed_cleanup,
+};
+
+static int take_attributes(struct req *req, const struct io_uring_sqe *sqe)
 {
 	uint8_t attributes[32];
 
-	if (sqe->attr_type_mask == 1 &&
-	    fault_copy(attributes, (void *)(uintptr_t)sqe->attr_ptr,
-		       sizeof(attributes)) < 0)
-		return -EFAULT;
-	return sqe->attr_type_mask ? -EINVAL : 0;
+	if (likely(!sqe->attr_type_mask))
+		return 0;
+	if (sqe->attr_type_mask != 1)
+		return -EINVAL;
+	req->def =
+		req->def->issue == fixed_issue ? &integrity_fixed : &integrity;
+	return fault_copy(attributes, (void *)(uintptr_t)sqe->attr_ptr,
+			  sizeof(attributes));
 }
 
 static int common_prep(struct req *req, const struct io_uring_sqe *sqe,
@@ -116,7 +180,7 @@ static int single_prep(struct req *req, const struct io_uring_sqe *sqe,
 	if (!err && !(sqe->flags & IOSQE_BUFFER_SELECT) &&
 	    !fault_range_ok(sqe->addr, c->one.iov_len))
 		err = -EFAULT;
-	return err < 0 ? err : check_attributes(sqe);
+	return err < 0 ? err : take_attributes(req, sqe);
 }
 
 static int vector_prep(struct req *req, const struct io_uring_sqe *sqe,
@@ -132,7 +196,7 @@ static int vector_prep(struct req *req, const struct io_uring_sqe *sqe,
 		err = iov_import(req, sqe->addr, sqe->len, &c->vectors);
 		if (!err && !iov_in_user_space(c->vectors, c->count))
 			err = -EFAULT;
-		return err < 0 ? err : check_attributes(sqe);
+		return err < 0 ? err : take_attributes(req, sqe);
 	}
 	if (sqe->len != 1)
 		return -EINVAL;
@@ -168,7 +232,7 @@ static int fixed_prep(struct req *req, const struct io_uring_sqe *sqe,
 {
 	int err = one_prep(req, sqe, writes);
 
-	return err < 0 ? err : check_attributes(sqe);
+	return err < 0 ? err : take_attributes(req, sqe);
 }
 
 int read_fixed_prep(struct req *req, const struct io_uring_sqe *sqe)
@@ -506,21 +570,6 @@ int write_issue(struct req *req, uint32_t issue_flags)
 	return move(req, issue_flags);
 }
 
-/* Vectors that lie in it, and have a length. */
-static bool buffer_holds_all(const struct rw_cmd *c)
-{
-	for (size_t i = 0; i < c->count; i++) {
-		const struct iovec *v = &c->vectors[i];
-
-		if (!v->iov_len && c->vectors != &c->one)
-			return false;
-		if (!buffer_holds(c->buffer, (uintptr_t)v->iov_base,
-				  v->iov_len))
-			return false;
-	}
-	return true;
-}
-
 void fixed_cleanup(struct req *req)
 {
 	buffer_put(req_cmd(req, struct rw_cmd)->buffer);
@@ -529,15 +578,10 @@ void fixed_cleanup(struct req *req)
 /* The first try is always under the lock: it finds the buffer. */
 int fixed_issue(struct req *req, uint32_t issue_flags)
 {
-	struct rw_cmd *c = req_cmd(req, struct rw_cmd);
+	int err = take_buffer(req);
 
-	if (!c->buffer) {
-		c->buffer = buffer_get(req->ctx, req->buf_index);
-		if (c->buffer)
-			req->flags |= REQ_F_HOLDS;
-		if (!c->buffer || !buffer_holds_all(c))
-			return req_file_is_open(req) ? -EFAULT : -EBADF;
-	}
+	if (err < 0)
+		return err;
 	return move(req, issue_flags);
 }
 

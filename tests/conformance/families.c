@@ -41,6 +41,7 @@
 	row(clone) \
 	row(resize) \
 	row(person) \
+	row(attr) \
 	row(process)
 /* clang-format on */
 

@@ -292,7 +292,7 @@ static const struct scenario rows[] = {
 	SCENARIO(FTRUNCATE, NULL),
 	SCENARIO(BIND, NULL),
 	SCENARIO(LISTEN, NULL),
-	SCENARIO(attributes, NULL, .later = true),
+	SCENARIO(attributes, NULL),
 	SCENARIO(sqe_flags, "P13"),
 	SCENARIO(random_words, NULL),
 };

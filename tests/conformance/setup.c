@@ -668,7 +668,7 @@ static const struct scenario rows[] = {
 	SCENARIO(reserved, NULL, .bare = true),
 	SCENARIO(bad_pointers, NULL, .bare = true),
 	SCENARIO(features, NULL, .bare = true),
-	SCENARIO(all_features, NULL, .bare = true, .later = true),
+	SCENARIO(all_features, NULL, .bare = true),
 	SCENARIO(offsets, NULL, .bare = true),
 	SCENARIO(first_look_at_the_memory, NULL, .bare = true),
 	SCENARIO(mapping, NULL, .bare = true),

@@ -73,7 +73,8 @@ static const struct bit setup_notes[] = {
 };
 
 static const struct bit feature_notes[] = {
-	{IORING_FEAT_RW_ATTR, NULL, "integrity data goes to a device"},
+	{IORING_FEAT_RW_ATTR, NULL,
+	 "integrity data is refused, as by a file that takes none: EINVAL"},
 };
 
 static const char *note_of(const struct bit *notes, size_t count, uint32_t bit)
