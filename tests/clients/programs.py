@@ -17,6 +17,7 @@ from mariadb import try_mariadb
 from served import Wrong
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+PAGES = os.path.join(HERE, "pages")
 
 Program = collections.namedtuple("Program", "name package commands try_it")
 
@@ -302,6 +303,38 @@ def try_node(world):
     return served.strip()
 
 
+# ---- programs of ours, as a newcomer to liburing writes them ----------------
+
+# Whose answers tests/clients/pages/*.txt are.
+RECORDED = "6.18."
+
+
+def page_said(world, name):
+    """What the page's program says on the kernel."""
+    if world.kernel and os.uname().release.startswith(RECORDED):
+        return world.plain(world.program(name))[1]
+    with open(os.path.join(PAGES, name + ".txt"), encoding="ascii") as said:
+        return said.read()
+
+
+def try_pages(world):
+    """A program for a family of manual pages; each says the same on both."""
+    names = sorted(name[:-2] for name in os.listdir(PAGES)
+                   if name.endswith(".c"))
+    for name in names:
+        _, served = world.served(world.program(name))
+        equal(name, served, page_said(world, name))
+    return f"{len(names)} families of manual pages"
+
+
+def try_files(world):
+    """Files by the thousand through one ring."""
+    count = "100000" if world.long else "1000"
+    _, served = world.served(world.program("files"), world.fresh("files"),
+                             count)
+    return served.strip()
+
+
 PROGRAMS = [
     Program("fio", "fio", ["fio"], try_fio),
     Program("stress-ng", "stress-ng", ["stress-ng"], try_stress),
@@ -311,4 +344,6 @@ PROGRAMS = [
     Program("mariadb", "mariadb-server-core mariadb-client-core",
             ["mariadbd", "mariadb", "mariadb-install-db"], try_mariadb),
     Program("node", "nodejs", ["node"], try_node),
+    Program("pages", "liburing-dev", [], try_pages),
+    Program("files", "liburing-dev", [], try_files),
 ]
