@@ -29,6 +29,7 @@
 #include "engine/turn.h"
 #include "engine/wait.h"
 #include "ops/conn.h"
+#include "ops/msg_ring.h"
 #include "polyring/polyring.h"
 #include "query.h"
 #include "register.h"
@@ -392,11 +393,26 @@ POLYRING_API int polyring_enter(int ring_fd, uint32_t to_submit,
 
 /* ---- register ---- */
 
+static int send_message(const void *arg, uint32_t nr_args)
+{
+	struct io_uring_sqe sqe;
+
+	if (!arg || nr_args != 1)
+		return -EINVAL;
+	if (fault_copy(&sqe, arg, sizeof(sqe)) < 0)
+		return -EFAULT;
+	return msg_ring_send(&sqe);
+}
+
 static int without_ring(uint32_t opcode, void *arg, uint32_t nr_args)
 {
 	if (regdefs[opcode].since > abi_version_chosen())
 		return -EINVAL;
-	return opcode == IORING_REGISTER_QUERY ? query(arg, nr_args) : -EINVAL;
+	if (opcode == IORING_REGISTER_QUERY)
+		return query(arg, nr_args);
+	if (opcode == IORING_REGISTER_SEND_MSG_RING)
+		return send_message(arg, nr_args);
+	return -EINVAL;
 }
 
 static int register_ring(int ring_fd, uint32_t opcode, void *arg,

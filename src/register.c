@@ -432,6 +432,15 @@ static int enable_rings(struct ctx *ctx, void *arg, uint32_t nr_args)
 	return 0;
 }
 
+/* The call is for who has no ring: see entry.c. */
+static int not_with_a_ring(struct ctx *ctx, void *arg, uint32_t nr_args)
+{
+	(void)ctx;
+	(void)arg;
+	(void)nr_args;
+	return -EINVAL;
+}
+
 /* ---- the table ---- */
 
 const struct regdef regdefs[IORING_REGISTER_LAST] = {
@@ -492,8 +501,9 @@ const struct regdef regdefs[IORING_REGISTER_LAST] = {
 	[IORING_REGISTER_CLOCK] = {"CLOCK", KVER(6, 12), set_clock, NULL},
 	[IORING_REGISTER_CLONE_BUFFERS] = {"CLONE_BUFFERS", KVER(6, 12),
 					   clone_buffers, NULL},
-	[IORING_REGISTER_SEND_MSG_RING] = {"SEND_MSG_RING", KVER(6, 13), NULL,
-					   "not built yet"},
+	[IORING_REGISTER_SEND_MSG_RING] =
+		{"SEND_MSG_RING", KVER(6, 13), not_with_a_ring,
+		 "rings of other processes, and the kernel's"},
 	[IORING_REGISTER_ZCRX_IFQ] = {"ZCRX_IFQ", KVER(6, 15), NULL,
 				      "needs a device's receive queue"},
 	[IORING_REGISTER_RESIZE_RINGS] = {"RESIZE_RINGS", KVER(6, 13),

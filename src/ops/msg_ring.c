@@ -29,14 +29,14 @@ struct msg_ring_cmd {
 	int32_t own_fd; /* a duplicate that is on its way; -1: none */
 };
 
-int msg_ring_prep(struct req *req, const struct io_uring_sqe *sqe)
+static int read_words(struct msg_ring_cmd *c, const struct io_uring_sqe *sqe)
 {
 	const uint32_t known =
 		IORING_MSG_RING_CQE_SKIP | IORING_MSG_RING_FLAGS_PASS;
 
 	if (sqe->buf_index || sqe->op_flags & ~known)
 		return -EINVAL;
-	*req_cmd(req, struct msg_ring_cmd) = (struct msg_ring_cmd){
+	*c = (struct msg_ring_cmd){
 		.user_data = sqe->off,
 		.command = sqe->addr,
 		.from_slot = sqe->addr3,
@@ -45,8 +45,16 @@ int msg_ring_prep(struct req *req, const struct io_uring_sqe *sqe)
 		.flags = sqe->op_flags,
 		.own_fd = -1,
 	};
-	req->flags |= REQ_F_HOLDS;
 	return 0;
+}
+
+int msg_ring_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	int err = read_words(req_cmd(req, struct msg_ring_cmd), sqe);
+
+	if (!err)
+		req->flags |= REQ_F_HOLDS;
+	return err;
 }
 
 static void post(struct ctx *to, const struct msg_ring_cmd *c, int32_t result,
@@ -118,10 +126,8 @@ static bool give_to_another(struct ctx *to, struct msg_ring_cmd *c,
 	return true;
 }
 
-static int find(const struct req *req, struct ctx **to)
+static int find(int fd, struct ctx **to)
 {
-	int fd = req_io_fd(req);
-
 	*to = ctx_of_fd(fd);
 	if (*to && registry_verify(*to, fd))
 		return 0;
@@ -143,7 +149,7 @@ int msg_ring_issue(struct req *req, uint32_t issue_flags)
 	struct msg_ring_cmd *c = req_cmd(req, struct msg_ring_cmd);
 	bool on_worker = issue_flags & ISSUE_WORKER;
 	struct ctx *to;
-	int said = find(req, &to);
+	int said = find(req_io_fd(req), &to);
 
 	if (!said && !on_worker)
 		said = begin(req, c, to);
@@ -157,6 +163,24 @@ int msg_ring_issue(struct req *req, uint32_t issue_flags)
 	}
 	req->res = said;
 	return said < 0 ? said : ISSUE_DONE;
+}
+
+int msg_ring_send(const struct io_uring_sqe *sqe)
+{
+	struct msg_ring_cmd c;
+	struct ctx *to;
+	int said;
+
+	if (sqe->opcode != IORING_OP_MSG_RING || sqe->flags || sqe->personality)
+		return -EINVAL;
+	said = read_words(&c, sqe);
+	if (!said && (c.command != IORING_MSG_DATA || !well_formed(&c)))
+		said = -EINVAL;
+	if (!said)
+		said = find(sqe->fd, &to);
+	if (!said)
+		give_to_another(to, &c, true, &said);
+	return said;
 }
 
 void msg_ring_cleanup(struct req *req)

@@ -365,6 +365,128 @@ static void query_errors(struct ring *r)
 	}
 }
 
+/* ---- SEND_MSG_RING, which needs no ring of the sender's ---------------- */
+
+static void send_sync(struct io_uring_sqe *sqe)
+{
+	note_result("SEND_MSG_RING",
+		    side->reg(-1, IORING_REGISTER_SEND_MSG_RING, sqe, 1));
+}
+
+static struct io_uring_sqe message(int to, uint64_t user_data, uint32_t result)
+{
+	return (struct io_uring_sqe){
+		.opcode = IORING_OP_MSG_RING,
+		.fd = to,
+		.off = user_data,
+		.len = result,
+	};
+}
+
+static void messages(struct ring *r)
+{
+	struct io_uring_sqe sqe = message(r->fd, 71, 5);
+
+	send_sync(&sqe);
+	sqe = message(r->fd, 72, UINT32_MAX);
+	send_sync(&sqe);
+	sqe = message(r->fd, 73, 0);
+	sqe.op_flags = IORING_MSG_RING_FLAGS_PASS;
+	sqe.file_index = IORING_CQE_F_MORE | 7 << 16;
+	send_sync(&sqe);
+	reap(r, 3);
+}
+
+/* Words that a message has no use for. */
+static void messages_malformed(struct ring *r)
+{
+	const struct io_uring_sqe good = message(r->fd, 71, 5);
+
+	for (int word = 0; word < 12; word++) {
+		struct io_uring_sqe sqe = good;
+
+		switch (word) {
+		case 0:
+			sqe.opcode = IORING_OP_NOP;
+			break;
+		case 1:
+			sqe.flags = IOSQE_ASYNC;
+			break;
+		case 2:
+			sqe.flags = IOSQE_FIXED_FILE;
+			break;
+		case 3:
+			sqe.ioprio = 1;
+			break;
+		case 4:
+			sqe.personality = 1;
+			break;
+		case 5:
+			sqe.buf_index = 1;
+			break;
+		case 6:
+			sqe.addr = IORING_MSG_SEND_FD;
+			break;
+		case 7:
+			sqe.addr = 7;
+			break;
+		case 8:
+			sqe.op_flags = IORING_MSG_RING_CQE_SKIP;
+			break;
+		case 9:
+			sqe.op_flags = 1u << 5;
+			break;
+		case 10:
+			sqe.file_index = 3;
+			break;
+		default:
+			sqe.addr3 = 9;
+		}
+		send_sync(&sqe);
+	}
+	quiet(r);
+}
+
+static void messages_to_nobody(struct ring *r)
+{
+	struct io_uring_sqe sqe = message(-1, 71, 5);
+	struct ring disabled, none = *r;
+
+	send_sync(&sqe);
+	sqe.fd = file_with("");
+	send_sync(&sqe);
+	ring_open(&disabled, 4, IORING_SETUP_R_DISABLED);
+	sqe.fd = disabled.fd;
+	send_sync(&sqe);
+	sqe.fd = r->fd;
+	none.fd = -1;
+	reg(&none, IORING_REGISTER_SEND_MSG_RING, &sqe, 0);
+	reg(&none, IORING_REGISTER_SEND_MSG_RING, &sqe, 2);
+	reg(&none, IORING_REGISTER_SEND_MSG_RING, NULL, 1);
+	reg(&none, IORING_REGISTER_SEND_MSG_RING, nowhere(), 1);
+	reg(r, IORING_REGISTER_SEND_MSG_RING, &sqe, 1);
+	quiet(r);
+}
+
+static void messages_overflow(struct ring *r)
+{
+	struct io_uring_sqe sqe = message(0, 71, 5);
+	struct ring small;
+
+	ring_open(&small, 1, mode_flags());
+	sqe.fd = small.fd;
+	for (int i = 0; i < 4; i++)
+		send_sync(&sqe);
+	note("%u are there", ring_ready(&small));
+	enter(&small, 0, 0, IORING_ENTER_GETEVENTS, NULL, 0);
+	while (ring_ready(&small)) {
+		reap(&small, 1);
+		enter(&small, 0, 0, IORING_ENTER_GETEVENTS, NULL, 0);
+	}
+	ring_close(&small);
+	quiet(r);
+}
+
 /* ---- without a ring ------------------------------------------------------ */
 
 static void without_a_ring(struct ring *r)
@@ -428,6 +550,10 @@ static const struct scenario rows[] = {
 	SCENARIO(query_chain, NULL, .bare = true),
 	SCENARIO(query_sizes, NULL, .bare = true),
 	SCENARIO(query_errors, NULL),
+	SCENARIO(messages, NULL, .modes = MODES_ALL),
+	SCENARIO(messages_malformed, NULL),
+	SCENARIO(messages_to_nobody, NULL),
+	SCENARIO(messages_overflow, NULL, .modes = MODE_DEFAULT),
 	SCENARIO(without_a_ring, NULL),
 	SCENARIO(by_slot, NULL),
 	SCENARIO(zero_copy_receive, NULL),

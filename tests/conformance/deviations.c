@@ -14,20 +14,16 @@
 static const struct deviation rows[] = {
 	{
 		.name = "ring-file",
-		.what = "`read(2)` and `write(2)` of a ring's descriptor",
-		.kernel = "EINVAL",
-		.polyring = "EAGAIN; bytes vanish",
+		.what = "a ring's descriptor: `read(2)` and `write(2)`; "
+			"polling right after taking completions without "
+			"entering",
+		.kernel = "EINVAL; not readable",
+		.polyring = "EAGAIN, and bytes vanish; may be readable for a "
+			    "millisecond or so (where the preload library "
+			    "sees the poll it is exact)",
 		.why = "it is one end of a socket pair, whose other end sees "
-		       "the last copy go (D2)",
-	},
-	{
-		.name = "ring-polled",
-		.what = "polling a ring's descriptor right after taking "
-			"completions without entering",
-		.kernel = "not readable",
-		.polyring = "may still be readable, for a millisecond or so; "
-			    "exact where the preload library sees the poll",
-		.why = "nobody tells the engine of a head that moved",
+		       "the last copy go (D2); nobody tells the engine of a "
+		       "head that moved",
 	},
 	{
 		.name = "waitall",
@@ -90,19 +86,21 @@ static const struct deviation rows[] = {
 	},
 	{
 		.name = "forked",
-		.what = "a ring that a forked child inherits",
-		.kernel = "is shared by both",
-		.polyring = "the parent's; calls of the child fail with "
-			    "EOPNOTSUPP",
+		.what = "a ring that a forked child inherits; MSG_RING to a "
+			"ring of another process, or to the kernel's own",
+		.kernel = "is shared by both; works",
+		.polyring = "the parent's: calls of the child fail with "
+			    "EOPNOTSUPP; EBADFD",
 		.why = "the requests and threads behind it are in the "
 		       "parent's memory",
 	},
 	{
 		.name = "iopoll",
-		.what = "IOPOLL and HYBRID_IOPOLL at setup",
-		.kernel = "accepted",
-		.polyring = "EINVAL",
-		.why = "a device's polled queues are out of reach",
+		.what = "IOPOLL and HYBRID_IOPOLL at setup, zero-copy receive "
+			"(RECV_ZC)",
+		.kernel = "accepted; known to the probe",
+		.polyring = "EINVAL, as where the kernel was built without",
+		.why = "a device's own queues are out of reach",
 	},
 	{
 		.name = "taskrun",

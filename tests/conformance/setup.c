@@ -689,7 +689,7 @@ static const struct scenario rows[] = {
 	SCENARIO(flags_in_company, NULL, .bare = true),
 	SCENARIO(file_polls, NULL),
 	SCENARIO(file_polls_after_reaping_alone, NULL,
-		 .deviates = "ring-polled"),
+		 .deviates = "ring-file"),
 	SCENARIO(file_polls_when_work_is_done, NULL, .modes = MODES_ALL),
 	SCENARIO(file_closes_on_exec, NULL),
 	SCENARIO(file_duplicated, NULL),
