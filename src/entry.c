@@ -406,7 +406,11 @@ static int send_message(const void *arg, uint32_t nr_args)
 
 static int without_ring(uint32_t opcode, void *arg, uint32_t nr_args)
 {
-	if (regdefs[opcode].since > abi_version_chosen())
+	unsigned int version = abi_version_chosen();
+
+	if (!abi_has(abi_profile(version), ABI_NO_RING))
+		return -EBADF;
+	if (regdefs[opcode].since > version)
 		return -EINVAL;
 	if (opcode == IORING_REGISTER_QUERY)
 		return query(arg, nr_args);

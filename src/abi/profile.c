@@ -17,14 +17,19 @@ const struct abi_row abi_rows[ABI_ANSWERS] = {
 	[ABI_PBUF_MMAP] = {"engine-allocated rings", KVER(6, 4), ABI_NEVER},
 	[ABI_PBUF_STATUS] = {"buffer ring status", KVER(6, 8), ABI_NEVER},
 	[ABI_PBUF_INC] = {"incremental consumption", KVER(6, 12), ABI_NEVER},
-	/* New in 7.x, but stable 6.18 kernels (6.18.44) answer for it too. */
-	[ABI_PBUF_MIN_LEFT] = {"min_left", KVER(6, 18), ABI_NEVER},
+	/* New in 7.x, but 6.12.117 and 6.18.44 have it, too. */
+	[ABI_PBUF_MIN_LEFT] = {"min_left", KVER(6, 12), ABI_NEVER},
 	[ABI_PROVIDE_EMPTY] = {"empty buffers", KVER(5, 7), KVER(6, 9)},
 	[ABI_CLASSIC_CAP] = {"classic cap", KVER(6, 15), ABI_NEVER},
 	[ABI_LOW_GROUPS] = {"low groups together", KVER(5, 19), KVER(6, 8)},
 	[ABI_RING_ADDR_FIRST] = {"address first", KVER(5, 19), KVER(6, 15)},
 	[ABI_MMAP_ADDR_ZERO] = {"no mmap address", KVER(6, 4), KVER(6, 15)},
 	[ABI_UPGRADE_DROPS] = {"upgrade drops", KVER(6, 8), ABI_NEVER},
+	[ABI_NO_RING] = {"calls without a ring", KVER(6, 13), ABI_NEVER},
+	[ABI_UNIX_INQ] = {"unix streams tell", KVER(6, 17), ABI_NEVER},
+	[ABI_SHOT_LENGTH] = {"multishot length", KVER(6, 17), ABI_NEVER},
+	[ABI_BARE_BUNDLE] = {"bare bundles", KVER(6, 13), ABI_NEVER},
+	[ABI_MANY_VECTORS] = {"too many vectors", KVER(6, 13), ABI_NEVER},
 };
 
 uint64_t abi_profile(unsigned int version)

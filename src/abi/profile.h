@@ -42,6 +42,11 @@ enum abi_answer {
 	ABI_RING_ADDR_FIRST, /* G7 is checked before G4 */
 	ABI_MMAP_ADDR_ZERO, /* G8: ring_addr must be 0 */
 	ABI_UPGRADE_DROPS, /* G13: a failed upgrade loses the empty group */
+	ABI_NO_RING, /* register calls may come without a ring */
+	ABI_UNIX_INQ, /* unix streams tell what waits (SOCK_NONEMPTY) */
+	ABI_SHOT_LENGTH, /* S12: multishot receives may have a length */
+	ABI_BARE_BUNDLE, /* SEND may bundle without choosing buffers */
+	ABI_MANY_VECTORS, /* a message's: EMSGSIZE, EINVAL before */
 	ABI_ANSWERS,
 };
 

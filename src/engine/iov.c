@@ -4,6 +4,7 @@
 #include <limits.h>
 
 #include "base/fault.h"
+#include "engine/ctx.h"
 
 static const void *pointer(uint64_t address)
 {
@@ -61,7 +62,9 @@ int msg_import(struct req *req, uint64_t address, bool with_name,
 	if (with_name && (int)header.msg_namelen < 0)
 		return -EINVAL; /* a receive is told by its system call */
 	if (header.msg_iovlen > IOV_COUNT_MAX)
-		return -EMSGSIZE;
+		return abi_has(req->ctx->abi.answers, ABI_MANY_VECTORS)
+			       ? -EMSGSIZE
+			       : -EINVAL;
 	m = req_extra(req, sizeof(*m) + (header.msg_iovlen + 1) *
 						sizeof(struct iovec));
 	if (!m)

@@ -33,7 +33,14 @@
 
 #define MULTISHOT_SHARE 33 /* completions in one turn (S12), as 6.18's */
 
-enum { KIND_UNKNOWN, KIND_STREAM, KIND_SEQPACKET, KIND_PACKETS };
+/* What waits is told of a KIND_STREAM, not of one that is silent about it. */
+enum {
+	KIND_UNKNOWN,
+	KIND_STREAM,
+	KIND_SILENT,
+	KIND_SEQPACKET,
+	KIND_PACKETS,
+};
 
 struct recv_cmd {
 	struct iovec one; /* RECV's buffer, or the selected one */
@@ -63,6 +70,8 @@ static int check_multishot(struct req *req, const struct io_uring_sqe *sqe)
 	if (!(sqe->flags & IOSQE_BUFFER_SELECT))
 		return -EINVAL;
 	if (sqe->op_flags & MSG_WAITALL)
+		return -EINVAL;
+	if (sqe->len && !abi_has(req->ctx->abi.answers, ABI_SHOT_LENGTH))
 		return -EINVAL;
 	req->flags |= REQ_F_MULTISHOT;
 	return 0;
@@ -163,6 +172,19 @@ static size_t room_of(const struct recv_cmd *c)
 	return iov_bytes(c->msg->header.msg_iov, c->msg->header.msg_iovlen);
 }
 
+/* Until 6.17 nobody asked a unix socket what waits in it. */
+static bool tells(const struct req *req)
+{
+	int domain = 0;
+	socklen_t bytes = sizeof(domain);
+
+	if (abi_has(req->ctx->abi.answers, ABI_UNIX_INQ))
+		return true;
+	SYS_5(SYS_getsockopt, req_io_fd(req), SOL_SOCKET, SO_DOMAIN, &domain,
+	      &bytes);
+	return domain != AF_UNIX;
+}
+
 static void learn_kind(const struct req *req, struct recv_cmd *c)
 {
 	int type = 0;
@@ -172,9 +194,12 @@ static void learn_kind(const struct req *req, struct recv_cmd *c)
 		return;
 	SYS_5(SYS_getsockopt, req_io_fd(req), SOL_SOCKET, SO_TYPE, &type,
 	      &bytes);
-	c->kind = type == SOCK_STREAM	   ? KIND_STREAM
-		  : type == SOCK_SEQPACKET ? KIND_SEQPACKET
-					   : KIND_PACKETS;
+	if (type == SOCK_STREAM && !tells(req))
+		c->kind = KIND_SILENT;
+	else
+		c->kind = type == SOCK_STREAM	   ? KIND_STREAM
+			  : type == SOCK_SEQPACKET ? KIND_SEQPACKET
+						   : KIND_PACKETS;
 }
 
 /* A TCP connection whose peer has sent its end, not one that was reset. */

@@ -133,6 +133,8 @@ int send_prep(struct req *req, const struct io_uring_sqe *sqe)
 	c->bundles = sqe->ioprio & IORING_RECVSEND_BUNDLE &&
 		     sqe->flags & IOSQE_BUFFER_SELECT;
 	c->twice = sqe->ioprio & IORING_RECVSEND_BUNDLE && !c->bundles;
+	if (c->twice && !abi_has(req->ctx->abi.answers, ABI_BARE_BUNDLE))
+		return -EINVAL;
 	if (c->bundles)
 		return sqe->addr2 ? -EINVAL : bundle_prepare(req);
 	return take_data(req, c, sqe);

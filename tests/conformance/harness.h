@@ -40,28 +40,46 @@ extern const struct side *engine_side; /* NULL when not built in */
 /* Play @piece here and now; returns in the process that played. */
 void play_piece(const struct piece *piece, const struct side *on);
 
+/* How a transcript ends whose scenario had to be killed. */
+#define KILLED "!! killed: it took too long"
+
 /*
  * Play each of @count pieces on @on, @jobs at a time, each in its own process
  * that is killed after @seconds. texts[i] becomes the transcript, to be freed.
+ * One that is expected to end KILLED is so as soon as it got there: @expected
+ * is NULL, or has a transcript for each piece.
  */
 void run_pieces(const struct piece *pieces, size_t count, const struct side *on,
-		unsigned int jobs, unsigned int seconds, char **texts);
+		unsigned int jobs, unsigned int seconds, char **texts,
+		char *const *expected);
 
 /* Write the lines that differ, with some context. */
 void print_difference(const char *left, const char *right,
 		      const char *left_name, const char *right_name);
 
-/* Recorded transcripts: one file a family, in one directory. */
+/*
+ * Recorded transcripts: one file a family, in one directory. Those of another
+ * kernel are told by what differs from a @base, which is NULL for the base.
+ */
 struct store;
-struct store *store_open(const char *directory);
+struct store *store_open(const char *directory, const struct store *base);
 void store_close(struct store *store);
-/* NULL when there is none. */
+/* NULL when there is none, or the scenario is another since (see store.c). */
 const char *store_get(const struct store *store, const char *name);
 /* The release of the kernel that answered, "" when nothing is recorded. */
 const char *store_kernel(const struct store *store);
 /* Write the transcripts of one family. Returns 0 or a negative errno. */
-int store_write(const char *directory, const struct family *family,
-		const struct piece *pieces, char *const *texts, size_t count);
+int store_write(const char *directory, const struct store *base,
+		const struct family *family, const struct piece *pieces,
+		char *const *texts, size_t count);
+
+/* Why a kernel's answers to some pieces are known not to be ours. */
+struct known;
+struct known *known_open(const char *path);
+void known_close(struct known *known);
+/* The reason, or NULL. */
+const char *known_reason(struct known *known, const char *name);
+void known_print_unused(const struct known *known, FILE *to);
 
 /* A known difference: a row of the table in deviations.c. */
 struct deviation {

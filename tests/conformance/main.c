@@ -7,7 +7,8 @@
  * refuses io_uring, or is another version than the recorded one) the recorded
  * transcripts speak for it. Without an engine built in, or with --side kernel,
  * the live kernel is compared with its own record instead; with --repeat, with
- * itself.
+ * itself. With --kernel 6.1 the engine answers as that kernel does, and is
+ * compared with what was recorded of it (tests/oracle does that).
  *
  * Exit status: 0 when nothing differs, 1 when something does, 2 for usage.
  */
@@ -28,6 +29,7 @@ struct options {
 	size_t only_count;
 	const char *side;
 	const char *record;
+	const char *kernel;
 	const char *root;
 	const char *check_deviations;
 	bool deviations;
@@ -44,6 +46,8 @@ struct options {
 static struct piece pieces[PIECES_MAX];
 static size_t piece_count;
 static size_t deviations; /* left out because they are known to deviate */
+static size_t unrecorded; /* left out because that kernel was not asked */
+static size_t differences; /* of an older kernel, known and listed */
 
 static const char usage[] =
 	"usage: conformance [options]\n"
@@ -60,6 +64,7 @@ static const char usage[] =
 	"  --replay          the record speaks for the kernel\n"
 	"  --live            ask the kernel though its version differs\n"
 	"  --record DIR      write the kernel's transcripts\n"
+	"  --kernel VERSION  the engine as that kernel, against its record\n"
 	"  --repeat N        play on the kernel N times; they must be equal\n"
 	"  --print           print the transcripts too\n"
 	"  --jobs N          play N at a time (2)\n"
@@ -76,6 +81,7 @@ static const struct option long_options[] = {
 	{"replay", no_argument, NULL, 'p'},
 	{"live", no_argument, NULL, 'L'},
 	{"record", required_argument, NULL, 'r'},
+	{"kernel", required_argument, NULL, 'k'},
 	{"repeat", required_argument, NULL, 'n'},
 	{"print", no_argument, NULL, 'P'},
 	{"jobs", required_argument, NULL, 'j'},
@@ -230,14 +236,15 @@ static bool must_replay(const struct options *options,
 
 /* ---- playing and comparing ----------------------------------------------- */
 
-static char **play_all(const struct options *options, const struct side *on)
+static char **play_all(const struct options *options, const struct side *on,
+		       char *const *expected)
 {
 	char **texts = calloc(PIECES_MAX, sizeof(*texts));
 
 	if (!texts)
 		abort();
 	run_pieces(pieces, piece_count, on, options->jobs, options->seconds,
-		   texts);
+		   texts, expected);
 	return texts;
 }
 
@@ -287,12 +294,12 @@ static size_t compare_all(const struct options *options, char **left,
 
 static size_t repeat(const struct options *options)
 {
-	char **first = play_all(options, &kernel_side);
+	char **first = play_all(options, &kernel_side, NULL);
 	size_t differ = 0;
 	unsigned int round;
 
 	for (round = 1; round < options->repeat; round++) {
-		char **again = play_all(options, &kernel_side);
+		char **again = play_all(options, &kernel_side, NULL);
 
 		differ += compare_all(options, first, again, "kernel, first",
 				      "kernel, again");
@@ -302,14 +309,17 @@ static size_t repeat(const struct options *options)
 	return differ;
 }
 
-static int record(const struct options *options)
+/* Another kernel than that of @base is recorded by what differs from it. */
+static int record(const struct options *options, const struct store *base)
 {
-	char **texts = play_all(options, &kernel_side);
+	char **texts = play_all(options, &kernel_side, NULL);
 	int result = 0;
 	size_t i;
 
+	if (kernel_is_recorded(base))
+		base = NULL;
 	for (i = 0; i < family_count && !result; i++)
-		result = store_write(options->record, families[i], pieces,
+		result = store_write(options->record, base, families[i], pieces,
 				     texts, piece_count);
 	free_all(texts);
 	if (result)
@@ -337,8 +347,9 @@ static size_t compare_sides(const struct options *options, struct store *store)
 	if (replay || engine_only || kernel_only)
 		left = replay_all(store);
 	else
-		left = play_all(options, &kernel_side);
-	right = play_all(options, kernel_only ? &kernel_side : engine_side);
+		left = play_all(options, &kernel_side, NULL);
+	right = play_all(options, kernel_only ? &kernel_side : engine_side,
+			 NULL);
 	differ = compare_all(options, left, right,
 			     replay || engine_only || kernel_only
 				     ? "kernel, recorded"
@@ -346,6 +357,69 @@ static size_t compare_sides(const struct options *options, struct store *store)
 			     kernel_only ? "kernel" : "polyring");
 	free_all(left);
 	free_all(right);
+	return differ;
+}
+
+/* Keep what @store can speak for. */
+static void keep_recorded(const struct store *store)
+{
+	size_t kept = 0;
+	size_t i;
+
+	for (i = 0; i < piece_count; i++)
+		if (store_get(store, pieces[i].name))
+			pieces[kept++] = pieces[i];
+	unrecorded = piece_count - kept;
+	piece_count = kept;
+}
+
+/* What differs for a known reason is counted, and then taken for equal. */
+static void excuse(const struct options *options, const char *path, char **left,
+		   char **right)
+{
+	struct known *known = known_open(path);
+	size_t i;
+
+	for (i = 0; i < piece_count; i++) {
+		if (!strcmp(left[i], right[i]) ||
+		    !known_reason(known, pieces[i].name))
+			continue;
+		differences++;
+		free(right[i]);
+		right[i] = strdup(left[i]);
+	}
+	if (!options->only_count)
+		known_print_unused(known, stdout);
+	known_close(known);
+}
+
+static size_t compare_older(const struct options *options,
+			    const struct store *base)
+{
+	char path[4096];
+	struct store *store;
+	char **left;
+	char **right;
+	size_t differ;
+
+	snprintf(path, sizeof(path), "%s/tests/conformance/transcripts/%s",
+		 options->root, options->kernel);
+	store = store_open(path, base);
+	if (!store || !engine_side)
+		abort();
+	keep_recorded(store);
+	setenv("POLYRING_KERNEL", options->kernel, 1);
+	left = replay_all(store);
+	right = play_all(options, engine_side, left);
+	strcat(path, "/known");
+	excuse(options, path, left, right);
+	differ = compare_all(options, left, right, store_kernel(store),
+			     "polyring");
+	printf("kernel %s: %zu scenarios not recorded, %zu known differences\n",
+	       store_kernel(store), unrecorded, differences);
+	free_all(left);
+	free_all(right);
+	store_close(store);
 	return differ;
 }
 
@@ -361,7 +435,7 @@ static int summary(const struct options *options, size_t differ)
 		if (!rules_cite(rules, pieces[i].scenario->rules))
 			printf("%s cites a rule that %s doesn't have\n",
 			       pieces[i].name, path);
-	if (!options->only_count)
+	if (!options->only_count && !options->kernel)
 		rules_print_missing(rules, stdout);
 	if (deviations && !options->only_count)
 		printf("left out: %zu known deviations (--all --list says "
@@ -412,6 +486,9 @@ static void set_option(struct options *options, int option)
 	case 'r':
 		options->record = optarg;
 		options->all = true;
+		break;
+	case 'k':
+		options->kernel = optarg;
 		break;
 	case 'R':
 		options->root = optarg;
@@ -481,15 +558,19 @@ int main(int argc, char **argv)
 	}
 	if (options.list)
 		return list();
-	if (options.record)
-		return record(&options);
 	snprintf(directory, sizeof(directory),
 		 "%s/tests/conformance/transcripts", options.root);
-	store = store_open(directory);
+	store = store_open(directory, NULL);
 	if (!store)
 		abort();
-	differ = options.repeat ? repeat(&options)
-				: compare_sides(&options, store);
+	if (options.record)
+		return record(&options, store);
+	if (options.kernel)
+		differ = compare_older(&options, store);
+	else if (options.repeat)
+		differ = repeat(&options);
+	else
+		differ = compare_sides(&options, store);
 	store_close(store);
 	return summary(&options, differ);
 }

@@ -8,6 +8,11 @@
  * lies in shared memory and outlives it; how the process ended is its last
  * line. The runner itself never calls a side, and so has no threads to fork.
  *
+ * A scenario that is known to wait for ever (on an older kernel that refuses
+ * what would wake it) is killed when its transcript has got to where the known
+ * one ends and has stayed there for a second: without this knowledge none is
+ * killed before the watchdog does, so no machine is too slow for it.
+ *
  * States of a slot: free (pid 0), playing. SIGCHLD is blocked and waited for.
  */
 #include "harness.h"
@@ -22,6 +27,7 @@ struct slot {
 	pid_t pid;
 	size_t piece;
 	time_t deadline;
+	time_t stuck; /* since when it stands where it is known to stay */
 	struct transcript *transcript;
 };
 
@@ -76,6 +82,7 @@ static int start(struct slot *slot, const struct piece *pieces, size_t index,
 	memset(slot->transcript, 0, sizeof(*slot->transcript));
 	slot->piece = index;
 	slot->deadline = now_seconds() + seconds;
+	slot->stuck = 0;
 	transcript = slot->transcript;
 	fflush(NULL);
 	slot->pid = fork();
@@ -91,7 +98,7 @@ static void finish(struct slot *slot, int status, bool late, char **texts)
 {
 	transcript = slot->transcript;
 	if (late)
-		note("!! killed: it took too long");
+		note(KILLED);
 	else if (WIFSIGNALED(status))
 		note("!! crashed: SIG%s", sigabbrev_np(WTERMSIG(status)));
 	else if (WEXITSTATUS(status))
@@ -100,10 +107,26 @@ static void finish(struct slot *slot, int status, bool late, char **texts)
 	slot->pid = 0;
 }
 
-/* Returns true when the slot has become free. */
-static bool look_at(struct slot *slot, char **texts)
+/* Has it got to where @expected ends because it was killed there? */
+static bool stuck(struct slot *slot, const char *expected)
 {
-	bool late = now_seconds() > slot->deadline;
+	const char *end = expected ? strstr(expected, KILLED) : NULL;
+	time_t now = now_seconds();
+
+	if (!end || strlen(slot->transcript->text) != (size_t)(end - expected))
+		return false;
+	if (memcmp(slot->transcript->text, expected, (size_t)(end - expected)))
+		return false;
+	if (!slot->stuck)
+		slot->stuck = now;
+	return now > slot->stuck + 1;
+}
+
+/* Returns true when the slot has become free. */
+static bool look_at(struct slot *slot, char **texts, char *const *expected)
+{
+	bool late = now_seconds() > slot->deadline ||
+		    stuck(slot, expected ? expected[slot->piece] : NULL);
 	int status = 0;
 	pid_t pid;
 
@@ -164,7 +187,8 @@ static void show_progress(size_t next, size_t count)
 }
 
 void run_pieces(const struct piece *pieces, size_t count, const struct side *on,
-		unsigned int jobs, unsigned int seconds, char **texts)
+		unsigned int jobs, unsigned int seconds, char **texts,
+		char *const *expected)
 {
 	struct slot slots[SLOTS_MAX];
 	size_t running = 0;
@@ -180,7 +204,7 @@ void run_pieces(const struct piece *pieces, size_t count, const struct side *on,
 	slots_open(slots, jobs);
 	while (next < count || running) {
 		for (i = 0; i < jobs; i++) {
-			if (slots[i].pid && look_at(&slots[i], texts))
+			if (slots[i].pid && look_at(&slots[i], texts, expected))
 				running--;
 			if (slots[i].pid || next == count)
 				continue;

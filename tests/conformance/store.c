@@ -7,6 +7,12 @@
  * '#' and a blank are comments. (Completions start with '#' and a number.)
  * The files are read whole; names are looked up one after the other, which is
  * nothing beside playing a scenario.
+ *
+ * An older kernel's record lies beside that of the newest, its base, and leaves
+ * out what is the same: "= name hash" for a transcript equal to the base's,
+ * "== name hash" before one that is not. The hash is the base's transcript's:
+ * when that is another by now, the scenario has changed since this kernel was
+ * asked, and what it said then says nothing any more.
  */
 #include "harness.h"
 
@@ -16,10 +22,12 @@
 
 struct entry {
 	char *name;
-	char *text;
+	char *text; /* NULL: as in the base */
+	uint32_t hash; /* of the base's */
 };
 
 struct store {
+	const struct store *base; /* NULL: this is one */
 	struct entry *entries;
 	size_t count;
 	char release[80];
@@ -41,9 +49,23 @@ static char *read_file(const char *path)
 	return text;
 }
 
-static void add(struct store *store, const char *name, size_t name_bytes,
-		const char *text, size_t text_bytes)
+/* FNV-1a; 0 for no text. */
+static uint32_t hash_of(const char *text)
 {
+	uint32_t hash = 2166136261u;
+
+	if (!text)
+		return 0;
+	while (*text)
+		hash = (hash ^ (unsigned char)*text++) * 16777619u;
+	return hash;
+}
+
+/* @title: "name", or "name hash". No @text stands for the base's. */
+static void add(struct store *store, const char *title, const char *text,
+		size_t text_bytes)
+{
+	size_t name_bytes = strcspn(title, " \n");
 	struct entry *grown;
 
 	grown = realloc(store->entries, (store->count + 1) * sizeof(*grown));
@@ -51,29 +73,32 @@ static void add(struct store *store, const char *name, size_t name_bytes,
 		abort();
 	store->entries = grown;
 	grown += store->count++;
-	grown->name = strndup(name, name_bytes);
-	grown->text = strndup(text, text_bytes);
+	grown->name = strndup(title, name_bytes);
+	grown->text = text ? strndup(text, text_bytes) : NULL;
+	grown->hash = (uint32_t)strtoul(title + name_bytes, NULL, 16);
 }
 
 static void parse(struct store *store, const char *text)
 {
-	const char *at = strstr(text, "\n== ");
+	const char *at;
 
 	sscanf(text, "# kernel %79s", store->release);
+	for (at = strstr(text, "\n= "); at; at = strstr(at + 3, "\n= "))
+		add(store, at + 3, NULL, 0);
+	at = strstr(text, "\n== ");
 	while (at) {
-		const char *name = at + 4;
-		const char *body = strchrnul(name, '\n');
+		const char *title = at + 4;
+		const char *body = strchrnul(title, '\n');
 		const char *next = strstr(body, "\n== ");
 		const char *end = next ? next : body + strlen(body);
 
 		if (*body)
-			add(store, name, (size_t)(body - name), body + 1,
-			    (size_t)(end - body - 1));
+			add(store, title, body + 1, (size_t)(end - body - 1));
 		at = next;
 	}
 }
 
-struct store *store_open(const char *directory)
+struct store *store_open(const char *directory, const struct store *base)
 {
 	struct store *store = calloc(1, sizeof(*store));
 	DIR *dir = opendir(directory);
@@ -81,6 +106,8 @@ struct store *store_open(const char *directory)
 	char path[4096];
 	char *text;
 
+	if (store)
+		store->base = base;
 	while (store && dir && (found = readdir(dir))) {
 		if (!strstr(found->d_name, ".txt"))
 			continue;
@@ -107,14 +134,27 @@ void store_close(struct store *store)
 	free(store);
 }
 
-const char *store_get(const struct store *store, const char *name)
+static const struct entry *find(const struct store *store, const char *name)
 {
 	size_t i;
 
 	for (i = 0; i < store->count; i++)
 		if (!strcmp(store->entries[i].name, name))
-			return store->entries[i].text;
+			return &store->entries[i];
 	return NULL;
+}
+
+const char *store_get(const struct store *store, const char *name)
+{
+	const struct entry *entry = find(store, name);
+	const char *base;
+
+	if (!entry || !store->base)
+		return entry ? entry->text : NULL;
+	base = store_get(store->base, name);
+	if (hash_of(base) != entry->hash)
+		return NULL;
+	return entry->text ? entry->text : base;
 }
 
 const char *store_kernel(const struct store *store)
@@ -122,18 +162,52 @@ const char *store_kernel(const struct store *store)
 	return store->release;
 }
 
-/* "6.18.44-anything" without what its builder added. */
+/* "6.18.44-anything" without what its builder added; Debian says it elsewhere.
+ */
 static void plain_release(char *release, size_t room)
 {
+	const char *debian, *from;
 	struct utsname name;
 
 	uname(&name);
-	snprintf(release, room, "%.*s",
-		 (int)strspn(name.release, "0123456789."), name.release);
+	debian = strstr(name.version, "Debian ");
+	from = debian ? strchr(debian, ' ') + 1 : name.release;
+	snprintf(release, room, "%.*s", (int)strspn(from, "0123456789."), from);
 }
 
-int store_write(const char *directory, const struct family *family,
-		const struct piece *pieces, char *const *texts, size_t count)
+static void write_one(FILE *file, const struct store *base, const char *name,
+		      const char *text, bool equal)
+{
+	const char *before = base ? store_get(base, name) : NULL;
+
+	if (equal != (before && !strcmp(before, text)))
+		return;
+	if (!base)
+		fprintf(file, "\n== %s\n%s", name, text);
+	else if (equal)
+		fprintf(file, "= %s %08x\n", name, hash_of(before));
+	else
+		fprintf(file, "\n== %s %08x\n%s", name, hash_of(before), text);
+}
+
+/* First what equals the base, a line each, then the rest. */
+static void write_all(FILE *file, const struct store *base,
+		      const struct family *family, const struct piece *pieces,
+		      char *const *texts, size_t count)
+{
+	int equal;
+	size_t i;
+
+	for (equal = 1; equal >= 0; equal--)
+		for (i = 0; i < count; i++)
+			if (pieces[i].family == family)
+				write_one(file, base, pieces[i].name, texts[i],
+					  equal);
+}
+
+int store_write(const char *directory, const struct store *base,
+		const struct family *family, const struct piece *pieces,
+		char *const *texts, size_t count)
 {
 	char release[64];
 	char path[4096];
@@ -151,8 +225,6 @@ int store_write(const char *directory, const struct family *family,
 		return -errno;
 	plain_release(release, sizeof(release));
 	fprintf(file, "# kernel %s\n# made by conformance --record\n", release);
-	for (i = 0; i < count; i++)
-		if (pieces[i].family == family)
-			fprintf(file, "\n== %s\n%s", pieces[i].name, texts[i]);
+	write_all(file, base, family, pieces, texts, count);
 	return fclose(file) ? -errno : 0;
 }
