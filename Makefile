@@ -4,7 +4,8 @@
 # enough. The build is meson's: nothing is compiled from here.
 
 .PHONY: all build setup run test unit intercept conformance e2e \
-	tidy tables asan tsan fuzz libfuzzer soak clients bench install clean help
+	tidy tables asan tsan fuzz libfuzzer soak clients bench bench-kbuf \
+	install clean help
 
 all: build
 
@@ -25,6 +26,7 @@ help:
 	@echo 'make clients      fio, qemu and others, as they come from Debian; LONG=1'
 	@echo 'make tables       doc/support.md and doc/deviations.md'
 	@echo 'make bench        beside the kernel and others; see bench/README.md'
+	@echo 'make bench-kbuf   the buffers alone, and what they cost the kernel'
 	@echo 'make install      PREFIX and DESTDIR as usual'
 	@echo 'make clean        remove what was built'
 
@@ -78,6 +80,10 @@ clients: build
 
 bench: build
 	@bench/run
+
+bench-kbuf: build
+	@ninja -C build src/kbuf/bench-kbuf >/dev/null
+	@bench/kbuf-report build/src/kbuf/bench-kbuf
 
 install: build
 	meson install -C build --no-rebuild

@@ -2,12 +2,17 @@
 /*
  * What libkbuf costs: nanoseconds for each operation, single thread.
  *
- *	kbuf [groups [operations]]	all of them, in one table of so many
- *groups kbuf --only NAME COUNT		one, COUNT times, for callgrind to count
+ *	kbuf			all, in a table of few groups and in a full one
+ *	kbuf --only NAME COUNT	one, COUNT times, for callgrind to count
  *
- * The operations take turns in short rounds, so that noise hits all alike; the
- * best round and the median one are printed, less the loop around them, and the
- * ratio to a bare read(2) of 64 bytes from /dev/zero in the same run.
+ * The operations and the tables take turns in short rounds, so that noise hits
+ * all alike. The best round and the median one are printed, less the loop
+ * around them, how much more they take in the full table, and the ratio to a
+ * bare read(2) of 64 bytes from /dev/zero in the same run. The full table has
+ * 65,536 groups, a million classic buffers in them, and a ring of 32,768.
+ *
+ * `far` operations go to another group each time: what they cost is the memory
+ * that is not in a cache.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,30 +38,43 @@
 #define SHARED_BGID 3
 #define SHARED_CLASSIC_BGID 4
 #define FIRST_IDLE_BGID 5
+#define GROUPS_MAX 65536u
+#define IDLE_BUFFERS 16u /* in each of the others */
+#define OPERATIONS 20000u /* in a round */
 #define READ 1 /* rows of the table below */
-#define PUBLISH 2
 
-static struct kbuf_table *table, *other_table;
+/* Two tables; what follows is of the one that is measured. */
+static struct world {
+	struct kbuf_table *table, *other_table;
+	struct io_uring_buf_ring *ring, *inc_ring, *shared_ring;
+	uint32_t entries, groups;
+} worlds[] = {
+	{.entries = ENTRIES, .groups = FIRST_IDLE_BGID + 1},
+	{.entries = KBUF_RING_ENTRIES_MAX, .groups = GROUPS_MAX},
+};
+static struct kbuf_table *table;
 static struct io_uring_buf_ring *ring, *inc_ring, *shared_ring;
+static uint32_t groups;
 static char buffers[ENTRIES][64];
 static int zero_fd;
 static volatile uint32_t sink;
 
-static void fill(struct io_uring_buf_ring *of, uint32_t len)
+static void fill(struct io_uring_buf_ring *of, uint32_t entries)
 {
 	unsigned int i;
 
-	for (i = 0; i < ENTRIES; i++) {
-		of->first[i].addr = (uintptr_t)buffers[i];
-		of->first[i].len = len;
+	for (i = 0; i < entries; i++) {
+		of->first[i].addr = (uintptr_t)buffers[i % ENTRIES];
+		of->first[i].len = 64;
 		of->first[i].bid = (uint16_t)i;
 	}
 }
 
-static struct io_uring_buf_ring *ring_open(uint16_t bgid, uint16_t flags)
+static struct io_uring_buf_ring *ring_open(uint16_t bgid, uint32_t entries,
+					   uint16_t flags)
 {
 	struct io_uring_buf_reg reg = {
-		.ring_entries = ENTRIES,
+		.ring_entries = entries,
 		.bgid = bgid,
 		.flags = IOU_PBUF_RING_MMAP | flags,
 	};
@@ -64,8 +82,8 @@ static struct io_uring_buf_ring *ring_open(uint16_t bgid, uint16_t flags)
 
 	if (kbuf_ring_register(table, &reg) < 0)
 		abort();
-	map = kbuf_ring_map(table, bgid, NULL, 4096, PROT_READ | PROT_WRITE,
-			    MAP_SHARED);
+	map = kbuf_ring_map(table, bgid, NULL, entries * 16,
+			    PROT_READ | PROT_WRITE, MAP_SHARED);
 	if (map < 0)
 		abort();
 	return (void *)map;
@@ -152,6 +170,21 @@ static void classic_commit(unsigned int count)
 	}
 }
 
+/* The same in one group after the other. */
+static void classic_far(unsigned int count)
+{
+	const uint32_t idle = groups - FIRST_IDLE_BGID;
+	struct kbuf_claim claim;
+	uint16_t bgid;
+
+	for (; count; count--) {
+		bgid = (uint16_t)(FIRST_IDLE_BGID + count * 7919 % idle);
+		kbuf_claim(table, bgid, 0, false, &claim);
+		sink = kbuf_commit(table, &claim, 64);
+		kbuf_provide(table, bgid, claim.addr, 64, 1, claim.bid);
+	}
+}
+
 /* The same of pools that two tables serve. */
 static void shared_commit(unsigned int count)
 {
@@ -207,7 +240,7 @@ static struct {
 	void (*run)(unsigned int count);
 	unsigned int divisor; /* of the operations of a round: the slow ones */
 	unsigned int base; /* the row whose time is not counted */
-	double ns[ROUNDS];
+	double ns[array_size(worlds)][ROUNDS];
 } benches[] = {
 	{.name = "nothing", .run = nothing, .divisor = 1},
 	{.name = "read-64", .run = bare_read, .divisor = 32},
@@ -223,6 +256,7 @@ static struct {
 	 .divisor = 1},
 	{.name = "inc-step", .run = inc_step, .divisor = 1},
 	{.name = "bundle-16", .run = bundle_16, .divisor = 8},
+	{.name = "classic-far", .run = classic_far, .divisor = 4},
 	{.name = "shared-ring-claim-commit",
 	 .run = shared_commit,
 	 .divisor = 4,
@@ -232,30 +266,46 @@ static struct {
 	 .divisor = 4},
 };
 
-static void world_open(unsigned int groups)
+static void world_use(const struct world *world)
+{
+	table = world->table;
+	ring = world->ring;
+	inc_ring = world->inc_ring;
+	shared_ring = world->shared_ring;
+	groups = world->groups;
+}
+
+static void share_open(struct world *world)
+{
+	world->shared_ring = ring_open(SHARED_BGID, ENTRIES, 0);
+	fill(world->shared_ring, ENTRIES);
+	kbuf_provide(table, SHARED_CLASSIC_BGID, (uintptr_t)buffers, 64,
+		     ENTRIES, 0);
+	if (kbuf_table_open(&world->other_table, 0) < 0 ||
+	    kbuf_group_share(table, SHARED_BGID, world->other_table, 0) < 0 ||
+	    kbuf_group_share(table, SHARED_CLASSIC_BGID, world->other_table,
+			     1) < 0)
+		abort();
+}
+
+static void world_open(struct world *world)
 {
 	unsigned int i;
 
-	if (kbuf_table_open(&table, 0) < 0)
+	if (kbuf_table_open(&world->table, 0) < 0)
 		abort();
-	ring = ring_open(RING_BGID, 0);
-	fill(ring, 64);
-	publish(ring, 1);
-	inc_ring = ring_open(INC_BGID, IOU_PBUF_RING_INC);
-	fill(inc_ring, 64);
-	publish(inc_ring, 1);
+	table = world->table;
+	world->ring = ring_open(RING_BGID, world->entries, 0);
+	fill(world->ring, world->entries);
+	publish(world->ring, 1);
+	world->inc_ring = ring_open(INC_BGID, ENTRIES, IOU_PBUF_RING_INC);
+	fill(world->inc_ring, ENTRIES);
+	publish(world->inc_ring, 1);
 	kbuf_provide(table, CLASSIC_BGID, (uintptr_t)buffers, 64, ENTRIES, 0);
-	shared_ring = ring_open(SHARED_BGID, 0);
-	fill(shared_ring, 64);
-	kbuf_provide(table, SHARED_CLASSIC_BGID, (uintptr_t)buffers, 64,
-		     ENTRIES, 0);
-	if (kbuf_table_open(&other_table, 0) < 0 ||
-	    kbuf_group_share(table, SHARED_BGID, other_table, 0) < 0 ||
-	    kbuf_group_share(table, SHARED_CLASSIC_BGID, other_table, 1) < 0)
-		abort();
-	for (i = FIRST_IDLE_BGID; i < groups; i++)
-		kbuf_provide(table, (uint16_t)i, (uintptr_t)buffers, 64, 1, 0);
-	zero_fd = open("/dev/zero", O_RDONLY);
+	share_open(world);
+	for (i = FIRST_IDLE_BGID; i < world->groups; i++)
+		kbuf_provide(table, (uint16_t)i, (uintptr_t)buffers, 64,
+			     IDLE_BUFFERS, 0);
 }
 
 static int by_size(const void *a, const void *b)
@@ -265,38 +315,54 @@ static int by_size(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static double round_ns(unsigned int which, unsigned int operations)
+static double round_ns(unsigned int which)
 {
-	unsigned int count = operations / benches[which].divisor;
+	unsigned int count = OPERATIONS / benches[which].divisor;
 	int64_t start = clock_now_ns(CLOCK_MONOTONIC);
 
 	benches[which].run(count);
 	return (double)(clock_now_ns(CLOCK_MONOTONIC) - start) / count;
 }
 
-static double net_ns(unsigned int which, unsigned int rank)
+static void measure(unsigned int round)
 {
-	return benches[which].ns[rank] - benches[benches[which].base].ns[rank];
+	unsigned int world, which;
+
+	for (world = 0; world < array_size(worlds); world++) {
+		world_use(&worlds[world]);
+		for (which = 0; which < array_size(benches); which++)
+			benches[which].ns[world][round] = round_ns(which);
+	}
+}
+
+static double net_ns(unsigned int which, unsigned int world, unsigned int rank)
+{
+	return benches[which].ns[world][rank] -
+	       benches[benches[which].base].ns[world][rank];
 }
 
 static void print_all(void)
 {
 	const unsigned int median = ROUNDS / 2;
-	unsigned int i;
+	unsigned int i, world;
 
-	printf("%-30s %9s %9s %9s\n", "operation", "best ns", "median ns",
-	       "of a read");
+	for (i = 0; i < array_size(benches); i++)
+		for (world = 0; world < array_size(worlds); world++)
+			qsort(benches[i].ns[world], ROUNDS, sizeof(double),
+			      by_size);
+	printf("%-30s %9s %9s %9s %9s\n", "operation", "best ns", "median ns",
+	       "of a read", "full");
 	for (i = READ; i < array_size(benches); i++)
-		printf("%-30s %9.2f %9.2f %8.1f%%\n", benches[i].name,
-		       net_ns(i, 0), net_ns(i, median),
-		       100 * net_ns(i, median) / net_ns(READ, median));
+		printf("%-30s %9.2f %9.2f %8.1f%% %9.2f\n", benches[i].name,
+		       net_ns(i, 0, 0), net_ns(i, 0, median),
+		       100 * net_ns(i, 0, 0) / net_ns(READ, 0, 0),
+		       net_ns(i, 1, 0) / net_ns(i, 0, 0));
 }
 
 static int only(const char *name, unsigned int count)
 {
 	unsigned int i;
 
-	world_open(0);
 	for (i = 0; i < array_size(benches); i++) {
 		if (strcmp(benches[i].name, name) != 0)
 			continue;
@@ -309,25 +375,21 @@ static int only(const char *name, unsigned int count)
 
 int main(int argc, char **argv)
 {
-	unsigned int groups = argc > 1 ? (unsigned int)atoi(argv[1]) : 1;
-	unsigned int operations =
-		argc > 2 ? (unsigned int)atoi(argv[2]) : 20000;
-	unsigned int i, j;
+	unsigned int i;
 
-	if (argc == 4 && !strcmp(argv[1], "--only"))
+	zero_fd = open("/dev/zero", O_RDONLY);
+	world_open(&worlds[0]);
+	if (argc == 4 && !strcmp(argv[1], "--only")) {
+		world_use(&worlds[0]);
 		return only(argv[2], (unsigned int)atoi(argv[3]));
-	if (operations < 32)
-		operations = 32;
-	world_open(groups);
+	}
+	world_open(&worlds[1]);
 	for (i = 0; i < ROUNDS; i++)
-		for (j = 0; j < array_size(benches); j++)
-			benches[j].ns[i] = round_ns(j, operations);
-	for (j = 0; j < array_size(benches); j++)
-		qsort(benches[j].ns, ROUNDS, sizeof(double), by_size);
-	printf("%u groups, %d rounds of %u operations\n", groups, ROUNDS,
-	       operations);
+		measure(i);
 	print_all();
-	kbuf_table_close(table);
-	kbuf_table_close(other_table);
+	for (i = 0; i < array_size(worlds); i++) {
+		kbuf_table_close(worlds[i].table);
+		kbuf_table_close(worlds[i].other_table);
+	}
 	return 0;
 }

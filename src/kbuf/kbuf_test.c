@@ -138,5 +138,6 @@ int main(void)
 {
 	return group_tests_run() + classic_tests_run() + ring_tests_run() +
 	       claim_tests_run() + many_tests_run() + level_tests_run() +
-	       model_tests_run() + race_tests_run() + shared_tests_run();
+	       model_tests_run() + race_tests_run() + shared_tests_run() +
+	       scale_tests_run();
 }

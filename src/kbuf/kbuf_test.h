@@ -33,6 +33,7 @@ int many_tests_run(void);
 int model_tests_run(void);
 int race_tests_run(void);
 int shared_tests_run(void);
+int scale_tests_run(void);
 
 #define MB (1u << 20)
 #define TEST_BGID 7
