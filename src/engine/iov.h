@@ -35,7 +35,8 @@ int iov_import(struct req *req, uint64_t address, uint32_t count,
 
 /*
  * Copy a msghdr and its vectors, and with @with_name the address it names.
- * -EMSGSIZE for too many vectors (-EINVAL before 6.13), -EINVAL, -EFAULT, -ENOMEM.
+ * -EMSGSIZE for too many vectors (-EINVAL before 6.13), -EINVAL, -EFAULT,
+ * -ENOMEM.
  */
 int msg_import(struct req *req, uint64_t address, bool with_name,
 	       struct msg **msg);
