@@ -596,6 +596,39 @@ static void closed_with_requests_in_flight(struct ring *r)
 	get(fd[1], 1);
 }
 
+/* Each flag, with each other, with a completion that is there. */
+static void flags_in_pairs(struct ring *r)
+{
+	struct io_uring_getevents_arg arg = {.sigmask_sz = 8};
+
+	sqe_nop(r);
+	submit(r);
+	for (int a = 0; a < 32; a++)
+		for (int b = a; b < 32; b++) {
+			uint32_t flags = 1u << a | 1u << b;
+			int plain, with;
+
+			plain = side->enter(r->fd, 0, 1, flags, NULL, 0);
+			with = side->enter(r->fd, 0, 1, flags, &arg,
+					   sizeof(arg));
+			if (plain || with)
+				note("flags 0x%x: %d %d", flags, plain, with);
+		}
+	reap(r, 1);
+}
+
+/* The same where there is nothing to wait for. */
+static void flags_without_waiting(struct ring *r)
+{
+	for (int a = 0; a < 32; a++) {
+		uint32_t flags = IORING_ENTER_GETEVENTS | 1u << a;
+
+		note("flags 0x%x: %d %d", flags,
+		     side->enter(r->fd, 0, 0, flags, NULL, 0),
+		     side->enter(r->fd, 0, 0, flags, NULL, 24));
+	}
+}
+
 static const struct scenario rows[] = {
 	SCENARIO(bad_file, NULL),
 	SCENARIO(unknown_flags, NULL),
@@ -636,6 +669,8 @@ static const struct scenario rows[] = {
 	SCENARIO(sqpoll_wakes_up, NULL, .modes = MODE_SQPOLL),
 	SCENARIO(taskrun_flag, NULL, .modes = MODE_COOP | MODE_DEFER),
 	SCENARIO(closed_with_requests_in_flight, NULL, .modes = MODES_ALL),
+	SCENARIO(flags_in_pairs, NULL, .modes = MODES_ALL),
+	SCENARIO(flags_without_waiting, NULL, .modes = MODES_ALL),
 };
 
 FAMILY(enter, rows);
