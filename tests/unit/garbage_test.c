@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,6 +25,7 @@
 
 #define ENTRIES 100000
 #define ARENA_BYTES (64u << 10)
+#define FILE_BYTES_MAX (64u << 20)
 #define GUARD_BYTES (8ull << 30) /* no length of 32 bits gets past it */
 #define FILES_FIRST 64
 #define FILES_END 512
@@ -107,8 +109,19 @@ static void stir(void)
 	}
 }
 
+/* An address taken for a length would make a file of all the memory. */
+static void limit_files(void)
+{
+	const struct rlimit some = {FILE_BYTES_MAX, FILE_BYTES_MAX};
+
+	signal(SIGXFSZ, SIG_IGN);
+	if (setrlimit(RLIMIT_FSIZE, &some) < 0)
+		_exit(17);
+}
+
 static void set_up(void)
 {
+	limit_files();
 	world.random = SEED;
 	world.arena = mmap(NULL, GUARD_BYTES, PROT_NONE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
