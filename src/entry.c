@@ -47,7 +47,13 @@ static int lock_ring(int fd, bool registered, struct ctx **ctx) UNCHECKED_LOCKS
 	if (registered)
 		return ring_fds_lock((uint32_t)fd, ctx);
 	*ctx = ctx_lock_fd(fd);
-	return likely(*ctx) ? 0 : not_a_ring(fd);
+	if (unlikely(!*ctx))
+		return not_a_ring(fd);
+	if (likely(!load_relaxed(&(*ctx)->in_slots)) ||
+	    registry_verify(*ctx, fd))
+		return 0;
+	lock_drop(&(*ctx)->lock);
+	return not_a_ring(fd);
 }
 
 /* ---- setup ---- */

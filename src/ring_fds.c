@@ -95,6 +95,7 @@ static int fill(uint32_t wanted, struct ctx *ctx, int fd)
 	slot = free_slot(table, wanted);
 	if (slot < 0)
 		return slot;
+	store_relaxed(&ctx->in_slots, true);
 	table->slots[slot].inode = ctx->ring_inode;
 	table->slots[slot].fd = fd;
 	table->slots[slot].ctx = ctx;

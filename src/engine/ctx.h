@@ -140,6 +140,7 @@ struct ctx {
 
 	/* who is here */
 	uint32_t inside; /* threads in enter */
+	bool in_slots; /* was registered: its number may be another file's */
 	struct list sleepers; /* asleep in the reactor: struct sleeper */
 	bool wake_out; /* a wake-up is on its way to one of them */
 	uint32_t entered; /* counts enters: standby watches it move */

@@ -8,6 +8,7 @@
 #include "engine/files.h"
 #include "engine/index.h"
 #include "engine/link.h"
+#include "engine/registry.h"
 
 static inline int try(struct req *req, uint32_t issue_flags)
 {
@@ -165,13 +166,19 @@ void issue_settle(struct req *req, int said)
 	}
 }
 
+/* A registered ring lives on when its number has become another file's. */
+static int try_on_ring(const struct req *req)
+{
+	return registry_verify(req->ctx, req->fd) ? req->def->on_ring : 0;
+}
+
 /* The file is looked up when the request runs: a link may have opened it. */
 static int take_file(struct req *req)
 {
 	if (req->file)
 		return 0;
 	if (!(req->sqe_flags & IOSQE_FIXED_FILE))
-		return req->fd == req->ctx->ring_fd ? req->def->on_ring : 0;
+		return req->fd == req->ctx->ring_fd ? try_on_ring(req) : 0;
 	req->file = file_get(req->ctx, (uint32_t)req->fd);
 	req->flags |= REQ_F_OWES;
 	return req->file ? 0 : -EBADF;

@@ -264,6 +264,38 @@ static void ring_registered_stays_open(struct ring *r)
 	r->fd = -1;
 }
 
+/* The ring lives on in its slot while its number is another file's. */
+static void ring_number_of_another_file(struct ring *r)
+{
+	struct io_uring_rsrc_update how = {
+		.offset = UINT32_MAX,
+		.data = (uint64_t)r->fd,
+	};
+	const uint32_t flags =
+		IORING_ENTER_GETEVENTS | IORING_ENTER_REGISTERED_RING;
+	int number = r->fd, file = file_with("hello");
+	char bytes[8] = "";
+
+	ring_fd(r, IORING_REGISTER_RING_FDS, &how, 1);
+	if (dup2(file, number) != number)
+		give_up("no file");
+	r->fd = (int)how.offset;
+	sqe_new(r, IORING_OP_READ, number, bytes, 5, 0);
+	store_release(r->sq_tail, r->next);
+	enter(r, 1, 1, flags, NULL, 0);
+	note("%d %s", ring_cqe(r)->res, bytes);
+	ring_seen(r);
+	sqe_poll(r, number, POLLIN);
+	store_release(r->sq_tail, r->next);
+	enter(r, 1, 1, flags, NULL, 0);
+	note("%d", ring_cqe(r)->res);
+	ring_seen(r);
+	note_result("enter", side->enter(number, 0, 0, 0, NULL, 0));
+	reg(r, IORING_UNREGISTER_RING_FDS | IORING_REGISTER_USE_REGISTERED_RING,
+	    &(struct io_uring_rsrc_update){.offset = how.offset}, 1);
+	r->fd = -1;
+}
+
 /* A child has the file, but none of the slots. */
 static void ring_registered_and_forked(struct ring *r)
 {
@@ -413,6 +445,7 @@ static const struct scenario rows[] = {
 	SCENARIO(event_skipped_completions, NULL),
 	SCENARIO(ring_registered, NULL),
 	SCENARIO(ring_registered_stays_open, NULL),
+	SCENARIO(ring_number_of_another_file, NULL),
 	SCENARIO(ring_registered_and_forked, NULL),
 	SCENARIO(ring_registers_by_slot, NULL),
 	SCENARIO(ring_registered_errors, NULL),
