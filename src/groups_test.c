@@ -112,28 +112,46 @@ static void give(struct world *w, unsigned int count)
 	}
 }
 
-/* One read into the next buffer; its result. */
-static int take(struct world *w)
+static struct io_uring_sqe *read_sqe(struct world *w, int fd, uint16_t bgid)
 {
-	const struct io_sqring_offsets *sq = &w->params.sq_off;
-	const struct io_cqring_offsets *cq = &w->params.cq_off;
-	uint32_t *tail = word(w, sq->tail), *head = word(w, cq->head);
-	const struct io_uring_cqe *cqes = (const void *)(w->memory + cq->cqes);
+	uint32_t *tail = word(w, w->params.sq_off.tail);
 	struct io_uring_sqe *sqe = &w->sqes[*tail & (w->params.sq_entries - 1)];
-	int res;
 
 	memset(sqe, 0, sizeof(*sqe));
 	sqe->opcode = IORING_OP_READ;
 	sqe->flags = IOSQE_BUFFER_SELECT;
-	sqe->fd = w->zero;
-	sqe->buf_group = BGID;
+	sqe->fd = fd;
+	sqe->buf_group = bgid;
 	store_release(tail, *tail + 1);
-	assert_int_equal(
-		polyring_enter(w->fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0),
-		1);
+	return sqe;
+}
+
+static int enter(const struct world *w, uint32_t submit, uint32_t wait)
+{
+	return polyring_enter(w->fd, submit, wait, IORING_ENTER_GETEVENTS, NULL,
+			      0);
+}
+
+/* The result of the next completion, which must be there. */
+static int next_result(struct world *w)
+{
+	const struct io_cqring_offsets *cq = &w->params.cq_off;
+	const struct io_uring_cqe *cqes = (const void *)(w->memory + cq->cqes);
+	uint32_t *head = word(w, cq->head);
+	int res;
+
+	assert_int_not_equal(*head, load_acquire(word(w, cq->tail)));
 	res = cqes[*head & (w->params.cq_entries - 1)].res;
 	store_release(head, *head + 1);
 	return res;
+}
+
+/* One read into the next buffer; its result. */
+static int take(struct world *w)
+{
+	read_sqe(w, w->zero, BGID);
+	assert_int_equal(enter(w, 1, 1), 1);
+	return next_result(w);
 }
 
 /* What the eventfd has counted since it was last asked. */
@@ -226,6 +244,50 @@ static void X2_a_pool_outlives_the_ring_that_made_it(void **state)
 	assert_int_equal(take(w), EACH);
 }
 
+static uint64_t oldest(const struct world *w, uint16_t bgid)
+{
+	struct kbuf_counters now;
+
+	assert_int_equal(polyring_group_counters(w->fd, bgid, &now), 0);
+	return now.oldest_ns;
+}
+
+static void provide_classic(struct world *w, uint16_t bgid)
+{
+	struct io_uring_sqe *sqe = read_sqe(w, 1, bgid);
+
+	sqe->opcode = IORING_OP_PROVIDE_BUFFERS;
+	sqe->flags = 0;
+	sqe->addr = (uintptr_t)w->bytes;
+	sqe->len = EACH;
+	assert_int_equal(enter(w, 1, 1), 1);
+	assert_int_equal(next_result(w), 0);
+}
+
+/* A classic buffer that a READ of a pipe keeps while it waits. */
+static void X3_tells_how_long_a_buffer_has_been_held(void **state)
+{
+	struct world *w = *state;
+	uint64_t first;
+	int ends[2];
+
+	assert_int_equal(pipe(ends), 0);
+	give(w, 1);
+	provide_classic(w, 9);
+	read_sqe(w, ends[0], BGID);
+	read_sqe(w, ends[0], 9);
+	assert_int_equal(enter(w, 2, 0), 2);
+	first = oldest(w, 9);
+	assert_true(first > 0);
+	assert_true(oldest(w, 9) >= first);
+	assert_int_equal(oldest(w, BGID), 0);
+	assert_int_equal(write(ends[1], "ab", 2), 2);
+	close(ends[1]);
+	assert_int_equal(enter(w, 0, 2), 0);
+	assert_int_equal(oldest(w, 9), 0);
+	close(ends[0]);
+}
+
 struct reader {
 	const struct world *w;
 	bool stop;
@@ -298,6 +360,7 @@ int main(void)
 		ROW(X2_two_rings_take_from_one_pool),
 		ROW(X2_a_pool_outlives_the_ring_that_made_it),
 		ROW(X3_counts_what_became_of_buffers),
+		ROW(X3_tells_how_long_a_buffer_has_been_held),
 		ROW(X3_can_be_read_beside_anything),
 		ROW(errors_are_told),
 	};

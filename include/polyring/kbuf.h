@@ -275,6 +275,11 @@ struct kbuf_counters {
 	uint64_t low_signals; /* how often the level fell below the threshold */
 	uint32_t queued; /* now */
 	uint32_t low_mark; /* the lowest level so far, UINT32_MAX before any */
+	/*
+	 * How long a request of this table has been keeping a buffer, the
+	 * one that has for longest; 0: none. See kbuf_hold().
+	 */
+	uint64_t oldest_ns;
 };
 
 /*
@@ -283,6 +288,17 @@ struct kbuf_counters {
  */
 int kbuf_counters(const struct kbuf_table *table, uint16_t bgid,
 		  struct kbuf_counters *counters);
+
+/*
+ * A request keeps a buffer of @bgid beyond the table's lock, or beyond a commit
+ * that it has not told of yet, from @now_ns (CLOCK_MONOTONIC) on. Only
+ * counters' oldest_ns depends on it: claims that end with the lock need not be
+ * reported, and cost nothing. Returns a number for kbuf_hold_end(); 0, which
+ * that takes as well, when there is no such group or no memory to remember it.
+ * Both under the table's lock.
+ */
+uint32_t kbuf_hold(struct kbuf_table *table, uint16_t bgid, int64_t now_ns);
+void kbuf_hold_end(struct kbuf_table *table, uint32_t number);
 
 /*
  * Signal when fewer than @threshold buffers are left of @bgid: add 1 to

@@ -141,9 +141,11 @@ void issue_settle(struct req *req, int said)
 		req_finish(req);
 		break;
 	case ISSUE_AGAIN:
+		req_note_hold(req);
 		arm(req);
 		break;
 	case ISSUE_PUNT:
+		req_note_hold(req);
 		punt(req);
 		break;
 	case ISSUE_PARKED:

@@ -3,6 +3,7 @@
 
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/sys.h"
@@ -108,6 +109,14 @@ static void req_post_last(struct req *req)
 	cq_post(req->ctx, req->user_data, req->res, req->cflags, req->big_cqe);
 }
 
+static void end_hold(struct req *req)
+{
+	if (likely(!req->hold))
+		return;
+	kbuf_hold_end(req->ctx->kbuf, req->hold);
+	req->hold = 0;
+}
+
 /* What a request that waited or holds something gives up before it completes.
  */
 static void req_settle_debts(struct req *req)
@@ -122,6 +131,7 @@ static void req_settle_debts(struct req *req)
 	/* What it kept while it waited is told, cancelled or not. */
 	if (req->claim.kind != KBUF_NONE)
 		req_commit(req, req->moved, ISSUE_NONBLOCK);
+	end_hold(req);
 	if (req->sqe_flags & IOSQE_ASYNC)
 		ctx->posted_async = true;
 }
@@ -229,6 +239,18 @@ static bool can_not_come_back(const struct req *req, uint32_t issue_flags)
 					      !(req->flags & REQ_F_MULTISHOT));
 }
 
+void req_note_hold(struct req *req)
+{
+	bool holds = req->claim.kind != KBUF_NONE ||
+		     req->cflags & IORING_CQE_F_BUFFER;
+
+	if (likely(!holds) || req->hold)
+		return;
+	req->flags |= REQ_F_OWES;
+	req->hold = kbuf_hold(req->ctx->kbuf, req->buf_group,
+			      clock_now_ns(CLOCK_MONOTONIC));
+}
+
 int req_claim(struct req *req, uint32_t want_bytes, bool at_once,
 	      uint32_t issue_flags)
 {
@@ -238,6 +260,8 @@ int req_claim(struct req *req, uint32_t want_bytes, bool at_once,
 	err = kbuf_claim(req->ctx->kbuf, req->buf_group, want_bytes,
 			 at_once || can_not_come_back(req, issue_flags),
 			 &req->claim);
+	if (issue_flags & ISSUE_WORKER && !err)
+		req_note_hold(req);
 	claim_unlock(req, issue_flags);
 	return err;
 }
@@ -256,6 +280,7 @@ void req_recycle(struct req *req, uint32_t issue_flags)
 {
 	claim_lock(req, issue_flags);
 	kbuf_recycle(req->ctx->kbuf, &req->claim);
+	end_hold(req);
 	claim_unlock(req, issue_flags);
 }
 

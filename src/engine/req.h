@@ -102,6 +102,7 @@ struct req {
 	int32_t said; /* by issue on a worker */
 	uint32_t moved; /* bytes that earlier tries moved (S8) */
 	uint32_t events; /* what the reactor last said of its file */
+	uint32_t hold; /* it keeps a buffer for longer: kbuf's number (X3) */
 	struct list node; /* deferred, again, done, or free */
 	struct list index; /* chain of the pending index */
 	struct list pending; /* all of the index, the oldest first */
@@ -234,6 +235,8 @@ int req_claim(struct req *req, uint32_t want_bytes, bool at_once,
 void req_commit(struct req *req, uint32_t bytes, uint32_t issue_flags);
 /* Nothing moved: give the buffer back. */
 void req_recycle(struct req *req, uint32_t issue_flags);
+/* It will be tried again: if it keeps a buffer until then, say so (X3). */
+void req_note_hold(struct req *req);
 /* Part of it is filled and the request has to wait: keep it to the end (S8). */
 void req_hold(struct req *req, uint32_t issue_flags);
 

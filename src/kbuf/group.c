@@ -42,6 +42,7 @@ void kbuf_table_close(struct kbuf_table *table)
 		mem_free(table->pages[i]);
 	}
 	record_pool_close(&table->pool);
+	mem_free(table->holds.all);
 	mem_free(table);
 }
 

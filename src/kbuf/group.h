@@ -4,8 +4,8 @@
  *
  * Theory: a table is two levels of pointers, 256 pages of 256 groups, so that
  * a lookup is two loads however many groups there are. A page appears with its
- * first group and stays until the table closes. An idle group costs 144 bytes
- * (160 with malloc's own) and 8 in its page; the first of 256 neighbours pays
+ * first group and stays until the table closes. An idle group costs 160 bytes
+ * (176 with malloc's own) and 8 in its page; the first of 256 neighbours pays
  * for the page, 2 KiB. A table without groups is 2 KiB.
  *
  * A group is built in private, published complete, and from then on never
@@ -145,6 +145,18 @@ struct kbuf_group {
 		uint64_t memory_identity;
 		struct kbuf_pool *pool; /* GROUP_SHARED */
 	};
+
+	/* Buffers that requests keep for longer: see hold.c. */
+	uint32_t hold_first;
+	uint32_t hold_last;
+	int64_t hold_since_ns; /* of the first; 0: none */
+};
+
+/* All holds of a table, by number. */
+struct hold_list {
+	struct hold *all;
+	uint32_t count; /* of @all, with the first, which is none */
+	uint32_t free;
 };
 
 struct group_page {
@@ -155,6 +167,7 @@ struct kbuf_table {
 	struct group_page *pages[TABLE_PAGES];
 	uint64_t profile; /* of abi_profile() */
 	struct record_pool pool;
+	struct hold_list holds;
 	uint64_t serials; /* how many were given out */
 	uint32_t ring_files; /* memfds of its rings */
 	bool low_groups; /* R4: one of the first 64 has existed */

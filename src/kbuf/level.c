@@ -15,6 +15,7 @@
  */
 #include "kbuf/group.h"
 
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/sys.h"
 #include "kbuf/shared.h"
@@ -105,6 +106,15 @@ static uint64_t classic_derive(const struct kbuf_group *group,
 	       counters->returned;
 }
 
+/* Since when, as an age. */
+static uint64_t hold_age_ns(const struct kbuf_group *group)
+{
+	int64_t since_ns = load_relaxed(&group->hold_since_ns);
+
+	return since_ns ? (uint64_t)(clock_now_ns(CLOCK_MONOTONIC) - since_ns)
+			: 0;
+}
+
 /* @pool is NULL for a group that is not shared. */
 static void counters_read(const struct kbuf_pool *pool,
 			  const struct kbuf_group *group,
@@ -134,9 +144,11 @@ int kbuf_counters(const struct kbuf_table *table, uint16_t bgid,
 
 	rcu_enter();
 	group = group_find(table, bgid);
-	if (group)
+	if (group) {
 		counters_read(group->kind == GROUP_SHARED ? group->pool : NULL,
 			      group_itself(group), counters);
+		counters->oldest_ns = hold_age_ns(group);
+	}
 	rcu_leave();
 	return group ? 0 : -ENOENT;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "kbuf/kbuf_test.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <sys/eventfd.h>
 #include <sys/uio.h>
@@ -203,11 +205,71 @@ static void X1_what_comes_back_does_not_count(void **state)
 	pages_free(ring, ENTRIES * 16 + 4096);
 }
 
+static void X3_the_oldest_hold_is_told(void **state)
+{
+	struct kbuf_table *table = table_of(0);
+	int64_t now = clock_now_ns(CLOCK_MONOTONIC);
+	uint32_t holds[40], i;
+
+	(void)state;
+	assert_int_equal(kbuf_hold(table, 1, now), 0);
+	kbuf_provide(table, 1, BASE, 10, 3, 0);
+	kbuf_provide(table, 2, BASE, 10, 3, 0);
+	assert_int_equal(counters_of(table, 1).oldest_ns, 0);
+	/* Each is a second younger, two groups in turn. */
+	for (i = 0; i < 40; i++) {
+		holds[i] = kbuf_hold(table, (uint16_t)(1 + i % 2),
+				     now - (40 - i) * NS_PER_SEC);
+		assert_int_not_equal(holds[i], 0);
+	}
+	for (i = 0; i < 40; i += 2) {
+		assert_in_range(counters_of(table, 1).oldest_ns,
+				(40 - i) * NS_PER_SEC,
+				(40 - i) * NS_PER_SEC + 600 * NS_PER_SEC);
+		/* One of the middle is no matter. */
+		if (i < 36) {
+			kbuf_hold_end(table, holds[i + 3]);
+			kbuf_hold_end(table, holds[i]);
+			holds[i + 3] = 0;
+		} else {
+			kbuf_hold_end(table, holds[i]);
+		}
+	}
+	assert_int_equal(counters_of(table, 1).oldest_ns, 0);
+	assert_true(counters_of(table, 2).oldest_ns >= 39u * NS_PER_SEC);
+	kbuf_hold_end(table, holds[1]);
+	assert_in_range(counters_of(table, 2).oldest_ns, NS_PER_SEC,
+			600 * NS_PER_SEC);
+	kbuf_hold_end(table, holds[39]);
+	assert_int_equal(counters_of(table, 2).oldest_ns, 0);
+	kbuf_hold_end(table, 0);
+	kbuf_table_close(table);
+}
+
+/* What is held of a group that is gone is nobody's. */
+static void X3_a_hold_outlives_its_group(void **state)
+{
+	struct kbuf_table *table = table_of(0);
+	struct io_uring_buf_ring *ring = ring_of(table, ENTRIES, 0);
+	uint32_t hold = kbuf_hold(table, TEST_BGID, 1);
+
+	(void)state;
+	assert_int_equal(ring_drop(table, TEST_BGID), 0);
+	kbuf_provide(table, TEST_BGID, BASE, 10, 3, 0);
+	assert_int_equal(counters_of(table, TEST_BGID).oldest_ns, 0);
+	kbuf_hold_end(table, hold);
+	assert_int_equal(counters_of(table, TEST_BGID).oldest_ns, 0);
+	kbuf_table_close(table);
+	pages_free(ring, ENTRIES * 16 + 4096);
+}
+
 int level_tests_run(void)
 {
 	const struct CMUnitTest level_tests[] = {
 		cmocka_unit_test(X3_a_classic_group_counts),
 		cmocka_unit_test(X3_a_ring_counts),
+		cmocka_unit_test(X3_the_oldest_hold_is_told),
+		cmocka_unit_test(X3_a_hold_outlives_its_group),
 		cmocka_unit_test(X1_low_water_is_signalled_before_ENOBUFS),
 		cmocka_unit_test(X1_low_water_of_an_empty_group),
 		cmocka_unit_test(X1_what_comes_back_does_not_count),
