@@ -42,6 +42,7 @@
 	row(resize) \
 	row(person) \
 	row(attr) \
+	row(pressure) \
 	row(process)
 /* clang-format on */
 

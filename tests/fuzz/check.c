@@ -241,7 +241,7 @@ static void tell_side(const char *name, const struct record *record, int at,
 	}
 }
 
-static void tell_difference(const struct stage *stage, FILE *to)
+void stage_tell_difference(const struct stage *stage, FILE *to)
 {
 	int at = record_differs(&stage->left, &stage->right);
 
@@ -270,7 +270,7 @@ void stage_tell(struct stage *stage, enum verdict verdict, FILE *to)
 		stage->program.count);
 	print_numbered(&stage->program, to);
 	if (verdict == VERDICT_DIFFERS)
-		tell_difference(stage, to);
+		stage_tell_difference(stage, to);
 	else if (verdict != VERDICT_SAME)
 		fprintf(to, "at step %u of %s, %s%s\n",
 			stage->right.count ? stage->right.at : stage->left.at,

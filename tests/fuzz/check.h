@@ -40,6 +40,8 @@ enum verdict stage_check(struct stage *stage);
 void stage_shrink(struct stage *stage, enum verdict verdict);
 /* Print the program and where the sides part. */
 void stage_tell(struct stage *stage, enum verdict verdict, FILE *to);
+/* Where the sides part in the records that the stage has. */
+void stage_tell_difference(const struct stage *stage, FILE *to);
 /* Store the program in @directory; the name follows from its bytes. */
 void stage_keep(const struct stage *stage, enum verdict verdict,
 		const char *directory);

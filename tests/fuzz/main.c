@@ -114,8 +114,9 @@ static void start(struct job *job, uint64_t number, uint64_t first)
 		play_batch(job);
 }
 
-static void found(uint64_t number)
+static void found(const struct stage *player)
 {
+	uint64_t number = player->number;
 	enum verdict verdict;
 
 	differences++;
@@ -124,7 +125,9 @@ static void found(uint64_t number)
 	program_random(&bench->program, seed_of(number));
 	verdict = stage_check(bench);
 	if (verdict == VERDICT_SAME) {
-		printf("-- not alone: a program before it left something\n");
+		printf("-- not alone: a program before it left something, or"
+		       " it differs now and then\n");
+		stage_tell_difference(player, stdout);
 		return;
 	}
 	stage_shrink(bench, verdict);
@@ -142,7 +145,7 @@ static void finish(struct job *job, bool bad, bool more)
 	operations += job->stage->operations;
 	job->pid = 0;
 	if (bad)
-		found(number);
+		found(job->stage);
 	if (!bad || !more)
 		return;
 	if (number + 1 < batch_end(job))
