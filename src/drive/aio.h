@@ -12,8 +12,9 @@
  * vectors and the file are looked at while flushing and not later.
  *
  * A completion signals the eventfd that aio_open() was given; the completion
- * ring is memory of the process, so that to see that nothing has arrived costs
- * no call. A transfer can't be cancelled; closing waits for those under way.
+ * ring is memory of the process, so that to take from it costs no call where
+ * its layout is the one that is known. A transfer can't be cancelled; closing
+ * waits for those under way.
  *
  * Locks: the caller's, for everything here. done() may queue no transfer.
  * Bounds: AIO_BATCH_MAX a call, AIO_UNDER_WAY_MAX in the context.

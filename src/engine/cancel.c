@@ -5,6 +5,7 @@
 
 #include "base/fd.h"
 #include "base/sys.h"
+#include "engine/cold.h"
 #include "engine/index.h"
 #include "engine/link.h"
 #include "engine/turn.h"
@@ -21,8 +22,10 @@ int cancel_request(struct req *req)
 		req->flags |= REQ_F_CANCELED;
 		return -EALREADY;
 	}
-	if (req->state == REQ_PUNTED)
+	if (req->state == REQ_PUNTED) {
 		req->ctx->punted--;
+		cold_comes(req);
+	}
 	if (req->state == REQ_PARKED && req->def->cancel)
 		req->def->cancel(req);
 	req_detach(req);

@@ -75,6 +75,7 @@ static void reset(struct ctx *ctx) HOLDS(&ctx->lock)
 	list_init(&ctx->deferred);
 	list_init(&ctx->ready);
 	list_init(&ctx->again);
+	list_init(&ctx->cold.reads);
 	list_init(&ctx->counting);
 	list_init(&ctx->arrivals);
 	list_init(&ctx->sleepers);

@@ -75,7 +75,15 @@ struct disk_belief {
 struct disk {
 	struct aio aio;
 	bool refused; /* no context is to be had */
+	bool landed; /* answers that nobody has taken in yet */
 	struct disk_belief beliefs[DISK_BELIEFS];
+};
+
+/* Reads that the page cache doesn't have: see cold.h. */
+struct cold {
+	struct list reads;
+	uint32_t waiters; /* others of them, on workers */
+	struct timer timer;
 };
 
 /* A thread asleep in the reactor, and what is to wake it. */
@@ -111,6 +119,7 @@ struct ctx {
 	struct region region;
 	struct creds_table personalities;
 	struct disk disk;
+	struct cold cold;
 
 	/* requests */
 	struct req *free_reqs; /* through req->link */

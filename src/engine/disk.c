@@ -42,6 +42,7 @@ static void landed(void *owner, long result)
 
 	req->res = (int32_t)result;
 	req->said = ISSUE_DISK;
+	ctx->disk.landed = true;
 	lock_take(&ctx->arrivals_lock);
 	list_push_back(&ctx->arrivals, &req->node);
 	lock_drop(&ctx->arrivals_lock);
@@ -67,7 +68,7 @@ int disk_start(struct req *req, const struct aio_transfer *transfer)
 
 bool disk_settle(struct ctx *ctx)
 {
-	if (likely(!ctx->disk.aio.queued))
+	if (likely(!ctx->disk.aio.queued && !ctx->disk.landed))
 		return false;
 	aio_flush(&ctx->disk.aio);
 	disk_reap(ctx);
@@ -81,6 +82,7 @@ void disk_reap(struct ctx *ctx)
 	/* Their signal is spent: another turn has to come. */
 	if (aio_reap(&ctx->disk.aio) < 0)
 		reactor_wake(&ctx->reactor);
+	ctx->disk.landed = false;
 	issue_arrivals(ctx);
 }
 

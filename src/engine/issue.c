@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "base/sys.h"
 #include "base/thread.h"
+#include "engine/cold.h"
 #include "engine/creds.h"
 #include "engine/files.h"
 #include "engine/index.h"
@@ -17,7 +18,7 @@ static inline int try(struct req *req, uint32_t issue_flags)
 	return req->def->issue(req, issue_flags);
 }
 
-static void retry(struct req *req)
+void issue_retry(struct req *req)
 {
 	req->state = REQ_ISSUING;
 	issue_settle(req, try(req, ISSUE_NONBLOCK));
@@ -38,7 +39,7 @@ static void file_ready(struct reactor_wait *wait, uint32_t events)
 	if (req->state != REQ_ARMED || issue_is_orphan(req))
 		return;
 	req->events = events;
-	retry(req);
+	issue_retry(req);
 }
 
 static void wait_for(struct req *req, enum req_state state)
@@ -89,10 +90,12 @@ static void punt(struct req *req)
 	list_init(&req->work.node);
 	wait_for(req, REQ_PUNTED);
 	req->ctx->punted++;
+	cold_goes(req);
 	counter_add(&req->ctx->counters, COUNTER_PUNTED, 1);
 	err = worker_start(&req->work);
 	if (err < 0) {
 		req->ctx->punted--;
+		cold_comes(req);
 		req_finish_with(req, err);
 	}
 }
@@ -112,6 +115,25 @@ static int arm_file(struct req *req)
 	return err;
 }
 
+/* It will be tried again by whoever empties @list. */
+static void keep(struct req *req, struct list *list)
+{
+	wait_for(req, REQ_ARMED);
+	/* Its file may have called it while it already had a turn to come. */
+	if (!(req->flags & REQ_F_AGAIN))
+		list_push_back(list, &req->node);
+	req->flags |= REQ_F_AGAIN;
+}
+
+/* A file that can't be polled may still block. */
+static void wait_unpolled(struct req *req)
+{
+	if (cold_takes(req))
+		keep(req, &req->ctx->cold.reads);
+	else
+		punt(req);
+}
+
 static void arm(struct req *req)
 {
 	int err;
@@ -121,9 +143,9 @@ static void arm(struct req *req)
 		return;
 	}
 	req->wait.ready = file_ready;
-	err = arm_file(req);
+	err = req->flags & REQ_F_COLD ? -EPERM : arm_file(req);
 	if (err == -EPERM) {
-		punt(req); /* a file that can't be polled may still block */
+		wait_unpolled(req);
 		return;
 	}
 	if (err < 0) {
@@ -156,12 +178,7 @@ void issue_settle(struct req *req, int said)
 		req->ctx->punted++;
 		break;
 	case ISSUE_MORE:
-		wait_for(req, REQ_ARMED);
-		/* Its file may have called it while it already had a turn to
-		 * come. */
-		if (!(req->flags & REQ_F_AGAIN))
-			list_push_back(&req->ctx->again, &req->node);
-		req->flags |= REQ_F_AGAIN;
+		keep(req, &req->ctx->again);
 		break;
 	default:
 		req_finish_with(req, said);
@@ -216,7 +233,7 @@ void issue_again(struct ctx *ctx)
 		struct req *req = list_entry(node, struct req, node);
 
 		req->flags &= ~REQ_F_AGAIN;
-		retry(req);
+		issue_retry(req);
 	}
 }
 
@@ -232,12 +249,14 @@ static struct req *next_arrival(struct ctx *ctx)
 
 void issue_arrivals(struct ctx *ctx)
 {
+	bool any_cold = false;
 	struct req *req;
 
 	if (!ctx->punted)
 		return;
 	while ((req = next_arrival(ctx))) {
 		ctx->punted--;
+		any_cold |= cold_comes(req);
 		ctx->posted_async = true;
 		req->state = REQ_ISSUING;
 		if (req->said == ISSUE_DISK)
@@ -249,4 +268,6 @@ void issue_arrivals(struct ctx *ctx)
 			req->said = -ECANCELED;
 		issue_settle(req, req->said);
 	}
+	if (any_cold)
+		cold_retry(ctx);
 }

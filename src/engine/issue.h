@@ -27,6 +27,9 @@ void issue_hold_file(struct req *req);
  */
 bool issue_is_orphan(struct req *req);
 
+/* It is its turn again. */
+void issue_retry(struct req *req);
+
 /* Requests that had their share in an earlier turn are tried again (S12). */
 void issue_again(struct ctx *ctx);
 

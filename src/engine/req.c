@@ -152,6 +152,7 @@ static void req_clean(struct req *req)
 	req->held = -1;
 	req->link_head = NULL;
 	req->events = 0;
+	req->cold_tries = 0;
 }
 
 static bool owes(const struct req *req)

@@ -72,6 +72,7 @@ enum {
 	REQ_F_HOLDS = 1u << 12, /* def->cleanup has something to free */
 	REQ_F_OWES = 1u << 13, /* waited, or holds something: see req_finish */
 	REQ_F_CREDS = 1u << 14, /* runs as req->personality says */
+	REQ_F_COLD = 1u << 15, /* read what the page cache didn't have */
 };
 
 #define REQ_CMD_BYTES 96
@@ -89,6 +90,7 @@ struct req {
 	uint8_t opcode;
 	uint8_t sqe_flags; /* IOSQE_ */
 	uint8_t state; /* enum req_state */
+	uint8_t cold_tries; /* see cold.h */
 	struct file_node *file; /* a registered file, held */
 	int32_t held; /* a duplicate for a worker's time, -1: none */
 	uint32_t thread; /* that submitted it, see base/thread.h */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * O_DIRECT: transfers that a disk does, with nobody waiting (D7).
+ * O_DIRECT: transfers that a disk does, with nobody waiting (D7). And reads
+ * that the page cache doesn't have.
  *
  * A page of the file holds one letter, the same in all of it, so that a few
  * bytes tell which page was read. What file systems answer differently, as to
@@ -394,6 +395,63 @@ static void registered(struct ring *r)
 	note_page(0);
 }
 
+/* Dropped from the cache, as far as the file system does that. */
+static int cold_file(void)
+{
+	int file = direct_file(O_RDONLY);
+
+	fcntl(file, F_SETFL, fcntl(file, F_GETFL) & ~O_DIRECT);
+	posix_fadvise(file, 0, 0, POSIX_FADV_RANDOM);
+	posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+	return file;
+}
+
+static void cold_reads(struct ring *r)
+{
+	struct io_uring_sqe *sqe;
+	struct bufs b;
+	int file;
+
+	bufs_open(&b, r, 1, 4, PAGE, 0, 4);
+	file = cold_file();
+	for (unsigned int i = 0; i < FILE_PAGES; i++)
+		sqe_new(r, IORING_OP_READ, file, memory + (size_t)i * PAGE,
+			PAGE, (i * 7 % FILE_PAGES) * PAGE);
+	submit(r);
+	close(file);
+	reap_sorted(r, FILE_PAGES);
+	for (unsigned int i = 0; i < FILE_PAGES; i++)
+		note_page(i);
+	file = cold_file();
+	sqe_new(r, IORING_OP_READ, file, memory, 4 * PAGE, 6 * PAGE)->flags =
+		IOSQE_IO_LINK;
+	sqe_new(r, IORING_OP_READ, file, memory, PAGE, PAGE)->flags =
+		IOSQE_IO_LINK;
+	sqe = sqe_new(r, IORING_OP_READ, file, NULL, PAGE, 11 * PAGE);
+	sqe->flags = IOSQE_BUFFER_SELECT;
+	sqe->buf_group = 1;
+	sqe_nop(r)->flags = IOSQE_IO_DRAIN;
+	go(r);
+	note_page(0);
+	note_page(3);
+	note_bytes("buffer", b.bytes, PAGE);
+	note_head(r, 1);
+}
+
+static void cold_ring_closes(struct ring *r)
+{
+	int file = cold_file();
+
+	for (unsigned int i = 0; i < FILE_PAGES; i++)
+		sqe_new(r, IORING_OP_READ, file, memory + (size_t)i * PAGE,
+			PAGE, (i * 7 % FILE_PAGES) * PAGE);
+	submit(r);
+	ring_close(r);
+	ring_open(r, 8, 0);
+	sqe_new(r, IORING_OP_READ, file, memory, PAGE, 0);
+	go(r);
+}
+
 /* The ring goes while the disk is at work: nothing may be left of it. */
 static void ring_closes(struct ring *r)
 {
@@ -428,6 +486,8 @@ static const struct scenario rows[] = {
 	SCENARIO(on_workers, NULL),
 	SCENARIO(registered, NULL),
 	SCENARIO(ring_closes, NULL),
+	SCENARIO(cold_reads, NULL, .modes = MODES_ALL),
+	SCENARIO(cold_ring_closes, NULL),
 };
 
 FAMILY(direct, rows);
