@@ -122,6 +122,8 @@ static void found(const struct stage *player)
 	differences++;
 	printf("program %llu of seed %llu\n", (unsigned long long)number,
 	       (unsigned long long)options.seed);
+	if (transcript->used)
+		printf("-- %s\n", transcript->text);
 	program_random(&bench->program, seed_of(number));
 	verdict = stage_check(bench);
 	if (verdict == VERDICT_SAME) {

@@ -1449,6 +1449,25 @@ static void find_rules(const struct program *program)
 	}
 }
 
+/* Memory of rings that were closed comes back later, on the kernel's side. */
+static void open_patiently(const struct io_uring_params *how, uint32_t entries)
+{
+	const struct timespec tick = {.tv_nsec = 10 * 1000 * 1000};
+	int patience = 1000;
+	int result;
+
+	do {
+		struct io_uring_params params = *how;
+
+		result = ring_try(&p.ring, entries, &params);
+		if (result == -ENOMEM)
+			nanosleep(&tick, NULL);
+	} while (result == -ENOMEM && patience--);
+	if (result < 0)
+		give_up("setup: %s", strerrorname_np(-result));
+	ring_map(&p.ring);
+}
+
 static void play_begin(void)
 {
 	const struct step first = {.verb = VERB_RING};
@@ -1464,10 +1483,7 @@ static void play_begin(void)
 	p.small = params.cq_entries < SETTLED_MOST;
 	memcpy(ARENA, original, NOTHING);
 	lseek(file_fd, 0, SEEK_SET);
-	if (ring_try(&p.ring, p.small ? params.cq_entries : QUEUE_ENTRIES,
-		     &params) < 0)
-		give_up("setup: %s", strerrorname_np(-p.ring.fd));
-	ring_map(&p.ring);
+	open_patiently(&params, p.small ? params.cq_entries : QUEUE_ENTRIES);
 	if (p.registered)
 		files_register();
 }
