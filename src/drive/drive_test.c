@@ -4,5 +4,6 @@
 
 int main(void)
 {
-	return aio_tests_run() + timer_tests_run() + reactor_tests_run();
+	return aio_tests_run() + timer_tests_run() + reactor_tests_run() +
+	       worker_tests_run();
 }
