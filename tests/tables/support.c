@@ -73,6 +73,8 @@ static const struct bit setup_notes[] = {
 };
 
 static const struct bit feature_notes[] = {
+	{IORING_FEAT_CUR_PERSONALITY, NULL,
+	 "a thread that differs from its process (setresuid without libc)"},
 	{IORING_FEAT_RW_ATTR, NULL,
 	 "integrity data is refused, as by a file that takes none: EINVAL"},
 };
