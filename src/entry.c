@@ -645,6 +645,12 @@ static void in_child(void)
 	fork_lock.word = 0;
 }
 
+__attribute__((destructor)) static void at_end(void)
+{
+	standby_end();
+	worker_end();
+}
+
 __attribute__((constructor)) static void at_start(void)
 {
 	pthread_atfork(before_fork, in_parent, in_child);

@@ -12,6 +12,7 @@
 
 #define IDLE_SECONDS 5
 #define STACK_BYTES (256u * 1024)
+#define END_STEPS_MAX 1000
 #define UNBOUNDED_MAX 4096u
 
 struct pool {
@@ -22,6 +23,9 @@ struct pool {
 	uint32_t idle;
 	uint32_t queued;
 	uint32_t max_threads;
+	bool leaving; /* the process ends: nobody idles any more */
+	bool has_left;
+	pthread_t left; /* the thread that left last; to be joined */
 };
 
 static struct pool pools[2];
@@ -41,6 +45,8 @@ static void pools_init(void)
 		pools[i].threads = 0;
 		pools[i].idle = 0;
 		pools[i].queued = 0;
+		pools[i].leaving = false;
+		pools[i].has_left = false;
 	}
 	pools[false].max_threads = 4 * (uint32_t)(cpus > 0 ? cpus : 1);
 	pools[true].max_threads = UNBOUNDED_MAX;
@@ -116,7 +122,7 @@ static struct work *next_work(struct pool *pool)
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += IDLE_SECONDS;
 	pool->idle++;
-	while (list_empty(&pool->queue) && err != ETIMEDOUT)
+	while (list_empty(&pool->queue) && err != ETIMEDOUT && !pool->leaving)
 		err = pthread_cond_timedwait(&pool->more, &pool->lock, &until);
 	pool->idle--;
 	node = list_pop_front(&pool->queue);
@@ -124,6 +130,20 @@ static struct work *next_work(struct pool *pool)
 		return NULL;
 	pool->queued--;
 	return list_entry(node, struct work, node);
+}
+
+/* Each that leaves joins the one before it, so that one is left at most. */
+static void leave(struct pool *pool)
+{
+	bool join = pool->has_left;
+	pthread_t before = pool->left;
+
+	pool->left = pthread_self();
+	pool->has_left = true;
+	pool->threads--;
+	pthread_mutex_unlock(&pool->lock);
+	if (join)
+		pthread_join(before, NULL);
 }
 
 static void *worker_main(void *argument)
@@ -139,16 +159,45 @@ static void *worker_main(void *argument)
 		work->run(work);
 		pthread_mutex_lock(&pool->lock);
 	}
-	pool->threads--;
-	pthread_mutex_unlock(&pool->lock);
+	leave(pool);
 	return NULL;
 }
 
-int worker_thread(void *(*body)(void *), void *argument, const char *name)
+/* Under the lock, which is dropped. Those that work go on. */
+static void end_pool(struct pool *pool)
+{
+	const struct timespec step = {.tv_nsec = 100000};
+	struct timespec until;
+
+	pool->leaving = true;
+	for (int i = 0; i < END_STEPS_MAX && pool->idle; i++) {
+		pthread_cond_broadcast(&pool->more);
+		pthread_mutex_unlock(&pool->lock);
+		nanosleep(&step, NULL);
+		pthread_mutex_lock(&pool->lock);
+	}
+	pthread_mutex_unlock(&pool->lock);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec++;
+	if (pool->has_left)
+		pthread_timedjoin_np(pool->left, NULL, &until);
+	pool->has_left = false;
+}
+
+void worker_end(void)
+{
+	pthread_once(&pools_once, pools_init);
+	for (size_t i = 0; i < array_size(pools); i++)
+		if (!pthread_mutex_trylock(&pools[i].lock))
+			end_pool(&pools[i]);
+}
+
+int worker_thread(void *(*body)(void *), void *argument, const char *name,
+		  pthread_t *thread)
 {
 	sigset_t all, before;
 	pthread_attr_t attr;
-	pthread_t thread;
+	pthread_t ours;
 	int err;
 
 	/* A fault of the application's is ours to answer on any thread. */
@@ -157,26 +206,30 @@ int worker_thread(void *(*body)(void *), void *argument, const char *name)
 	sigdelset(&all, SIGBUS);
 	sigdelset(&all, SIGSYS);
 	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	if (!thread)
+		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attr, STACK_BYTES);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&thread, &attr, body, argument);
+	err = pthread_create(&ours, &attr, body, argument);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attr);
 	if (!err)
-		pthread_setname_np(thread, name);
+		pthread_setname_np(ours, name);
+	if (!err && thread)
+		*thread = ours;
 	return -err;
 }
 
 int worker_start(struct work *work)
 {
 	struct pool *pool = pool_of(work);
+	pthread_t made;
 	int err = 0;
 
 	pthread_mutex_lock(&pool->lock);
 	/* An idle thread may be spoken for: work must never wait for work. */
 	if (pool->idle <= pool->queued && pool->threads < pool->max_threads) {
-		err = worker_thread(worker_main, pool, "polyring-work");
+		err = worker_thread(worker_main, pool, "polyring-work", &made);
 		if (!err)
 			pool->threads++;
 	}

@@ -17,6 +17,7 @@
 #ifndef POLYRING_DRIVE_WORKER_H
 #define POLYRING_DRIVE_WORKER_H
 
+#include <pthread.h>
 #include <sched.h>
 
 #include "base/list.h"
@@ -45,10 +46,17 @@ uint32_t worker_limit(bool unbounded, uint32_t max_threads);
 /* Where threads of both pools run from their next work on; NULL: anywhere. */
 void worker_pin(const cpu_set_t *cpus);
 
+/* The process ends: end those that idle, as tools take them for a leak. */
+void worker_end(void);
+
 /* In a forked child the threads are gone: begin anew. */
 void worker_forget_threads(void);
 
-/* Start a detached thread of the engine's own, all signals blocked. */
-int worker_thread(void *(*body)(void *), void *argument, const char *name);
+/*
+ * Start a thread of the engine's own, all signals blocked: detached, or where
+ * @thread is given, to be joined.
+ */
+int worker_thread(void *(*body)(void *), void *argument, const char *name,
+		  pthread_t *thread);
 
 #endif

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "engine/standby.h"
 
+#include <pthread.h>
 #include <sys/eventfd.h>
+#include <time.h>
 
 #include "base/fd.h"
 #include "base/rcu.h"
@@ -15,6 +17,8 @@
 /* Ticks without any ring moving before the thread sleeps for good. */
 #define QUIET_TICKS_MAX 64
 #define EVENTS_MAX 64
+/* It may wait for a lock that the ending thread itself has. */
+#define END_PATIENCE_S 1
 
 /* Low bits of an event's data: which of a ring's two descriptors. */
 enum { TAG_PEER = 0, TAG_REACTOR = 1, TAG_MASK = 1 };
@@ -22,6 +26,9 @@ enum { TAG_PEER = 0, TAG_REACTOR = 1, TAG_MASK = 1 };
 static struct {
 	struct lock lock; /* starting, and the attended state of rings */
 	bool running;
+	bool leaving; /* the process ends */
+	bool to_join; /* thread runs, or has run */
+	pthread_t thread;
 	uint32_t rings; /* added and not yet ended */
 	int epoll_fd;
 	int wake_fd;
@@ -259,7 +266,7 @@ static bool may_end(void)
 	bool end;
 
 	lock_take(&standby.lock);
-	end = !standby.rings;
+	end = !standby.rings || standby.leaving;
 	if (end)
 		close_own_files();
 	lock_drop(&standby.lock);
@@ -288,6 +295,10 @@ static int start(void)
 {
 	long err;
 
+	/* The one before wants nothing more of us. */
+	if (standby.to_join)
+		pthread_join(standby.thread, NULL);
+	standby.to_join = false;
 	store_relaxed(&standby.tick_ns, TICK_MIN_NS);
 	standby.epoll_fd =
 		fd_move_high((int)SYS_1(SYS_epoll_create1, EPOLL_CLOEXEC));
@@ -301,10 +312,13 @@ static int start(void)
 	err = epoll_tell(EPOLL_CTL_ADD, standby.wake_fd, EPOLLIN | EPOLLET,
 			 NULL);
 	if (!err)
-		err = worker_thread(standby_main, NULL, "polyring-idle");
+		err = worker_thread(standby_main, NULL, "polyring-idle",
+				    &standby.thread);
 	if (err < 0)
 		goto close_wake;
 	standby.running = true;
+	standby.to_join = true;
+	standby.leaving = false;
 	return 0;
 close_wake:
 	fd_close(standby.wake_fd);
@@ -340,6 +354,26 @@ void standby_nudge(void)
 	lock_drop(&standby.lock);
 }
 
+void standby_end(void)
+{
+	struct timespec until;
+	bool join;
+
+	/* Ended from within the engine, by a signal's handler. */
+	if (!lock_try(&standby.lock))
+		return;
+	standby.leaving = true;
+	join = standby.to_join;
+	standby.to_join = false;
+	lock_drop(&standby.lock);
+	standby_nudge();
+	if (!join)
+		return;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += END_PATIENCE_S;
+	pthread_timedjoin_np(standby.thread, NULL, &until);
+}
+
 /* Without the ring's lock: one system call for each quiet period. */
 static void tick_again(void)
 {
@@ -371,6 +405,7 @@ void standby_forget(void)
 	standby.lock.word = 0;
 	if (standby.running)
 		close_own_files();
+	standby.to_join = false;
 	standby.rings = 0;
 	standby.ticking = 0;
 }

@@ -42,6 +42,9 @@ void standby_leave(struct ctx *ctx) DROPS(&ctx->lock);
 /* Have the thread look at its rings now. */
 void standby_nudge(void);
 
+/* The process ends: end the thread, as tools take one that stays for a leak. */
+void standby_end(void);
+
 /* In a forked child: there is no thread; start anew with the next ring. */
 void standby_forget(void);
 
