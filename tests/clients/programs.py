@@ -15,6 +15,7 @@ import shutil
 
 from mariadb import try_mariadb
 from served import Wrong
+from tools import try_gdb, try_strace, try_valgrind
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PAGES = os.path.join(HERE, "pages")
@@ -346,4 +347,7 @@ PROGRAMS = [
     Program("node", "nodejs", ["node"], try_node),
     Program("pages", "liburing-dev", [], try_pages),
     Program("files", "liburing-dev", [], try_files),
+    Program("strace", "strace", ["strace"], try_strace),
+    Program("valgrind", "valgrind", ["valgrind"], try_valgrind),
+    Program("gdb", "gdb", ["gdb"], try_gdb),
 ]

@@ -27,6 +27,7 @@
 #define ARENA_BYTES (64u << 10)
 #define FILE_BYTES_MAX (64u << 20)
 #define GUARD_BYTES (8ull << 30) /* no length of 32 bits gets past it */
+#define FILE_BYTES (1 << 20)
 #define FILES_FIRST 64
 #define FILES_END 512
 #define SEED UINT64_C(0x243f6a8885a308d3)
@@ -132,7 +133,11 @@ static void set_up(void)
 	    socketpair(AF_UNIX, SOCK_STREAM, 0, world.files + 2) < 0 ||
 	    socketpair(AF_UNIX, SOCK_DGRAM, 0, world.files + 4) < 0)
 		_exit(12);
-	world.files[6] = memfd_create("garbage", 0);
+	/* FALLOCATE of garbage would take all memory there is. */
+	world.files[6] = memfd_create("garbage", MFD_ALLOW_SEALING);
+	if (ftruncate(world.files[6], FILE_BYTES) < 0 ||
+	    fcntl(world.files[6], F_ADD_SEALS, F_SEAL_GROW) < 0)
+		_exit(15);
 	world.files[7] = -1;
 	/* What it names and creates must not be anybody's. */
 	if (chdir("/proc/self/task") < 0)
