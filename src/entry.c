@@ -274,6 +274,9 @@ static int read_arg(struct enter_arg *a, const struct ctx *ctx, const void *arg,
 		return -EINVAL;
 	if (fault_copy(&ext, arg, sizeof(ext)) < 0)
 		return -EFAULT;
+	if (ext.min_wait_usec && /* the word was a reserved one */
+	    !abi_knows(&ctx->abi, ABI_FEATURES, IORING_FEAT_MIN_TIMEOUT))
+		return -EINVAL;
 	read_min_wait(a, ext.min_wait_usec);
 	a->sigmask_address = ext.sigmask;
 	a->sigmask_bytes = ext.sigmask_sz;
@@ -412,12 +415,8 @@ static int send_message(const void *arg, uint32_t nr_args)
 
 static int without_ring(uint32_t opcode, void *arg, uint32_t nr_args)
 {
-	unsigned int version = abi_version_chosen();
-
-	if (!abi_has(abi_profile(version), ABI_NO_RING))
+	if (!abi_has(abi_profile(abi_version_chosen()), ABI_NO_RING))
 		return -EBADF;
-	if (regdefs[opcode].since > version)
-		return -EINVAL;
 	if (opcode == IORING_REGISTER_QUERY)
 		return query(arg, nr_args);
 	if (opcode == IORING_REGISTER_SEND_MSG_RING)
@@ -433,7 +432,8 @@ static int register_ring(int ring_fd, uint32_t opcode, void *arg,
 	int err, result;
 
 	opcode &= ~IORING_REGISTER_USE_REGISTERED_RING;
-	if (opcode >= IORING_REGISTER_LAST)
+	if (opcode >= IORING_REGISTER_LAST ||
+	    regdefs[opcode].since > abi_version_chosen())
 		return -EINVAL;
 	if (ring_fd == -1 && !registered)
 		return without_ring(opcode, arg, nr_args);

@@ -517,8 +517,6 @@ int register_call(struct ctx *ctx, uint32_t opcode, void *arg, uint32_t nr_args)
 {
 	const struct regdef *def = &regdefs[opcode];
 
-	if (def->since > ctx->abi.version)
-		return -EINVAL;
 	if (ctx->issuer_known && !pthread_equal(ctx->issuer, pthread_self()))
 		return -EEXIST;
 	if (!restrictions_allow_register(&ctx->restrictions, opcode))

@@ -19,7 +19,8 @@ const struct abi_row abi_rows[ABI_ANSWERS] = {
 	[ABI_PBUF_INC] = {"incremental consumption", KVER(6, 12), ABI_NEVER},
 	/* New in 7.x, but 6.12.117 and 6.18.44 have it, too. */
 	[ABI_PBUF_MIN_LEFT] = {"min_left", KVER(6, 12), ABI_NEVER},
-	[ABI_PROVIDE_EMPTY] = {"empty buffers", KVER(5, 7), KVER(6, 9)},
+	/* 5.10 and 6.1 have refused them since, by fixes that came late. */
+	[ABI_PROVIDE_EMPTY] = {"empty buffers", KVER(6, 2), KVER(6, 9)},
 	[ABI_CLASSIC_CAP] = {"classic cap", KVER(6, 15), ABI_NEVER},
 	[ABI_LOW_GROUPS] = {"low groups together", KVER(5, 19), KVER(6, 8)},
 	[ABI_RING_ADDR_FIRST] = {"address first", KVER(5, 19), KVER(6, 15)},
@@ -30,6 +31,12 @@ const struct abi_row abi_rows[ABI_ANSWERS] = {
 	[ABI_SHOT_LENGTH] = {"multishot length", KVER(6, 17), ABI_NEVER},
 	[ABI_BARE_BUNDLE] = {"bare bundles", KVER(6, 13), ABI_NEVER},
 	[ABI_MANY_VECTORS] = {"too many vectors", KVER(6, 13), ABI_NEVER},
+	[ABI_SEND_SELECTS] = {"sends choose", KVER(6, 10), ABI_NEVER},
+	[ABI_ACCEPT_TELLS] = {"accept tells", KVER(6, 10), ABI_NEVER},
+	[ABI_LENGTH_BOUND] = {"bound of length", KVER(6, 8), ABI_NEVER},
+	[ABI_READ_KEEPS] = {"waiting reads keep", KVER(6, 10), ABI_NEVER},
+	[ABI_READ_SPARES] = {"failed reads spare", KVER(6, 10), ABI_NEVER},
+	[ABI_ZC_ALWAYS_TELLS] = {"refused zc tells", KVER(6, 10), ABI_NEVER},
 };
 
 uint64_t abi_profile(unsigned int version)

@@ -47,6 +47,12 @@ enum abi_answer {
 	ABI_SHOT_LENGTH, /* S12: multishot receives may have a length */
 	ABI_BARE_BUNDLE, /* SEND may bundle without choosing buffers */
 	ABI_MANY_VECTORS, /* a message's: EMSGSIZE, EINVAL before */
+	ABI_SEND_SELECTS, /* SEND may choose a buffer */
+	ABI_ACCEPT_TELLS, /* whether more connections wait (SOCK_NONEMPTY) */
+	ABI_LENGTH_BOUND, /* transfers past 2 GiB are refused */
+	ABI_READ_KEEPS, /* a READ that waits keeps a classic buffer */
+	ABI_READ_SPARES, /* one that fails leaves a ring's entry (S5) */
+	ABI_ZC_ALWAYS_TELLS, /* the notification of what was refused, too */
 	ABI_ANSWERS,
 };
 

@@ -95,6 +95,12 @@ void group_free(struct kbuf_table *table, struct kbuf_group *group)
 	mem_free(group);
 }
 
+void group_wanted(struct kbuf_table *table, uint16_t bgid)
+{
+	if (bgid < LOW_GROUPS && abi_has(table->profile, ABI_LOW_GROUPS))
+		table->low_groups = true;
+}
+
 bool group_is_vacant(struct kbuf_group *group)
 {
 	const struct kbuf_group *itself = group_itself(group);
@@ -115,8 +121,7 @@ int group_publish(struct kbuf_table *table, struct kbuf_group *group)
 		rcu_publish(slot, page);
 	}
 	rcu_publish(&page->groups[group->bgid % PAGE_GROUPS], group);
-	if (group->bgid < LOW_GROUPS && abi_has(table->profile, ABI_LOW_GROUPS))
-		table->low_groups = true;
+	group_wanted(table, group->bgid);
 	return 0;
 }
 

@@ -187,6 +187,9 @@ static inline struct kbuf_group *group_find(const struct kbuf_table *table,
 /* R4: a group that 6.6 shows although nobody made it. */
 bool group_is_phantom(const struct kbuf_table *table, uint16_t bgid);
 
+/* Somebody wants @bgid to exist; from then on there may be phantoms. */
+void group_wanted(struct kbuf_table *table, uint16_t bgid);
+
 /* A private group, to be published or freed. NULL without memory. */
 struct kbuf_group *group_new(struct kbuf_table *table, uint16_t bgid,
 			     enum group_kind kind);

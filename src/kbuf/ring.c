@@ -240,6 +240,7 @@ int kbuf_ring_register(struct kbuf_table *table,
 
 	if (err < 0)
 		return err;
+	group_wanted(table, reg->bgid);
 	if (!group_is_vacant(before))
 		return -EEXIST; /* G6 */
 	/* A live 6.18 gives up the empty group first, whatever comes next. */

@@ -165,7 +165,9 @@ static int accept_one(struct req *req, struct accept_cmd *c)
 	if (sock < 0)
 		return (int)sock;
 	c->waiting = ready_now(fd, POLLIN);
-	req->cflags = c->waiting ? IORING_CQE_F_SOCK_NONEMPTY : 0;
+	req->cflags = 0;
+	if (c->waiting && abi_has(req->ctx->abi.answers, ABI_ACCEPT_TELLS))
+		req->cflags = IORING_CQE_F_SOCK_NONEMPTY;
 	req->res = (int32_t)sock;
 	return ISSUE_DONE;
 }

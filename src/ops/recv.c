@@ -95,7 +95,8 @@ static int common_prep(struct req *req, const struct io_uring_sqe *sqe)
 	}
 	c->msg_flags = sqe->op_flags;
 	c->want_bytes = sqe->len;
-	if (sqe->len > INT32_MAX)
+	if (sqe->len > INT32_MAX &&
+	    abi_has(req->ctx->abi.answers, ABI_LENGTH_BOUND))
 		return -EINVAL;
 	return check_multishot(req, sqe);
 }

@@ -489,7 +489,8 @@ static void settle_buffer(struct req *req, uint32_t issue_flags)
 	}
 	waits = pollable(req);
 	if ((req->res <= 0 && req->flags & REQ_F_MULTISHOT) ||
-	    (req->claim.kind == KBUF_RING && waits && req->res < 0))
+	    (req->claim.kind == KBUF_RING && waits && req->res < 0 &&
+	     abi_has(req->ctx->abi.answers, ABI_READ_SPARES)))
 		req_recycle(req, issue_flags);
 	else
 		req_commit(req, waits ? moved : asked, issue_flags);
@@ -526,7 +527,8 @@ static void keep_or_return(struct req *req, uint32_t issue_flags)
 {
 	if (req->moved)
 		req_hold(req, issue_flags);
-	else if (req->claim.kind == KBUF_RING || req->flags & REQ_F_MULTISHOT)
+	else if (req->claim.kind == KBUF_RING || req->flags & REQ_F_MULTISHOT ||
+		 !abi_has(req->ctx->abi.answers, ABI_READ_KEEPS))
 		req_recycle(req, issue_flags);
 }
 

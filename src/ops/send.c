@@ -121,14 +121,24 @@ static int take_data(struct req *req, struct send_cmd *c,
 	return sqe->addr2 ? keep_address(req, c, sqe) : 0;
 }
 
+static bool too_long(const struct req *req, const struct io_uring_sqe *sqe)
+{
+	return sqe->len > INT32_MAX &&
+	       abi_has(req->ctx->abi.answers, ABI_LENGTH_BOUND);
+}
+
 int send_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
 	struct send_cmd *c = req_cmd(req, struct send_cmd);
-	int err = common_prep(req, sqe, ABI_SEND);
+	int err;
 
+	if (sqe->flags & IOSQE_BUFFER_SELECT &&
+	    !abi_has(req->ctx->abi.answers, ABI_SEND_SELECTS))
+		return -EOPNOTSUPP;
+	err = common_prep(req, sqe, ABI_SEND);
 	if (err < 0)
 		return err;
-	if (sqe->pad3_ || sqe->len > INT32_MAX)
+	if (sqe->pad3_ || too_long(req, sqe))
 		return -EINVAL;
 	c->bundles = sqe->ioprio & IORING_RECVSEND_BUNDLE &&
 		     sqe->flags & IOSQE_BUFFER_SELECT;
@@ -164,7 +174,7 @@ int sendmsg_prep(struct req *req, const struct io_uring_sqe *sqe)
 
 	if (err < 0)
 		return err;
-	if (sqe->len > INT32_MAX)
+	if (too_long(req, sqe))
 		return -EINVAL;
 	err = message_prep(req, sqe);
 	if (!err && sqe->flags & IOSQE_BUFFER_SELECT)
@@ -183,6 +193,8 @@ static int zc_prep(struct req *req, const struct io_uring_sqe *sqe)
 	if (sqe->addr3 || sqe->pad2_ || sqe->flags & IOSQE_CQE_SKIP_SUCCESS)
 		return -EINVAL;
 	err = common_prep(req, sqe, ABI_SEND_ZC);
+	if (err < 0 && !abi_has(req->ctx->abi.answers, ABI_ZC_ALWAYS_TELLS))
+		return err;
 	c->zero_copy = true;
 	req->flags |= REQ_F_HOLDS;
 	req->cflags = IORING_CQE_F_MORE;
