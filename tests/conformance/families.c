@@ -17,6 +17,7 @@
 	row(link) \
 	row(rw) \
 	row(direct) \
+	row(disk) \
 	row(net) \
 	row(poll) \
 	row(timeout) \
