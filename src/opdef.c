@@ -16,6 +16,7 @@
 #include "ops/epoll.h"
 #include "ops/files_ops.h"
 #include "ops/fs.h"
+#include "ops/futex.h"
 #include "ops/kbuf_ops.h"
 #include "ops/msg_ring.h"
 #include "ops/nop.h"
@@ -27,6 +28,7 @@
 #include "ops/send.h"
 #include "ops/splice.h"
 #include "ops/timeout.h"
+#include "ops/waitid.h"
 #include "ops/xattr.h"
 
 #define RECV_READY (EPOLLIN | EPOLLRDHUP | EPOLLPRI)
@@ -186,7 +188,6 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 			.needs_ctx = true,
 			.prep = async_cancel_prep,
 			.issue = async_cancel_issue,
-			.missing = "what a worker has begun",
 		},
 	[IORING_OP_LINK_TIMEOUT] =
 		{
@@ -515,6 +516,52 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 			.waits_for = EPOLLIN,
 			.prep = read_multishot_prep,
 			.issue = read_multishot_issue,
+		},
+	[IORING_OP_WAITID] =
+		{
+			.name = "WAITID",
+			.since = KVER(6, 7),
+			.needs_ctx = true,
+			.unbounded = true,
+			.recalls = true,
+			.prep = waitid_prep,
+			.issue = waitid_issue,
+			.missing = "__WNOTHREAD",
+		},
+	[IORING_OP_FUTEX_WAIT] =
+		{
+			.name = "FUTEX_WAIT",
+			.since = KVER(6, 7),
+			.needs_ctx = true,
+			.unbounded = true,
+			.recalls = true,
+			.prep = futex_wait_prep,
+			.issue = futex_wait_issue,
+			.begun = futex_wait_begun,
+			.missing = "flags NUMA and MPOL; more than 4,096 waits "
+				   "in a process",
+		},
+	[IORING_OP_FUTEX_WAKE] =
+		{
+			.name = "FUTEX_WAKE",
+			.since = KVER(6, 7),
+			.needs_ctx = true,
+			.prep = futex_wake_prep,
+			.issue = futex_wake_issue,
+			.missing = "flags NUMA and MPOL",
+		},
+	[IORING_OP_FUTEX_WAITV] =
+		{
+			.name = "FUTEX_WAITV",
+			.since = KVER(6, 7),
+			.needs_ctx = true,
+			.unbounded = true,
+			.recalls = true,
+			.prep = futex_waitv_prep,
+			.issue = futex_waitv_issue,
+			.begun = futex_waitv_begun,
+			.missing = "flags NUMA and MPOL; more than 4,096 waits "
+				   "in a process",
 		},
 	[IORING_OP_FIXED_FD_INSTALL] =
 		{

@@ -5,5 +5,5 @@
 int main(void)
 {
 	return aio_tests_run() + timer_tests_run() + reactor_tests_run() +
-	       worker_tests_run();
+	       worker_tests_run() + interrupt_tests_run();
 }

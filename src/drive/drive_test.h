@@ -21,6 +21,7 @@ struct CMUnitTest;
 int aio_tests_run(void);
 int timer_tests_run(void);
 int worker_tests_run(void);
+int interrupt_tests_run(void);
 int reactor_tests_run(void);
 
 #endif

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/interrupt.h"
 #include "base/sys.h"
 
 #define IDLE_SECONDS 5
@@ -26,6 +27,14 @@ struct pool {
 	bool leaving; /* the process ends: nobody idles any more */
 	bool has_left;
 	pthread_t left; /* the thread that left last; to be joined */
+	struct list running; /* struct worker */
+};
+
+/* A thread that has work; on its own stack. */
+struct worker {
+	struct list node;
+	const struct work *work;
+	pid_t tid;
 };
 
 static struct pool pools[2];
@@ -42,6 +51,7 @@ static void pools_init(void)
 		pthread_mutex_init(&pools[i].lock, NULL);
 		pthread_cond_init(&pools[i].more, &monotonic);
 		list_init(&pools[i].queue);
+		list_init(&pools[i].running);
 		pools[i].threads = 0;
 		pools[i].idle = 0;
 		pools[i].queued = 0;
@@ -146,18 +156,31 @@ static void leave(struct pool *pool)
 		pthread_join(before, NULL);
 }
 
+/* One too many still does what it was started for. */
+static bool may_stay(const struct pool *pool)
+{
+	if (pool->threads <= pool->max_threads)
+		return true;
+	return !list_empty(&pool->queue) &&
+	       list_entry(pool->queue.next, struct work, node)->at_once;
+}
+
 static void *worker_main(void *argument)
 {
+	struct worker me = {.tid = (pid_t)SYS_0(SYS_gettid)};
 	struct pool *pool = argument;
 	struct work *work;
 	uint32_t pin_seen = 0;
 
 	pthread_mutex_lock(&pool->lock);
-	while (pool->threads <= pool->max_threads && (work = next_work(pool))) {
+	while (may_stay(pool) && (work = next_work(pool))) {
+		me.work = work;
+		list_push_back(&pool->running, &me.node);
 		pthread_mutex_unlock(&pool->lock);
 		follow_pin(&pin_seen);
 		work->run(work);
 		pthread_mutex_lock(&pool->lock);
+		list_remove(&me.node);
 	}
 	leave(pool);
 	return NULL;
@@ -220,28 +243,40 @@ int worker_thread(void *(*body)(void *), void *argument, const char *name,
 	return -err;
 }
 
+/* Work must never wait for work: an idle thread may be spoken for. */
+static bool find_thread(struct pool *pool, const struct work *work)
+{
+	uint32_t most = work->at_once ? UNBOUNDED_MAX : pool->max_threads;
+	pthread_t made;
+
+	if (pool->idle > pool->queued)
+		return true;
+	if (pool->threads < most &&
+	    !worker_thread(worker_main, pool, "polyring-work", &made)) {
+		pool->threads++;
+		return true;
+	}
+	return pool->threads && !work->at_once;
+}
+
 int worker_start(struct work *work)
 {
 	struct pool *pool = pool_of(work);
-	pthread_t made;
-	int err = 0;
+	int err = -EAGAIN;
 
 	pthread_mutex_lock(&pool->lock);
-	/* An idle thread may be spoken for: work must never wait for work. */
-	if (pool->idle <= pool->queued && pool->threads < pool->max_threads) {
-		err = worker_thread(worker_main, pool, "polyring-work", &made);
-		if (!err)
-			pool->threads++;
+	if (find_thread(pool, work)) {
+		work->stop = 0;
+		if (work->at_once)
+			list_push_front(&pool->queue, &work->node);
+		else
+			list_push_back(&pool->queue, &work->node);
+		pool->queued++;
+		pthread_cond_signal(&pool->more);
+		err = 0;
 	}
-	if (!pool->threads) {
-		pthread_mutex_unlock(&pool->lock);
-		return -EAGAIN;
-	}
-	list_push_back(&pool->queue, &work->node);
-	pool->queued++;
-	pthread_cond_signal(&pool->more);
 	pthread_mutex_unlock(&pool->lock);
-	return 0;
+	return err;
 }
 
 bool worker_cancel(struct work *work)
@@ -257,4 +292,27 @@ bool worker_cancel(struct work *work)
 	}
 	pthread_mutex_unlock(&pool->lock);
 	return queued;
+}
+
+/* A thread that is just done with the work's predecessor gets a signal, too. */
+void worker_interrupt(struct work *work)
+{
+	struct pool *pool = pool_of(work);
+	struct list *node;
+
+	store_release(&work->stop, 1);
+	pthread_mutex_lock(&pool->lock);
+	list_for_each (node, &pool->running) {
+		struct worker *w = list_entry(node, struct worker, node);
+
+		if (w->work == work)
+			interrupt_thread(w->tid);
+	}
+	pthread_mutex_unlock(&pool->lock);
+}
+
+long worker_call(const struct work *work, long number, long a, long b, long c,
+		 long d, long e, long f)
+{
+	return interrupt_call(&work->stop, number, a, b, c, d, e, f);
 }

@@ -10,7 +10,8 @@
  *
  * A work is queued, then running, then finished; worker_cancel() removes it
  * while it is queued and tells the truth otherwise. run() is called without
- * any lock and reports its end by its own means.
+ * any lock and reports its end by its own means. A call that waits is made with
+ * worker_call(), which worker_interrupt() ends.
  *
  * Locks: one mutex a pool, inside. Threads block all signals.
  */
@@ -26,16 +27,29 @@ struct work {
 	struct list node; /* zeroed or self-pointing when not queued */
 	void (*run)(struct work *work);
 	bool unbounded;
+	bool at_once; /* is not queued behind others: it runs, or isn't started
+		       */
+	uint32_t stop; /* set by worker_interrupt() */
 };
 
 /*
  * Queue @work. Returns 0, or -EAGAIN when no thread exists and none could be
- * started: the work was not queued.
+ * started, or with at_once none is free: the work was not queued.
  */
 int worker_start(struct work *work);
 
 /* True: it was still queued, and will not run. */
 bool worker_cancel(struct work *work);
+
+/*
+ * Of a work that runs: the system call that it waits in, or its next one, says
+ * -EINTR, unless it has a result already. Nothing of it is lost.
+ */
+void worker_interrupt(struct work *work);
+
+/* In run(): a system call that worker_interrupt() ends. */
+long worker_call(const struct work *work, long number, long a, long b, long c,
+		 long d, long e, long f);
 
 /*
  * How many threads one pool may have, at least 1; 0 asks only. Returns what it

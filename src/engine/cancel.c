@@ -7,6 +7,7 @@
 #include "base/sys.h"
 #include "engine/cold.h"
 #include "engine/index.h"
+#include "engine/issue.h"
 #include "engine/link.h"
 #include "engine/turn.h"
 #include "engine/when.h"
@@ -14,17 +15,27 @@
 /* Not only the first that is found. */
 #define EVERY (IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_ANY)
 
+/* Returns whether the request is ours again. */
+static bool take_from_worker(struct req *req)
+{
+	if (worker_cancel(&req->work)) {
+		req->ctx->punted--;
+		cold_comes(req);
+		return true;
+	}
+	if (req->def->recalls)
+		return issue_recall(req);
+	worker_interrupt(&req->work);
+	return false;
+}
+
 int cancel_request(struct req *req)
 {
 	if (req->state == REQ_AT_DISK)
 		return -ENOENT;
-	if (req->state == REQ_PUNTED && !worker_cancel(&req->work)) {
+	if (req->state == REQ_PUNTED && !take_from_worker(req)) {
 		req->flags |= REQ_F_CANCELED;
 		return -EALREADY;
-	}
-	if (req->state == REQ_PUNTED) {
-		req->ctx->punted--;
-		cold_comes(req);
 	}
 	if (req->state == REQ_PARKED && req->def->cancel)
 		req->def->cancel(req);
@@ -32,7 +43,8 @@ int cancel_request(struct req *req)
 	req->state = REQ_DEFERRED;
 	req->flags |= REQ_F_CANCELED | REQ_F_AGAIN;
 	list_push_back(&req->ctx->ready, &req->node);
-	return 0;
+	/* The kernel counts these; of others it says that it is done. */
+	return req->def->recalls;
 }
 
 int cancel_find_file(const struct ctx *ctx, struct cancel_match *match,

@@ -38,12 +38,15 @@ struct cancel_match {
 int cancel_find_file(const struct ctx *ctx, struct cancel_match *match,
 		     bool fixed);
 
-/* End this one: 0, or -EALREADY when a worker runs it. */
+/*
+ * End this one: 0, or 1 where a worker's wait was ended (def->recalls). Or
+ * -EALREADY when a worker runs it: its call was interrupted, if it waits.
+ */
 int cancel_request(struct req *req);
 
 /*
- * End what @match names. Returns how many with ALL or ANY; else 0, -ENOENT or
- * -EALREADY.
+ * End what @match names. Returns how many with ALL or ANY; else 0 or 1, -ENOENT
+ * or -EALREADY.
  */
 int cancel_matching(struct ctx *ctx, const struct cancel_match *match);
 

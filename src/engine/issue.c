@@ -92,12 +92,43 @@ static void punt(struct req *req)
 	req->ctx->punted++;
 	cold_goes(req);
 	counter_add(&req->ctx->counters, COUNTER_PUNTED, 1);
+	req->work.at_once = req->def->begun != NULL;
+	list_init(&req->node);
 	err = worker_start(&req->work);
 	if (err < 0) {
 		req->ctx->punted--;
 		cold_comes(req);
 		req_finish_with(req, err);
+	} else if (req->def->begun) {
+		req->def->begun(req);
 	}
+}
+
+static bool has_arrived(struct req *req)
+{
+	bool arrived;
+
+	lock_take(&req->ctx->arrivals_lock);
+	arrived = !list_empty(&req->node);
+	lock_drop(&req->ctx->arrivals_lock);
+	return arrived;
+}
+
+/* What is left for the worker to do is short and waits for nobody. */
+bool issue_recall(struct req *req)
+{
+	struct ctx *ctx = req->ctx;
+
+	worker_interrupt(&req->work);
+	while (!has_arrived(req))
+		SYS_0(SYS_sched_yield);
+	if (req->said != -EINTR)
+		return false;
+	lock_take(&ctx->arrivals_lock);
+	list_remove(&req->node);
+	lock_drop(&ctx->arrivals_lock);
+	ctx->punted--;
+	return true;
 }
 
 /*
@@ -264,7 +295,8 @@ void issue_arrivals(struct ctx *ctx)
 		else if (req->said == ISSUE_DONE && req->def->finish)
 			req->said = req->def->finish(req);
 		/* Asked to stop meanwhile: it doesn't begin to wait again. */
-		if (req->said > ISSUE_DONE && req->flags & REQ_F_CANCELED)
+		if (req->flags & REQ_F_CANCELED &&
+		    (req->said > ISSUE_DONE || req->said == -EINTR))
 			req->said = -ECANCELED;
 		issue_settle(req, req->said);
 	}

@@ -33,6 +33,12 @@ void issue_retry(struct req *req);
 /* Requests that had their share in an earlier turn are tried again (S12). */
 void issue_again(struct ctx *ctx);
 
+/*
+ * Take a request back from the worker that only waits for it (def->recalls).
+ * True: its wait was ended; false: it has a result, which will arrive.
+ */
+bool issue_recall(struct req *req);
+
 /* Take in what workers have finished. */
 void issue_arrivals(struct ctx *ctx);
 

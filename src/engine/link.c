@@ -193,7 +193,7 @@ static void timeout_fires(struct timer *timer)
 	timeout->link = NULL;
 	timeout->link_head = NULL;
 	err = cancel_request(watched);
-	req_finish_with(timeout, err < 0 ? err : -ETIME);
+	req_finish_with(timeout, err ? err : -ETIME);
 }
 
 void link_waits(struct req *req)
@@ -238,7 +238,8 @@ static void finish_canceled(struct req *req)
 {
 	if (req->moved && req->claim.kind != KBUF_NONE)
 		req_commit(req, req->moved, ISSUE_NONBLOCK);
-	req->flags |= REQ_F_FAIL_LINK;
+	if (!(req->flags & REQ_F_SUCCESS))
+		req->flags |= REQ_F_FAIL_LINK;
 	req_finish_with(req, req->moved ? (int32_t)req->moved : -ECANCELED);
 }
 

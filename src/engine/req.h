@@ -147,6 +147,7 @@ struct opdef {
 	bool selects_buffer;
 	bool needs_ctx; /* begins with the ring's lock, IOSQE_ASYNC or not */
 	bool unbounded; /* its blocking form may wait for ever */
+	bool recalls; /* its worker only waits: cancelling can end it */
 	bool ioprio_free; /* ioprio is not looked at */
 	bool hidden; /* known, refused: `missing` says why */
 	int on_ring; /* the errno of trying it on the ring's own fd */
@@ -162,6 +163,12 @@ struct opdef {
 	 * may do. Returns as issue does. NULL: nothing.
 	 */
 	int (*finish)(struct req *req);
+	/*
+	 * Under the lock, when a worker was found: returns when the worker
+	 * waits as the application may expect it to. Such a request is never
+	 * queued for one.
+	 */
+	void (*begun)(struct req *req);
 	/* With REQ_F_HOLDS: free what is held beyond req->extra. */
 	void (*cleanup)(struct req *req);
 	const char *missing; /* what this row doesn't do; for the table */

@@ -122,6 +122,7 @@ static int look(struct req *req, struct splice_cmd *c)
 	return err;
 }
 
+/* On a worker, which may have to be interrupted, and under the lock. */
 static long call(const struct req *req, struct splice_cmd *c, uint32_t flags)
 {
 	int64_t *off_in = c->offset[IN] == -1 ? NULL : &c->offset[IN];
@@ -131,10 +132,11 @@ static long call(const struct req *req, struct splice_cmd *c, uint32_t flags)
 	if (!c->len)
 		return 0;
 	if (req->opcode == IORING_OP_TEE)
-		return SYS_4(SYS_tee, number_of(req, IN), number_of(req, OUT),
-			     c->len, flags);
-	return SYS_6(SYS_splice, number_of(req, IN), off_in,
-		     number_of(req, OUT), off_out, c->len, flags);
+		return worker_call(&req->work, SYS_tee, number_of(req, IN),
+				   number_of(req, OUT), c->len, flags, 0, 0);
+	return worker_call(&req->work, SYS_splice, number_of(req, IN),
+			   (long)off_in, number_of(req, OUT), (long)off_out,
+			   c->len, flags);
 }
 
 static int conclude(struct req *req, long n)
@@ -205,8 +207,10 @@ int splice_issue(struct req *req, uint32_t issue_flags)
 	long n;
 	int err;
 
-	if (issue_flags & ISSUE_WORKER)
-		return conclude(req, call(req, c, 0));
+	if (issue_flags & ISSUE_WORKER) {
+		n = call(req, c, 0);
+		return n == -EINTR ? -EINTR : conclude(req, n);
+	}
 	err = look(req, c);
 	if (err < 0)
 		return err;

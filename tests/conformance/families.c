@@ -33,6 +33,8 @@
 	row(splice) \
 	row(xattr) \
 	row(nop) \
+	row(futex) \
+	row(waitid) \
 	row(msg) \
 	row(descriptors) \
 	row(cmd) \

@@ -179,13 +179,11 @@ static void does_not_wait(struct ring *r)
 	splice_sqe(r, a[0], ANY, b[1], ANY, 10);
 	go(r);
 	tee_sqe(r, a[0], b[1], 10);
-	submit(r);
-	quiet(r);
+	go(r);
 	pair(a, PAIR_PIPE);
 	nonblocking(b[1]);
 	splice_sqe(r, a[0], ANY, b[1], ANY, 10);
-	submit(r);
-	quiet(r);
+	go(r);
 }
 
 static void canceled(struct ring *r)
@@ -202,6 +200,30 @@ static void canceled(struct ring *r)
 	reap_sorted(r, 2);
 	put(a[1], "hello");
 	get(a[0], 10);
+}
+
+/* The socket takes no more, and is one that waits. */
+static void canceled_while_it_sends(struct ring *r)
+{
+	static char bytes[4096];
+	int p[2], s[2];
+
+	pair(p, PAIR_PIPE);
+	pair(s, PAIR_STREAM);
+	while (send(s[0], bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		;
+	put(p[1], "hello");
+	splice_sqe(r, p[0], ANY, s[0], ANY, 10);
+	submit(r);
+	quiet(r);
+	sqe_cancel(r, 1, 0)->user_data = 77;
+	submit(r);
+	reap_sorted(r, 2);
+	get(p[0], 10);
+	put(p[1], "again");
+	splice_sqe(r, p[0], ANY, s[0], ANY, 10);
+	submit(r);
+	quiet(r);
 }
 
 static void in_a_chain(struct ring *r)
@@ -321,8 +343,7 @@ static void sockets(struct ring *r)
 	get(s[1], 10);
 	nonblocking(s[0]);
 	splice_sqe(r, s[0], ANY, p[1], ANY, 10);
-	submit(r);
-	quiet(r);
+	go(r);
 	shutdown(s[1], SHUT_WR);
 	splice_sqe(r, s[0], ANY, p[1], ANY, 10);
 	submit(r);
@@ -355,6 +376,7 @@ static const struct scenario rows[] = {
 	SCENARIO(waits_for_room, NULL),
 	SCENARIO(does_not_wait, NULL),
 	SCENARIO(canceled, NULL, .deviates = "splice-canceled"),
+	SCENARIO(canceled_while_it_sends, NULL, .deviates = "splice-canceled"),
 	SCENARIO(in_a_chain, "P12"),
 	SCENARIO(registered_files, NULL),
 	SCENARIO(tees, NULL),

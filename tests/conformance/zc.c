@@ -16,7 +16,7 @@ static struct io_uring_sqe *send_zc(struct ring *r, int fd, const void *bytes,
 static void go_zc(struct ring *r)
 {
 	submit(r);
-	reap(r, 2);
+	reap_until_final(r);
 }
 
 static void a_send_of(struct ring *r, enum pair_kind kind)
@@ -26,8 +26,7 @@ static void a_send_of(struct ring *r, enum pair_kind kind)
 	pair(fd, kind);
 	send_zc(r, fd[0], "hello", 5);
 	submit(r);
-	reap_sorted(r, 1);
-	quiet(r);
+	reap_until_final(r);
 	if (kind == PAIR_TCP || kind == PAIR_UDP) {
 		wait_bytes(fd[1], 5);
 		get(fd[1], 10);
@@ -62,16 +61,16 @@ static void no_socket(struct ring *r)
 	pair(fd, PAIR_PIPE);
 	send_zc(r, fd[1], "hello", 5);
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	send_zc(r, 12345, "hello", 5);
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	send_zc(r, 3, "hello", 5)->flags = IOSQE_FIXED_FILE;
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	send_zc(r, r->fd, "hello", 5);
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 }
 
 static void usage_reported(struct ring *r)
@@ -95,38 +94,38 @@ static void words(struct ring *r)
 	for (i = 0; i < 8; i++) {
 		send_zc(r, fd[0], "x", 1)->ioprio = (uint16_t)(1u << i);
 		submit(r);
-		quiet(r);
+		reap_until_final(r);
 	}
 	send_zc(r, fd[0], "x", 1)->flags = IOSQE_CQE_SKIP_SUCCESS;
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	send_zc(r, fd[0], "x", 1)->flags = IOSQE_BUFFER_SELECT;
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	send_zc(r, fd[0], "x", 1)->flags = IOSQE_ASYNC;
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	send_zc(r, fd[0], "x", 1)->addr3 = 1;
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	send_zc(r, fd[0], "x", 1)->pad2_ = 1;
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	send_zc(r, fd[0], "x", 1)->buf_index = 1;
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	send_zc(r, fd[0], "x", 1)->addr_len = 1;
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	send_zc(r, fd[0], "x", 1)->pad3_ = 1;
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	send_zc(r, fd[0], "x", 1)->personality = 1;
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	send_zc(r, fd[0], "x", 1)->op_flags = 0x40000000;
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 }
 
 static void bad_memory(struct ring *r)
@@ -136,16 +135,16 @@ static void bad_memory(struct ring *r)
 	pair(fd, PAIR_TCP);
 	send_zc(r, fd[0], nowhere(), 10);
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	send_zc(r, fd[0], (void *)-4096L, 10);
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	send_zc(r, fd[0], NULL, 0);
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	send_zc(r, fd[0], page_before_nothing() + 4090, 10);
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 }
 
 static void in_a_chain(struct ring *r)
@@ -164,7 +163,7 @@ static void in_a_chain(struct ring *r)
 	send_zc(r, fd[0], "cd", 2)->flags = IOSQE_IO_LINK;
 	sqe_nop(r);
 	submit(r);
-	quiet(r);
+	reap_sorted(r, 5);
 }
 
 /* Until nothing moves any more: what was sent makes its way to the peer. */
@@ -242,7 +241,7 @@ static void to_address(struct ring *r, int fd, const void *address,
 	sqe->addr2 = (uintptr_t)address;
 	sqe->addr_len = length;
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 }
 
 static void an_address(struct ring *r)
@@ -268,7 +267,7 @@ static void fixed(struct ring *r, int fd, char *at, uint32_t count,
 	sqe->ioprio = IORING_RECVSEND_FIXED_BUF | IORING_SEND_ZC_REPORT_USAGE;
 	sqe->buf_index = index;
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 }
 
 static void from_registered_buffers(struct ring *r)
@@ -307,37 +306,37 @@ static void several_vectors(struct ring *r)
 	memset(bytes, 'a', 8192);
 	send_zc(r, fd[0], vectors, 2)->ioprio = IORING_SEND_VECTORIZED;
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	send_zc(r, fd[0], nowhere(), 2)->ioprio = IORING_SEND_VECTORIZED;
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	send_zc(r, fd[0], vectors, 1025)->ioprio = IORING_SEND_VECTORIZED;
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	reg(r, IORING_REGISTER_BUFFERS, &registered, 1);
 	sqe = send_zc(r, fd[0], vectors, 2);
 	sqe->ioprio = IORING_SEND_VECTORIZED | IORING_RECVSEND_FIXED_BUF;
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	vectors[1].iov_len = 4097;
 	sqe = send_zc(r, fd[0], vectors, 2);
 	sqe->ioprio = IORING_SEND_VECTORIZED | IORING_RECVSEND_FIXED_BUF;
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	sqe_new(r, IORING_OP_SEND, fd[0], vectors, 1, 0)->ioprio =
 		IORING_SEND_VECTORIZED;
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	sqe_new(r, IORING_OP_SEND, fd[0], bytes, 1, 0)->ioprio =
 		IORING_RECVSEND_FIXED_BUF;
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	wait_bytes(fd[1], 8);
 	get(fd[1], 20);
 	vectors[0].iov_base = (void *)-4096L;
 	send_zc(r, fd[0], vectors, 2)->ioprio = IORING_SEND_VECTORIZED;
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 }
 
 /* ---- SENDMSG_ZC ---- */
@@ -357,43 +356,43 @@ static void message(struct ring *r)
 	pair(fd, PAIR_TCP);
 	sendmsg_zc(r, fd[0], &header)->ioprio = IORING_SEND_ZC_REPORT_USAGE;
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	wait_bytes(fd[1], 11);
 	get(fd[1], 20);
 	for (i = 0; i < 8; i++) {
 		sendmsg_zc(r, fd[0], &header)->ioprio = (uint16_t)(1u << i);
 		submit(r);
-		quiet(r);
+		reap_until_final(r);
 	}
 	sendmsg_zc(r, fd[0], &header)->flags = IOSQE_CQE_SKIP_SUCCESS;
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	sendmsg_zc(r, fd[0], &header)->flags = IOSQE_BUFFER_SELECT;
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	sendmsg_zc(r, fd[0], &header)->addr2 = 1;
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	sendmsg_zc(r, fd[0], &header)->file_index = 1;
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	sendmsg_zc(r, fd[0], &header)->buf_index = 1;
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	sendmsg_zc(r, fd[0], &header)->len = 0;
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	vectors[1].iov_base = nowhere();
 	sendmsg_zc(r, fd[0], &header);
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	header.msg_iovlen = 1025;
 	sendmsg_zc(r, fd[0], &header);
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	sendmsg_zc(r, fd[0], nowhere());
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 }
 
 static void message_elsewhere(struct ring *r)
@@ -405,25 +404,25 @@ static void message_elsewhere(struct ring *r)
 	pair(fd, PAIR_STREAM);
 	sendmsg_zc(r, fd[0], &header);
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	pair(fd, PAIR_PIPE);
 	sendmsg_zc(r, fd[1], &header);
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	sendmsg_zc(r, -1, &header);
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	sendmsg_zc(r, 3, &header)->flags = IOSQE_FIXED_FILE;
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	pair(fd, PAIR_TCP);
 	reg(r, IORING_REGISTER_FILES, fd, 2);
 	sendmsg_zc(r, 0, &header)->flags = IOSQE_FIXED_FILE | IOSQE_ASYNC;
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	send_zc(r, 0, "abc", 3)->flags = IOSQE_FIXED_FILE;
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	wait_bytes(fd[1], 8);
 	get(fd[1], 20);
 }
@@ -440,17 +439,17 @@ static void message_from_registered_buffers(struct ring *r)
 	memset(bytes, 'b', 8192);
 	sendmsg_zc(r, fd[0], &header)->ioprio = IORING_RECVSEND_FIXED_BUF;
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	reg(r, IORING_REGISTER_BUFFERS, &registered, 1);
 	sendmsg_zc(r, fd[0], &header)->ioprio = IORING_RECVSEND_FIXED_BUF;
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	wait_bytes(fd[1], 9);
 	get(fd[1], 20);
 	vectors[1].iov_len = 97;
 	sendmsg_zc(r, fd[0], &header)->ioprio = IORING_RECVSEND_FIXED_BUF;
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 }
 
 static void raw_socket(struct ring *r)
@@ -460,10 +459,10 @@ static void raw_socket(struct ring *r)
 
 	send_zc(r, fd, "hello", 5);
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 	send_zc(r, netlink, "hello", 5);
 	submit(r);
-	quiet(r);
+	reap_until_final(r);
 }
 
 static const struct scenario rows[] = {

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+#include "base/interrupt.h"
+
+#include <signal.h>
+#include <string.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "base/compiler.h"
+#include "base/sys.h"
+
+#define SIGNAL 32 /* glibc's SIGCANCEL */
+#define RESTORER 0x04000000ul /* SA_RESTORER */
+
+/* What the kernel knows as a sigaction; glibc's wrapper refuses the signal. */
+struct kernel_action {
+	void (*handler)(int, siginfo_t *, void *);
+	unsigned long flags;
+	void (*restorer)(void);
+	uint64_t mask;
+};
+
+/*
+ * The C convention's eight arguments become the system call's seven; the word
+ * to look at waits in r11, which the call itself destroys.
+ */
+/* clang-format off */
+__asm__(".text\n"
+	".globl interrupt_direct\n.hidden interrupt_direct\n"
+	".type interrupt_direct, @function\n"
+	"interrupt_direct:\n"
+	".cfi_startproc\n"
+	"	mov %rdi, %r11\n"
+	"	mov %rsi, %rax\n"
+	"	mov %rdx, %rdi\n"
+	"	mov %rcx, %rsi\n"
+	"	mov %r8, %rdx\n"
+	"	mov %r9, %r10\n"
+	"	mov 8(%rsp), %r8\n"
+	"	mov 16(%rsp), %r9\n"
+	".globl interrupt_look\n.hidden interrupt_look\n"
+	"interrupt_look:\n"
+	"	cmpl $0, (%r11)\n"
+	"	jne interrupt_stopped\n"
+	"	syscall\n"
+	".globl interrupt_made\n.hidden interrupt_made\n"
+	"interrupt_made:\n"
+	"	ret\n"
+	".globl interrupt_stopped\n.hidden interrupt_stopped\n"
+	"interrupt_stopped:\n"
+	"	mov $-4, %rax\n" /* EINTR */
+	"	ret\n"
+	".cfi_endproc\n"
+	".size interrupt_direct, . - interrupt_direct\n"
+	".globl interrupt_restore\n.hidden interrupt_restore\n"
+	".type interrupt_restore, @function\n"
+	"interrupt_restore:\n"
+	"	mov $15, %rax\n" /* rt_sigreturn */
+	"	syscall\n"
+	".size interrupt_restore, . - interrupt_restore\n");
+/* clang-format on */
+
+extern const char interrupt_look[], interrupt_made[], interrupt_stopped[];
+void interrupt_restore(void);
+long interrupt_direct(const uint32_t *stop, long number, long a, long b, long c,
+		      long d, long e, long f);
+
+static struct kernel_action previous;
+static const char mark; /* its address tells our signals from others */
+
+__attribute__((no_sanitize("thread", "address"))) static void
+on_signal(int signo, siginfo_t *info, void *ucontext)
+{
+	greg_t *regs = ((ucontext_t *)ucontext)->uc_mcontext.gregs;
+	uintptr_t at = (uintptr_t)regs[REG_RIP];
+
+	if (info->si_code != SI_QUEUE || info->si_value.sival_ptr != &mark) {
+		if ((uintptr_t)previous.handler > (uintptr_t)SIG_IGN)
+			previous.handler(signo, info, ucontext);
+		return;
+	}
+	if (at >= (uintptr_t)interrupt_look && at < (uintptr_t)interrupt_made)
+		regs[REG_RIP] = (greg_t)(uintptr_t)interrupt_stopped;
+}
+
+static void install(void)
+{
+	const struct kernel_action mine = {
+		.handler = on_signal,
+		.flags = SA_SIGINFO | SA_ONSTACK | RESTORER,
+		.restorer = interrupt_restore,
+	};
+	struct kernel_action now;
+
+	if (SYS_4(SYS_rt_sigaction, SIGNAL, NULL, &now, sizeof(now.mask)) < 0 ||
+	    now.handler == on_signal)
+		return;
+	previous = now;
+	SYS_4(SYS_rt_sigaction, SIGNAL, &mine, NULL, sizeof(mine.mask));
+}
+
+long interrupt_call(const uint32_t *stop, long number, long a, long b, long c,
+		    long d, long e, long f)
+{
+	if (unlikely(sys_invoke != sys_direct))
+		return load_acquire(stop)
+			       ? -EINTR
+			       : sys_invoke(number, a, b, c, d, e, f);
+	return interrupt_direct(stop, number, a, b, c, d, e, f);
+}
+
+void interrupt_thread(pid_t tid)
+{
+	siginfo_t info;
+
+	memset(&info, 0, sizeof(info));
+	info.si_signo = SIGNAL;
+	info.si_code = SI_QUEUE;
+	info.si_pid = getpid();
+	info.si_value.sival_ptr = (void *)(uintptr_t)&mark;
+	install();
+	SYS_4(SYS_rt_tgsigqueueinfo, info.si_pid, tid, SIGNAL, &info);
+}

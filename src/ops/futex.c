@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: MIT
+/*
+ * FUTEX_WAIT, FUTEX_WAKE and FUTEX_WAITV.
+ *
+ * Theory: a wait has a thread of the unbounded pool to itself, asleep in
+ * futex(2) on the very futex: the program's own futex calls, and those of
+ * other processes, find it there. Several waits could share a thread
+ * (futex_waitv takes 128), but whenever one of them came or went the thread
+ * would have to leave the others' futexes for a moment, and a wake-up in that
+ * moment would be lost. A wait for which no thread can be had is refused with
+ * EAGAIN, at 4,096 of them in a process.
+ *
+ * A submitted wait counts: FUTEX_WAKE right after it wakes it, whether the
+ * value has changed or not. So submission goes on only when the thread sleeps.
+ * That is seen by a FUTEX_CMP_REQUEUE from the futex to itself, which moves
+ * nobody, compares the value and answers how many wait there; before and after
+ * must differ. Should others come and go meanwhile the look ends after a while,
+ * and what remains is the usual promise: a value that changed is noticed.
+ *
+ * Once a wait was accepted, a changed value means that it was woken.
+ *
+ * Differs: flags NUMA and MPOL (6.16) are refused.
+ *
+ * Locks: the ring lock while it is issued; none on the worker.
+ */
+#include "ops/futex.h"
+
+#include <limits.h>
+#include <linux/futex.h>
+
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/sys.h"
+
+#define FUTEX2_SIZE_U32 2u
+#define FUTEX2_PRIVATE FUTEX_PRIVATE_FLAG
+#define FLAGS (FUTEX2_SIZE_U32 | FUTEX2_PRIVATE)
+#define WAITERS_MAX 128u
+#define LOOK_NS (NS_PER_SEC / 2) /* on a machine with better things to do */
+
+/* ---- one futex ---- */
+
+struct futex_cmd {
+	uint64_t address;
+	uint64_t value; /* to wait for it to change; how many to wake */
+	uint64_t mask;
+	uint32_t flags;
+	int32_t before; /* how many waited on it */
+};
+
+static bool valid_flags(uint32_t flags)
+{
+	return flags & FUTEX2_SIZE_U32 && !(flags & ~FLAGS);
+}
+
+static int common_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	struct futex_cmd *c = req_cmd(req, struct futex_cmd);
+
+	if (sqe->len || sqe->op_flags || sqe->buf_index || sqe->file_index)
+		return -EINVAL;
+	c->address = sqe->addr;
+	c->value = sqe->addr2;
+	c->mask = sqe->addr3;
+	c->flags = (uint32_t)sqe->fd;
+	if (!valid_flags(c->flags) || c->value > UINT32_MAX ||
+	    c->mask > UINT32_MAX)
+		return -EINVAL;
+	return 0;
+}
+
+int futex_wait_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	return common_prep(req, sqe);
+}
+
+int futex_wake_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	return common_prep(req, sqe);
+}
+
+static long operation(uint32_t flags, long number)
+{
+	return number | (flags & FUTEX2_PRIVATE);
+}
+
+/* How many wait on it: -EAGAIN when the value is another, -EFAULT, -EINVAL. */
+static int waiters(uint64_t address, uint64_t value, uint32_t flags)
+{
+	return (int)SYS_6(SYS_futex, address,
+			  operation(flags, FUTEX_CMP_REQUEUE), 0, INT_MAX,
+			  address, value);
+}
+
+static void see_it_sleep(uint64_t address, uint64_t value, uint32_t flags,
+			 int before)
+{
+	int64_t until = clock_now_ns(CLOCK_MONOTONIC) + LOOK_NS;
+
+	do {
+		int now = waiters(address, value, flags);
+
+		if (now < 0 || now > before)
+			return;
+		SYS_0(SYS_sched_yield);
+	} while (clock_now_ns(CLOCK_MONOTONIC) < until);
+}
+
+static long wait_here(struct req *req, const struct futex_cmd *c)
+{
+	return worker_call(&req->work, SYS_futex, (long)c->address,
+			   operation(c->flags, FUTEX_WAIT_BITSET),
+			   (long)c->value, 0, 0, (long)c->mask);
+}
+
+int futex_wait_issue(struct req *req, uint32_t issue_flags)
+{
+	struct futex_cmd *c = req_cmd(req, struct futex_cmd);
+	long said;
+
+	if (issue_flags & ISSUE_WORKER) {
+		said = wait_here(req, c);
+		req->res = 0;
+		return said == -EAGAIN ? ISSUE_DONE : (int)said;
+	}
+	if (!c->mask)
+		return -EINVAL;
+	c->before = waiters(c->address, c->value, c->flags);
+	return c->before < 0 ? c->before : ISSUE_PUNT;
+}
+
+/* To the kernel a wait that was cancelled is no failure. */
+void futex_wait_begun(struct req *req)
+{
+	const struct futex_cmd *c = req_cmd(req, struct futex_cmd);
+
+	req->flags |= REQ_F_SUCCESS;
+	see_it_sleep(c->address, c->value, c->flags, c->before);
+}
+
+int futex_wake_issue(struct req *req, uint32_t issue_flags)
+{
+	const struct futex_cmd *c = req_cmd(req, struct futex_cmd);
+	int32_t count = (int32_t)c->value;
+
+	(void)issue_flags;
+	req->res = 0;
+	if (!c->mask || c->address % sizeof(uint32_t))
+		return -EINVAL;
+	/* futex(2) wakes one when asked for none. */
+	if (count)
+		req->res =
+			(int32_t)SYS_6(SYS_futex, c->address,
+				       operation(c->flags, FUTEX_WAKE_BITSET),
+				       count, NULL, NULL, c->mask);
+	return req->res < 0 ? req->res : ISSUE_DONE;
+}
+
+/* ---- up to 128 at once ---- */
+
+struct waitv_cmd {
+	struct futex_waitv *waiters; /* req->extra */
+	uint32_t count;
+	int32_t before; /* how many waited on the last of them */
+};
+
+static int check_waiters(const struct futex_waitv *w, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (w[i].__reserved || !valid_flags(w[i].flags) ||
+		    w[i].val > UINT32_MAX)
+			return -EINVAL;
+	return 0;
+}
+
+int futex_waitv_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	struct waitv_cmd *c = req_cmd(req, struct waitv_cmd);
+	size_t bytes = sqe->len * sizeof(*c->waiters);
+
+	if (sqe->fd || sqe->buf_index || sqe->file_index || sqe->addr2 ||
+	    sqe->op_flags || sqe->addr3)
+		return -EINVAL;
+	if (!sqe->len || sqe->len > WAITERS_MAX)
+		return -EINVAL;
+	c->count = sqe->len;
+	c->waiters = req_extra(req, bytes);
+	if (!c->waiters)
+		return -ENOMEM;
+	if (fault_copy(c->waiters, (void *)(uintptr_t)sqe->addr, bytes) < 0)
+		return -EFAULT;
+	return check_waiters(c->waiters, c->count);
+}
+
+/* The first whose value is another is the one that was woken. */
+static int first_changed(const struct waitv_cmd *c)
+{
+	for (uint32_t i = 0; i < c->count; i++)
+		if (waiters(c->waiters[i].uaddr, c->waiters[i].val,
+			    c->waiters[i].flags) == -EAGAIN)
+			return (int)i;
+	return -EAGAIN;
+}
+
+static int waitv_here(struct req *req, const struct waitv_cmd *c)
+{
+	long said;
+
+	do {
+		said = worker_call(&req->work, SYS_futex_waitv,
+				   (long)(uintptr_t)c->waiters, c->count, 0, 0,
+				   0, 0);
+		if (said == -EAGAIN)
+			said = first_changed(c);
+	} while (said == -EAGAIN);
+	if (said < 0)
+		return (int)said;
+	req->res = (int32_t)said;
+	return ISSUE_DONE;
+}
+
+int futex_waitv_issue(struct req *req, uint32_t issue_flags)
+{
+	struct waitv_cmd *c = req_cmd(req, struct waitv_cmd);
+
+	if (issue_flags & ISSUE_WORKER)
+		return waitv_here(req, c);
+	for (uint32_t i = 0; i < c->count; i++) {
+		c->before = waiters(c->waiters[i].uaddr, c->waiters[i].val,
+				    c->waiters[i].flags);
+		if (c->before < 0)
+			return c->before;
+	}
+	return ISSUE_PUNT;
+}
+
+/* The kernel queues it on one after the other. */
+void futex_waitv_begun(struct req *req)
+{
+	const struct waitv_cmd *c = req_cmd(req, struct waitv_cmd);
+	const struct futex_waitv *last = &c->waiters[c->count - 1];
+
+	req->flags |= REQ_F_SUCCESS;
+	see_it_sleep(last->uaddr, last->val, last->flags, c->before);
+}
