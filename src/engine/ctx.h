@@ -137,6 +137,7 @@ struct ctx {
 	bool chain_failed;
 	bool drain_disabled; /* CQE_SKIP was used: no drains any more */
 	uint64_t posted_total; /* completions ever: timeouts count them */
+	uint64_t counted_total; /* the same when last looked at for them */
 	struct list counting; /* timeouts that wait for completions */
 
 	/* what other threads bring */

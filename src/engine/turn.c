@@ -15,23 +15,30 @@ __thread bool inside_engine;
 
 /*
  * Timeouts that wait for a number of completions, the nearest first. Their own
- * completions are not counted, as those of expired ones are not.
+ * completions are not counted, as those of expired ones are not. One that ends
+ * without an entry is not counted all the same, so that the total goes back;
+ * to the kernel a total that went back has gone round, and reached them all.
  */
 static bool finish_counted(struct ctx *ctx)
 {
+	uint64_t total = ctx->posted_total;
 	bool any = false;
 
+	if (likely(list_empty(&ctx->counting)))
+		return false;
 	while (!list_empty(&ctx->counting)) {
 		struct req *req =
 			list_entry(ctx->counting.next, struct req, node);
 
-		if ((int64_t)(req->count_target - ctx->posted_total) > 0)
+		if (total - ctx->counted_total <
+		    req->count_target - ctx->counted_total)
 			break;
 		list_remove(&req->node);
 		ctx->posted_total--;
 		req_finish_with(req, 0);
 		any = true;
 	}
+	ctx->counted_total = total;
 	return any;
 }
 

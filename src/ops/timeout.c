@@ -120,6 +120,7 @@ static void start_counting(struct req *req)
 	struct list *at = ctx->counting.prev;
 
 	req->count_target = ctx->posted_total + c->count;
+	ctx->counted_total = ctx->posted_total;
 	while (at != &ctx->counting) {
 		struct req *other = list_entry(at, struct req, node);
 

@@ -506,6 +506,62 @@ static void link_of_a_worker(struct ring *r)
 	reap_sorted(r, 2);
 }
 
+static void skipped_nop(struct ring *r)
+{
+	sqe_nop(r)->flags = IOSQE_CQE_SKIP_SUCCESS;
+	submit(r);
+}
+
+/* What has no completion entry is not counted. */
+static void counts_beside_skipped_entries(struct ring *r)
+{
+	sqe_timeout(r, &hour, 2, 0)->user_data = 100;
+	submit(r);
+	skipped_nop(r);
+	skipped_nop(r);
+	quiet(r);
+	sqe_nop(r);
+	submit(r);
+	skipped_nop(r);
+	quiet(r);
+	sqe_nop(r);
+	submit(r);
+	reap_sorted(r, 2);
+}
+
+/* Timeouts that end in silence, by their count and by their time. */
+static void counts_beside_silent_timeouts(struct ring *r)
+{
+	struct io_uring_sqe *sqe;
+	int i;
+
+	sqe = sqe_timeout(r, &hour, 1, 0);
+	sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
+	sqe->user_data = 100;
+	sqe_timeout(r, &hour, 3, 0)->user_data = 101;
+	submit(r);
+	for (i = 0; i < 5; i++) {
+		sqe_nop(r);
+		submit(r);
+		quiet(r);
+	}
+	sqe_cancel(r, 101, 0)->user_data = 102;
+	submit(r);
+	quiet(r);
+	sqe_timeout(r, &hour, 2, 0)->user_data = 103;
+	sqe = sqe_timeout(r, &soon, 0, IORING_TIMEOUT_ETIME_SUCCESS);
+	sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
+	sqe->user_data = 104;
+	submit(r);
+	pause_ms(30);
+	quiet(r);
+	for (i = 0; i < 4; i++) {
+		sqe_nop(r);
+		submit(r);
+		quiet(r);
+	}
+}
+
 static const struct scenario rows[] = {
 	SCENARIO(fires, NULL, .modes = MODES_ALL),
 	SCENARIO(zero_fires_at_once, NULL),
@@ -539,6 +595,8 @@ static const struct scenario rows[] = {
 	SCENARIO(link_of_a_receive, NULL),
 	SCENARIO(link_of_a_selecting_receive, "S5", .modes = MODES_ALL),
 	SCENARIO(link_of_a_worker, NULL),
+	SCENARIO(counts_beside_skipped_entries, NULL),
+	SCENARIO(counts_beside_silent_timeouts, NULL),
 };
 
 FAMILY(timeout, rows);
