@@ -37,6 +37,10 @@ const struct abi_row abi_rows[ABI_ANSWERS] = {
 	[ABI_READ_KEEPS] = {"waiting reads keep", KVER(6, 10), ABI_NEVER},
 	[ABI_READ_SPARES] = {"failed reads spare", KVER(6, 10), ABI_NEVER},
 	[ABI_ZC_ALWAYS_TELLS] = {"refused zc tells", KVER(6, 10), ABI_NEVER},
+	[ABI_RECV_SPARES] = {"failed receives spare", KVER(6, 10), ABI_NEVER},
+	[ABI_IMPORT_FIRST] = {"addresses first", KVER(6, 10), ABI_NEVER},
+	[ABI_FIXED_LATE] = {"buffer after file", KVER(6, 13), ABI_NEVER},
+	[ABI_ADVICE_64] = {"long advice", KVER(6, 10), ABI_NEVER},
 };
 
 uint64_t abi_profile(unsigned int version)

@@ -53,6 +53,10 @@ enum abi_answer {
 	ABI_READ_KEEPS, /* a READ that waits keeps a classic buffer */
 	ABI_READ_SPARES, /* one that fails leaves a ring's entry (S5) */
 	ABI_ZC_ALWAYS_TELLS, /* the notification of what was refused, too */
+	ABI_RECV_SPARES, /* one that fails leaves its buffer (S5) */
+	ABI_IMPORT_FIRST, /* addresses are looked at before the file */
+	ABI_FIXED_LATE, /* a registered buffer is looked up after the file */
+	ABI_ADVICE_64, /* FADVISE and MADVISE have a length of 64 bits */
 	ABI_ANSWERS,
 };
 

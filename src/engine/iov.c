@@ -4,6 +4,7 @@
 #include <limits.h>
 
 #include "base/fault.h"
+#include "base/fd.h"
 #include "engine/ctx.h"
 
 static const void *pointer(uint64_t address)
@@ -21,15 +22,28 @@ static int vectors_copy(struct iovec *to, uint64_t address, size_t count)
 	return 0;
 }
 
+int import_error(const struct req *req, int err)
+{
+	bool file_first = !abi_has(req->ctx->abi.answers, ABI_IMPORT_FIRST);
+
+	if (unlikely(file_first) && !(req->sqe_flags & IOSQE_FIXED_FILE) &&
+	    !fd_is_open(req->fd))
+		return -EBADF;
+	return err;
+}
+
 int iov_import(struct req *req, uint64_t address, uint32_t count,
 	       struct iovec **vectors)
 {
+	int err;
+
 	if (count > IOV_COUNT_MAX)
-		return -EINVAL;
+		return import_error(req, -EINVAL);
 	*vectors = req_extra(req, (count ? count : 1) * sizeof(**vectors));
 	if (!*vectors)
 		return -ENOMEM;
-	return vectors_copy(*vectors, address, count);
+	err = vectors_copy(*vectors, address, count);
+	return err < 0 ? import_error(req, err) : 0;
 }
 
 static int name_copy(struct msg *m)
@@ -50,6 +64,12 @@ static int name_copy(struct msg *m)
 	return 0;
 }
 
+static int too_many(const struct req *req)
+{
+	return abi_has(req->ctx->abi.answers, ABI_MANY_VECTORS) ? -EMSGSIZE
+								: -EINVAL;
+}
+
 int msg_import(struct req *req, uint64_t address, bool with_name,
 	       struct msg **msg)
 {
@@ -58,13 +78,11 @@ int msg_import(struct req *req, uint64_t address, bool with_name,
 	int err;
 
 	if (fault_copy(&header, pointer(address), sizeof(header)) < 0)
-		return -EFAULT;
+		return import_error(req, -EFAULT);
 	if (with_name && (int)header.msg_namelen < 0)
-		return -EINVAL; /* a receive is told by its system call */
+		return import_error(req, -EINVAL); /* else the call tells */
 	if (header.msg_iovlen > IOV_COUNT_MAX)
-		return abi_has(req->ctx->abi.answers, ABI_MANY_VECTORS)
-			       ? -EMSGSIZE
-			       : -EINVAL;
+		return import_error(req, too_many(req));
 	m = req_extra(req, sizeof(*m) + (header.msg_iovlen + 1) *
 						sizeof(struct iovec));
 	if (!m)
@@ -77,7 +95,7 @@ int msg_import(struct req *req, uint64_t address, bool with_name,
 	if (!err && with_name)
 		err = name_copy(m);
 	*msg = m;
-	return err;
+	return err < 0 ? import_error(req, err) : 0;
 }
 
 size_t iov_bytes(const struct iovec *vectors, size_t count)

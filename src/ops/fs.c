@@ -16,6 +16,7 @@
 #include "ops/fs.h"
 
 #include "base/sys.h"
+#include "engine/ctx.h"
 #include "engine/path.h"
 
 struct fs_cmd {
@@ -68,12 +69,17 @@ int fallocate_prep(struct req *req, const struct io_uring_sqe *sqe)
 int fadvise_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
 	take_words(req, sqe);
+	if (sqe->addr && !abi_has(req->ctx->abi.answers, ABI_ADVICE_64))
+		return -EINVAL;
 	return sqe->buf_index || sqe->splice_fd_in ? -EINVAL : 0;
 }
 
 int madvise_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
-	return fadvise_prep(req, sqe);
+	take_words(req, sqe);
+	if (sqe->off && !abi_has(req->ctx->abi.answers, ABI_ADVICE_64))
+		return -EINVAL;
+	return sqe->buf_index || sqe->splice_fd_in ? -EINVAL : 0;
 }
 
 int ftruncate_prep(struct req *req, const struct io_uring_sqe *sqe)

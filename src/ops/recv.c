@@ -116,7 +116,7 @@ int recv_prep(struct req *req, const struct io_uring_sqe *sqe)
 		err = bundle_prepare(req);
 	if (!err && !(sqe->flags & IOSQE_BUFFER_SELECT) &&
 	    !fault_range_ok(sqe->addr, sqe->len))
-		err = -EFAULT;
+		err = import_error(req, -EFAULT);
 	return err;
 }
 
@@ -160,7 +160,7 @@ int recvmsg_prep(struct req *req, const struct io_uring_sqe *sqe)
 		return recvmsg_select_prep(req, c);
 	if (!err && !iov_in_user_space(c->msg->header.msg_iov,
 				       c->msg->header.msg_iovlen))
-		err = -EFAULT;
+		err = import_error(req, -EFAULT);
 	return err;
 }
 
@@ -349,6 +349,7 @@ static int no_address(struct req *req, const struct recv_cmd *c, uint32_t flags)
 	int err = req_socket_error(req, -ENOBUFS);
 
 	if (req->claim.kind == KBUF_TAKEN ||
+	    !abi_has(req->ctx->abi.answers, ABI_RECV_SPARES) ||
 	    (c->msg && req->claim.kind == KBUF_CLASSIC && err == -ENOBUFS)) {
 		req_commit(req, 0, flags);
 		return err;
@@ -416,7 +417,9 @@ static int conclude(struct req *req, struct recv_cmd *c, long n, uint32_t flags)
 	req->cflags |= nonempty(req, c, n);
 	if (req->claim.kind != KBUF_NONE) {
 		/* What was taken at selection (S6) is consumed and reported. */
-		if (total || req->claim.kind == KBUF_TAKEN)
+		if (total || req->claim.kind == KBUF_TAKEN ||
+		    (n == -EAGAIN &&
+		     !abi_has(req->ctx->abi.answers, ABI_RECV_SPARES)))
 			req_commit(req, total, flags);
 		else
 			req_recycle(req, flags);

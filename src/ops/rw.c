@@ -179,7 +179,7 @@ static int single_prep(struct req *req, const struct io_uring_sqe *sqe,
 
 	if (!err && !(sqe->flags & IOSQE_BUFFER_SELECT) &&
 	    !fault_range_ok(sqe->addr, c->one.iov_len))
-		err = -EFAULT;
+		err = import_error(req, -EFAULT);
 	return err < 0 ? err : take_attributes(req, sqe);
 }
 
@@ -195,7 +195,7 @@ static int vector_prep(struct req *req, const struct io_uring_sqe *sqe,
 	if (!(sqe->flags & IOSQE_BUFFER_SELECT)) {
 		err = iov_import(req, sqe->addr, sqe->len, &c->vectors);
 		if (!err && !iov_in_user_space(c->vectors, c->count))
-			err = -EFAULT;
+			err = import_error(req, -EFAULT);
 		return err < 0 ? err : take_attributes(req, sqe);
 	}
 	if (sqe->len != 1)
@@ -226,12 +226,25 @@ int writev_prep(struct req *req, const struct io_uring_sqe *sqe)
 	return vector_prep(req, sqe, true);
 }
 
+static bool buffer_is_there(struct ctx *ctx, uint32_t slot)
+{
+	struct buffer_node *buffer = buffer_get(ctx, slot);
+
+	if (buffer)
+		buffer_put(buffer);
+	return buffer;
+}
+
 /* Where the buffer is, and whether there is one, is asked at the first try. */
 static int fixed_prep(struct req *req, const struct io_uring_sqe *sqe,
 		      bool writes)
 {
-	int err = one_prep(req, sqe, writes);
+	int err;
 
+	if (!abi_has(req->ctx->abi.answers, ABI_FIXED_LATE) &&
+	    !buffer_is_there(req->ctx, sqe->buf_index))
+		return -EFAULT;
+	err = one_prep(req, sqe, writes);
 	return err < 0 ? err : take_attributes(req, sqe);
 }
 

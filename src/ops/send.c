@@ -103,7 +103,7 @@ static int take_vectors(struct req *req, struct send_cmd *c,
 		return -EINVAL;
 	err = msg_import(req, (uintptr_t)&header, true, &c->msg);
 	if (!err && !iov_in_user_space(c->msg->vectors, sqe->len))
-		err = -EFAULT;
+		err = import_error(req, -EFAULT);
 	return err;
 }
 
@@ -117,7 +117,7 @@ static int take_data(struct req *req, struct send_cmd *c,
 	c->one.iov_len = sqe->len;
 	if (!(sqe->flags & IOSQE_BUFFER_SELECT) &&
 	    !fault_range_ok(sqe->addr, sqe->len))
-		return -EFAULT;
+		return import_error(req, -EFAULT);
 	return sqe->addr2 ? keep_address(req, c, sqe) : 0;
 }
 
@@ -163,7 +163,7 @@ static int message_prep(struct req *req, const struct io_uring_sqe *sqe)
 	if (!(sqe->flags & IOSQE_BUFFER_SELECT) &&
 	    !iov_in_user_space(c->msg->header.msg_iov,
 			       c->msg->header.msg_iovlen))
-		return -EFAULT;
+		return import_error(req, -EFAULT);
 	return 0;
 }
 
