@@ -244,10 +244,12 @@ void kbuf_recycle_many(struct kbuf_table *table, struct kbuf_claim_vec *claim);
  * table's lock only, and may be held while other tables claim.
  *
  * A pool lives until no table serves it: by unregistering, closing, or, if it
- * is classic and empty, by registering something else in its place. In an INC
- * ring a buffer used in part stays with the library until it is claimed again;
- * the shared entry is not rewritten. Head counts what was claimed, whether or
- * not it came back.
+ * is classic and empty, by registering something else in its place. Head counts
+ * what was claimed, whether or not it came back. In an INC ring a buffer that
+ * was used in part is claimed next by the table that began it and by no other,
+ * so that the places of its bytes can be told by adding them up; it counts as
+ * held, leaves with its table, and its shared entry is not rewritten. (So share
+ * such a ring before it is used.)
  *
  * Returns 0; -ENOENT when there is no group @bgid; -EEXIST when @to_bgid is
  * taken (not by an empty classic group, which gives way); -EBUSY when the group
@@ -270,7 +272,7 @@ struct kbuf_counters {
 	uint64_t committed; /* used up, with a completion */
 	uint64_t partial; /* INC: used, and some of it left */
 	uint64_t recycled; /* claimed, and given back unused */
-	uint64_t returned; /* classic: removed unused */
+	uint64_t returned; /* classic: removed unused; shared INC: dropped */
 	uint64_t starved; /* ENOBUFS */
 	uint64_t low_signals; /* how often the level fell below the threshold */
 	uint32_t queued; /* now */

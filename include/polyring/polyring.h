@@ -77,8 +77,10 @@ int polyring_group_low_water(int ring_fd, uint16_t bgid, uint32_t threshold,
  * of its own, and which runs dry for all of them or for none. Every ring claims
  * from it, provides to it, unregisters its own group and asks for status,
  * counters, low water and mmap of the whole pool. Two requests never hold the
- * same buffer; what one gives back unused, or used in part (INC), the next one
- * gets, in whichever ring.
+ * same buffer; what one gives back unused the next one gets, in whichever ring.
+ * An INC buffer used in part goes on in the ring that began it, so that its
+ * completions come in order, and ends with it; share such a group before it is
+ * used.
  *
  * The pool lives until no ring serves it; a buffer ring in the application's
  * memory has to live as long. Entries of an INC ring are not rewritten, and

@@ -89,8 +89,7 @@ void group_free(struct kbuf_table *table, struct kbuf_group *group)
 	if (group->engine_memory)
 		ring_memory_close(table, group);
 	if (group->kind == GROUP_SHARED) {
-		mem_free(group->ring);
-		shared_leave(group->pool);
+		shared_leave(group);
 	}
 	mem_free(group);
 }

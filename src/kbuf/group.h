@@ -35,7 +35,8 @@
  *	(f) no two claims hold the same buffer, whatever tables made them (S11);
  *	(g) a buffer provided, given back or left over by a call that has
  *	    returned is there for every call that begins afterwards: ENOBUFS
- *	    means that at some moment of the call all were claimed or used;
+ *	    means that at some moment of the call all were claimed or used, or
+ *	    used in part by another table (INC);
  *	(h) a pool's counters change with its lock held, so that at rest their
  *	    sums hold, whoever did what.
  * Progress: claim, commit, recycle, provide and remove never wait, but for a
@@ -108,6 +109,7 @@ struct kbuf_group {
 	bool inc; /* SPEC 6 */
 	bool special; /* INC or shared: a commit has more to do */
 	bool engine_memory; /* the ring is ours and can be mapped */
+	bool begun; /* shared: its next entry was used in part */
 	bool low_armed; /* X1: a signal is due when the level falls */
 	uint16_t bgid;
 	uint32_t mask; /* ring: entries less one */

@@ -82,19 +82,30 @@ static uint32_t ring_queued(const struct kbuf_group *group, uint16_t head)
 	return tail < 0 ? 0 : (uint16_t)(tail - head);
 }
 
-/* What is derived of a ring's. Returns how many requests hold. */
-static uint64_t ring_derive(const struct kbuf_pool *pool,
-			    const struct kbuf_group *group,
+/* What is derived of a ring's. Returns how many claims are not over. */
+static uint64_t ring_derive(const struct kbuf_group *group,
 			    struct kbuf_counters *counters)
 {
-	uint64_t held = pool ? load_relaxed(&pool->held) : 0;
-	uint64_t head = pool ? load_relaxed(&pool->taken) : counters->committed;
+	counters->queued = ring_queued(group, (uint16_t)counters->committed);
+	counters->provided = counters->committed + counters->queued;
+	return 0;
+}
 
-	counters->queued = ring_queued(group, (uint16_t)head);
-	if (pool)
-		counters->queued += load_relaxed(&pool->back_count);
-	counters->provided = counters->committed + counters->queued + held;
-	return held;
+/* The same where buffers leave the ring with their claims: see shared.h. */
+static uint64_t pool_derive(const struct kbuf_pool *pool,
+			    struct kbuf_counters *counters)
+{
+	uint32_t dropped = load_relaxed(&pool->dropped);
+	uint32_t held = load_relaxed(&pool->held) - dropped;
+	uint32_t begun = load_relaxed(&pool->begun) - dropped;
+	uint16_t head = (uint16_t)load_relaxed(&pool->taken);
+
+	counters->queued = ring_queued(pool->group, head) +
+			   load_relaxed(&pool->back_count);
+	counters->returned = dropped;
+	counters->provided =
+		counters->committed + counters->queued + held + dropped;
+	return held - begun;
 }
 
 static uint64_t classic_derive(const struct kbuf_group *group,
@@ -131,8 +142,12 @@ static void counters_read(const struct kbuf_pool *pool,
 		.low_signals = load_relaxed(&group->low_signals),
 		.low_mark = load_relaxed(&group->low_mark),
 	};
-	held = group->kind == GROUP_RING ? ring_derive(pool, group, counters)
-					 : classic_derive(group, counters);
+	if (group->kind == GROUP_CLASSIC)
+		held = classic_derive(group, counters);
+	else if (pool)
+		held = pool_derive(pool, counters);
+	else
+		held = ring_derive(group, counters);
 	counters->selected = counters->committed + counters->partial +
 			     counters->recycled + held;
 }

@@ -41,6 +41,9 @@ struct model {
 	struct io_uring_buf_ring *ring;
 	uint32_t serving; /* the tables that have it, a bit each */
 	bool shared;
+	/* INC: what each has begun, which comes before all others there. */
+	bool has_begun[TABLES];
+	struct buffer begun[TABLES];
 	uint32_t first, count;
 	struct buffer queue[QUEUE];
 };
@@ -119,6 +122,40 @@ static void model_reset(struct model *model, enum model_kind kind)
 	model->head = 0;
 	model->serving = kind != NONE;
 	model->shared = false;
+	memset(model->has_begun, 0, sizeof(model->has_begun));
+}
+
+static uint32_t index_of(const struct kbuf_table *table)
+{
+	uint32_t i = 0;
+
+	while (walk->tables[i] != table)
+		i++;
+	return i;
+}
+
+/* For the time of a claim the front is what @table would get. */
+static bool begun_in(struct model *model, const struct kbuf_table *table)
+{
+	uint32_t which = index_of(table);
+	bool has = model->has_begun[which];
+
+	if (has)
+		push_front(model, model->begun[which]);
+	model->has_begun[which] = false;
+	return has;
+}
+
+/* And then it is away again, if it was or is begun now. */
+static void begun_out(struct model *model, const struct kbuf_table *table,
+		      bool begun)
+{
+	uint32_t which = index_of(table);
+
+	if (!model->shared || !begun)
+		return;
+	model->has_begun[which] = true;
+	model->begun[which] = pop_front(model);
 }
 
 /* @bytes of the front are used; whether some of it is left (I1 to I3). */
@@ -229,8 +266,10 @@ static void step_unregister(uint16_t bgid, struct model *model)
 	if (expected)
 		return;
 	for (i = 0; i < TABLES; i++)
-		if (walk->tables[i] == table)
+		if (walk->tables[i] == table) {
 			model->serving &= ~(1u << i);
+			model->has_begun[i] = false;
+		}
 	if (!model->serving)
 		model_reset(model, NONE);
 }
@@ -314,16 +353,18 @@ static void claimed_classic(struct model *model, struct kbuf_table *table,
 }
 
 static void claimed_ring(struct model *model, struct kbuf_table *table,
-			 struct kbuf_claim *claim, bool at_once)
+			 struct kbuf_claim *claim, bool at_once, bool begun)
 {
 	uint32_t bytes = claim->len ? dice(claim->len + 1) : 0;
 	bool more;
 
 	if (!at_once && !dice(4)) {
 		kbuf_recycle(table, claim);
+		begun_out(model, table, begun);
 		return;
 	}
 	more = model_use(model, at_once ? claim->len : bytes);
+	begun_out(model, table, more);
 	flags_check(kbuf_commit(table, claim, bytes), claim->bid, more);
 }
 
@@ -331,7 +372,7 @@ static void step_claim(uint16_t bgid, struct model *model)
 {
 	struct kbuf_table *table = table_for(model);
 	uint32_t want = dice(2) ? dice(50) : 0;
-	bool at_once = !dice(4);
+	bool at_once = !dice(4), begun = begun_in(model, table);
 	struct kbuf_claim claim;
 	struct buffer front;
 	int expected = model->count ? 0 : -ENOBUFS;
@@ -348,45 +389,58 @@ static void step_claim(uint16_t bgid, struct model *model)
 	if (model->kind == CLASSIC)
 		claimed_classic(model, table, &claim);
 	else
-		claimed_ring(model, table, &claim, at_once);
+		claimed_ring(model, table, &claim, at_once, begun);
 }
 
-/* The end of a claim that another has been made beside. */
-static void end_beside(struct model *model, struct kbuf_table *table,
-		       struct kbuf_claim *claim, struct buffer buffer)
+/* One of two claims that are out at the same time. */
+struct beside {
+	struct kbuf_table *table;
+	struct kbuf_claim claim;
+	struct buffer buffer;
+	bool begun;
+};
+
+static void begin_beside(uint16_t bgid, struct model *model, struct beside *one)
 {
-	uint32_t bytes = claim->len ? dice(claim->len + 1) : 0;
+	one->begun = begun_in(model, one->table);
+	assert_int_equal(kbuf_claim(one->table, bgid, 0, false, &one->claim),
+			 0);
+	one->buffer = pop_front(model);
+	assert_int_equal(one->claim.addr, one->buffer.addr);
+	assert_int_equal(one->claim.bid, one->buffer.bid);
+}
+
+static void end_beside(struct model *model, struct beside *one)
+{
+	uint32_t bytes = one->claim.len ? dice(one->claim.len + 1) : 0;
 	bool more;
 
-	push_front(model, buffer);
+	push_front(model, one->buffer);
 	if (dice(2)) {
-		kbuf_recycle(table, claim);
+		kbuf_recycle(one->table, &one->claim);
+		begun_out(model, one->table, one->begun);
 		return;
 	}
 	more = model_use(model, bytes);
-	flags_check(kbuf_commit(table, claim, bytes), buffer.bid, more);
+	begun_out(model, one->table, more);
+	flags_check(kbuf_commit(one->table, &one->claim, bytes),
+		    one->buffer.bid, more);
 }
 
 /* Two tables hold a ring's buffers at the same time (S11). */
 static void step_two(uint16_t bgid, struct model *model)
 {
-	struct kbuf_table *tables[2] = {table_for(model), table_for(model)};
-	struct kbuf_claim claims[2];
-	struct buffer buffers[2];
-	uint32_t i, first = dice(2);
+	struct beside two[2] = {{.table = table_for(model)},
+				{.table = table_for(model)}};
+	uint32_t first = dice(2);
 
-	if (model->kind != RING || model->count < 2 || tables[0] == tables[1])
+	if (model->kind != RING || model->count < 2 ||
+	    two[0].table == two[1].table)
 		return;
-	for (i = 0; i < 2; i++) {
-		assert_int_equal(
-			kbuf_claim(tables[i], bgid, 0, false, &claims[i]), 0);
-		buffers[i] = pop_front(model);
-		assert_int_equal(claims[i].addr, buffers[i].addr);
-		assert_int_equal(claims[i].bid, buffers[i].bid);
-	}
-	for (i = 0; i < 2; i++, first = !first)
-		end_beside(model, tables[first], &claims[first],
-			   buffers[first]);
+	begin_beside(bgid, model, &two[0]);
+	begin_beside(bgid, model, &two[1]);
+	end_beside(model, &two[first]);
+	end_beside(model, &two[!first]);
 }
 
 static void step_end_held(void)
@@ -456,35 +510,46 @@ static void bundle_check(struct model *model,
 	assert_int_equal(claim->bytes, bytes);
 }
 
+static int bundle_expected(struct model *model, uint32_t want)
+{
+	if (model->kind == NONE)
+		return -ENOENT;
+	if (!model->count || (want && !queue_at(model, 0)->len))
+		return -ENOBUFS;
+	return 0;
+}
+
 static void step_bundle(uint16_t bgid, struct model *model)
 {
 	struct kbuf_table *table = table_for(model);
 	uint32_t want = dice(2) ? dice(200) : 0, max = 1 + dice(30);
 	struct kbuf_claim_vec claim;
 	struct iovec iov[30];
-	bool at_once = !dice(4), more;
+	bool at_once = !dice(4), more, begun;
 	uint32_t bytes;
-	int expected = 0;
+	int expected;
 
 	if (model->kind == CLASSIC)
 		return;
-	if (model->kind == NONE)
-		expected = -ENOENT;
-	else if (!model->count || (want && !queue_at(model, 0)->len))
-		expected = -ENOBUFS;
+	begun = begun_in(model, table);
+	expected = bundle_expected(model, want);
 	assert_int_equal(
 		kbuf_claim_many(table, bgid, want, max, at_once, iov, &claim),
 		expected);
-	if (expected)
+	if (expected) {
+		begun_out(model, table, begun);
 		return;
+	}
 	bundle_check(model, &claim, want, bundle_size(model, want, max));
 	if (!at_once && !dice(4)) {
 		kbuf_recycle_many(table, &claim);
+		begun_out(model, table, begun);
 		return;
 	}
 	bytes = dice(claim.bytes + 1);
 	more = bundle_use(model, &claim, at_once ? claim.bytes : bytes,
 			  at_once);
+	begun_out(model, table, more);
 	flags_check(kbuf_commit_many(table, &claim, bytes), claim.bid, more);
 }
 

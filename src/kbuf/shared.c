@@ -43,14 +43,13 @@ static bool take_entry(struct kbuf_pool *pool, struct io_uring_buf *to)
 void shared_take(struct kbuf_pool *pool, struct kbuf_group *outer,
 		 uint32_t count)
 {
-	uint32_t taken = 0;
+	uint32_t has = *own_tail(outer), end = has;
 
 	lock_take(&pool->lock);
-	outer->committed = 0;
-	while (taken < count && take_entry(pool, &outer->ring[taken]))
-		taken++;
-	*own_tail(outer) = (uint16_t)taken;
-	store_relaxed(&pool->held, pool->held + taken);
+	while (end < count && take_entry(pool, &outer->ring[end]))
+		end++;
+	*own_tail(outer) = (uint16_t)end;
+	store_relaxed(&pool->held, pool->held + end - has);
 }
 
 /* What happened to the outer group since it was last told is the pool's. */
@@ -77,18 +76,35 @@ static uint32_t pool_left(const struct kbuf_pool *pool) HOLDS(&pool->lock)
 	       (entry.queued > 0 ? (uint32_t)entry.queued : 0);
 }
 
+/* Is the next entry one that was used in part? */
+static void settle_begun(struct kbuf_pool *pool, struct kbuf_group *outer)
+	HOLDS(&pool->lock)
+{
+	bool was = outer->begun;
+
+	if (outer->committed || outer->parts)
+		outer->begun = outer->parts;
+	store_relaxed(&pool->begun, pool->begun + outer->begun - was);
+}
+
 void shared_settle(struct kbuf_pool *pool, struct kbuf_group *outer,
 		   uint32_t kept)
 {
-	uint32_t taken = *own_tail(outer), end = ring_head(outer) + kept, i;
+	uint32_t head = ring_head(outer), end = *own_tail(outer), i;
 	bool moved = outer->committed || outer->starved;
 
-	for (i = taken; i-- > end;) {
+	settle_begun(pool, outer);
+	if (outer->begun && !kept)
+		kept = 1;
+	for (i = end; i-- > head + kept;) {
 		pool->back[pool->back_count] = outer->ring[i];
 		store_relaxed(&pool->back_count, pool->back_count + 1);
 	}
-	*own_tail(outer) = (uint16_t)end;
-	store_relaxed(&pool->held, pool->held - (taken - kept));
+	/* Only one that was begun has others before it. */
+	if (head)
+		outer->ring[0] = outer->ring[head];
+	*own_tail(outer) = (uint16_t)kept;
+	store_relaxed(&pool->held, pool->held - (end - kept));
 	tell_counters(pool->group, outer);
 	if (moved)
 		group_level(pool->group, pool_left(pool));
@@ -169,9 +185,14 @@ void group_leave(struct kbuf_group *group) UNCHECKED_LOCKS
 		lock_drop(&group->pool->lock);
 }
 
-void shared_leave(struct kbuf_pool *pool)
+void shared_leave(struct kbuf_group *outer)
 {
+	struct kbuf_pool *pool = outer->pool;
+
+	if (outer->begun)
+		__atomic_add_fetch(&pool->dropped, 1, __ATOMIC_RELAXED);
 	__atomic_sub_fetch(&pool->users, 1, __ATOMIC_RELAXED);
+	mem_free(outer->ring);
 	pool_put(pool);
 }
 

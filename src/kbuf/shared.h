@@ -17,14 +17,13 @@
  * at selection, under the pool's lock: head moves on, and the entry is copied
  * to the outer group's own ring of KBUF_MANY_MAX entries. To claim, to commit
  * in whole or in part, and to recycle is then what it is for every ring, on
- * that one. What it leaves, unused or used in part, goes back to the pool and
- * is claimed before anything from the ring, so that nothing is lost and one
- * table alone finds its buffers in ring order (S5, S11). Buffers taken are in
- * exactly one place:
+ * that one. What it leaves unused goes back to the pool and is claimed before
+ * anything from the ring, so that nothing is lost and one table alone finds its
+ * buffers in ring order (S5, S11). Buffers taken are in exactly one place:
  *
  *	the ring --claim--> outer group --commit--> the application
  *	                     ^       |
- *	                   claim  recycle, rest of INC
+ *	                   claim  recycle
  *	                     |       v
  *	                       back
  *
@@ -33,13 +32,18 @@
  * ring, and a ring is claimed from only when @back is empty, so room for
  * KBUF_MANY_MAX a user is enough.
  *
+ * An INC buffer that was used in part stays with the outer group that began it
+ * and is its next one. Completions tell only the bid, and the application must
+ * know where in the buffer their bytes are: it can, by adding them up, as long
+ * as all of them come through one table. A table that leaves drops it.
+ *
  * A classic group needs no such detour: a claim takes a record off its list
  * anyway. Records of a pool belong to it, and name it while they are claimed:
  * they find their way back also where their table serves the pool no more.
  *
- * The shared memory of a ring is read, never written: an INC entry that was
- * used in part is remembered in @back. Head, which STATUS tells, counts what
- * was taken, also where it came back.
+ * The shared memory of a ring is read, never written: what is left of an INC
+ * entry is remembered in the outer group's ring. Head, which STATUS tells,
+ * counts what was taken, also where it came back.
  *
  * Lifetime: a pool lives as long as a table serves it or a classic record of it
  * is claimed. Both are counted in @refs, which needs no lock, so that a table
@@ -49,8 +53,7 @@
  * alone, never across a transfer. Readers as in group.h: an outer group and its
  * pool are published whole and freed after a grace period.
  * Cost: nothing for groups that are not shared. For those that are, two
- * uncontended exchanges at the claim and two at its end; 4 KiB a user of a
- *ring.
+ * uncontended exchanges at the claim and two at its end; 4 KiB a user.
  */
 #ifndef POLYRING_KBUF_SHARED_H
 #define POLYRING_KBUF_SHARED_H
@@ -66,7 +69,10 @@ struct kbuf_pool {
 
 	/* of a ring, read without the lock */
 	uint32_t taken; /* entries: the low 16 bits are its head */
-	uint32_t held; /* by requests of all tables */
+	uint32_t held; /* in outer groups; those that left with them, too */
+	uint32_t begun; /* of these: used in part, and not claimed */
+	uint32_t dropped; /* of both: they left with their outer groups; atomic
+			   */
 	uint32_t back_count;
 
 	uint32_t users; /* outer groups; atomic */
@@ -127,7 +133,7 @@ void shared_record_end(struct kbuf_record *record, bool used);
 
 /* ---- lifetime ---- */
 
-/* One outer group less. */
-void shared_leave(struct kbuf_pool *pool);
+/* @outer is about to be freed. */
+void shared_leave(struct kbuf_group *outer);
 
 #endif
