@@ -85,6 +85,7 @@ FIO_JOBS = {
         WRITE_BACK + "--sqthread_poll=1 --registerfiles=1 --fixedbufs=1",
     "through workers": WRITE_BACK + "--force_async=4",
     "three jobs": WRITE_BACK + "--numjobs=3",
+    "three jobs in one process": WRITE_BACK + "--numjobs=3 --thread",
 }
 
 # IOPOLL needs the queue of a device; the engine refuses it.
