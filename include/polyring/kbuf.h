@@ -258,6 +258,21 @@ void kbuf_recycle_many(struct kbuf_table *table, struct kbuf_claim_vec *claim);
 int kbuf_group_share(struct kbuf_table *from, uint16_t bgid,
 		     struct kbuf_table *to, uint16_t to_bgid);
 
+/*
+ * Several buffers of a plain ring for one call that receives as many messages,
+ * a buffer each: what up to @max calls of kbuf_claim() in a row would give, as
+ * far as all of them have an address and a length. Fills @iov and @bids, which
+ * have room for @max, and returns how many; 0, and nothing is claimed, when
+ * there is none, or the group is no plain ring of this table's own.
+ */
+uint32_t kbuf_claim_each(struct kbuf_table *table, uint16_t bgid,
+			 uint32_t want_bytes, uint32_t max, struct iovec *iov,
+			 uint16_t *bids, struct kbuf_claim_vec *claim);
+
+/* The first @count got a message each; the others are recycled. */
+void kbuf_commit_each(struct kbuf_table *table, struct kbuf_claim_vec *claim,
+		      uint32_t count);
+
 /* ---- seeing (X1, X3) -------------------------------------------------------
  */
 

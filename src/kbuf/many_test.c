@@ -335,6 +335,86 @@ static void S4_a_bundle_of_memory_that_is_gone(void **state)
 	bundle_close(&world);
 }
 
+/* ---- a buffer each ---- */
+
+struct each_row {
+	int64_t lens[LENS];
+	uint32_t want, max;
+	uint32_t count; /* claimed */
+	uint32_t used;
+	uint32_t last_len; /* of what was claimed */
+};
+
+static const struct each_row each_rows[] = {
+	{{10, 11, 12, 13, -1}, 0, 4, 4, 4, 13},
+	{{10, 11, 12, 13, -1}, 0, 9, 4, 2, 13},
+	{{10, 11, 12, 13, -1}, 0, 2, 2, 0, 11},
+	{{10, 11, 12, 13, -1}, 11, 4, 4, 1, 11},
+	/* What is empty is left to kbuf_claim(). */
+	{{10, 0, 12, -1}, 0, 4, 1, 1, 10},
+	{{0, 10, -1}, 0, 4, 0, 0, 0},
+	{{-1}, 0, 4, 0, 0, 0},
+};
+
+static void play_each(struct bundle_world *world, const struct each_row *row)
+{
+	struct kbuf_counters counters;
+	uint16_t bids[KBUF_MANY_MAX];
+	uint32_t count =
+		kbuf_claim_each(world->table, TEST_BGID, row->want, row->max,
+				world->iov, bids, &world->claim);
+
+	assert_int_equal(count, row->count);
+	if (!count)
+		return;
+	for (uint32_t i = 0; i < count; i++)
+		assert_int_equal(bids[i], 50 + i);
+	assert_int_equal(world->iov[count - 1].iov_len, row->last_len);
+	assert_int_equal(ring_status(world->table, TEST_BGID), 0);
+	kbuf_commit_each(world->table, &world->claim, row->used);
+	assert_int_equal(ring_status(world->table, TEST_BGID), row->used);
+	assert_int_equal(kbuf_counters(world->table, TEST_BGID, &counters), 0);
+	assert_int_equal(counters.selected, count);
+	assert_int_equal(counters.committed, row->used);
+	assert_int_equal(counters.recycled, count - row->used);
+}
+
+static void S5_each_message_has_a_buffer(void **state)
+{
+	struct bundle_world world;
+
+	(void)state;
+	for (size_t i = 0; i < array_size(each_rows); i++) {
+		bundle_open(&world, 0);
+		bundle_fill(&world, each_rows[i].lens);
+		play_each(&world, &each_rows[i]);
+		bundle_close(&world);
+	}
+}
+
+static void only_plain_rings_give_a_buffer_each(void **state)
+{
+	static const int64_t lens[] = {10, 10, -1};
+	struct bundle_world world;
+	uint16_t bids[2];
+
+	(void)state;
+	bundle_open(&world, INC);
+	bundle_fill(&world, lens);
+	assert_int_equal(kbuf_claim_each(world.table, TEST_BGID, 0, 2,
+					 world.iov, bids, &world.claim),
+			 0);
+	assert_int_equal(kbuf_claim_each(world.table, TEST_BGID + 1, 0, 2,
+					 world.iov, bids, &world.claim),
+			 0);
+	assert_int_equal(
+		kbuf_provide(world.table, TEST_BGID + 1, BASE, 10, 2, 0), 0);
+	assert_int_equal(kbuf_claim_each(world.table, TEST_BGID + 1, 0, 2,
+					 world.iov, bids, &world.claim),
+			 0);
+	bundle_close(&world);
+}
+
 int many_tests_run(void)
 {
 	const struct CMUnitTest many_tests[] = {
@@ -345,6 +425,8 @@ int many_tests_run(void)
 		cmocka_unit_test(B3_at_most_256_buffers),
 		cmocka_unit_test(B1_the_ring_wraps_inside_a_bundle),
 		cmocka_unit_test(S4_a_bundle_of_memory_that_is_gone),
+		cmocka_unit_test(S5_each_message_has_a_buffer),
+		cmocka_unit_test(only_plain_rings_give_a_buffer_each),
 	};
 
 	return cmocka_run_group_tests(many_tests, NULL, NULL);

@@ -10,7 +10,8 @@
  * bounded (S12). After a short read from a stream there is nothing more to
  * read, and the next try would only cost a call, unless the peer has closed.
  * RECVMSG's buffers begin with a header that says how the rest is divided
- * (S13): header, name area, control area, payload.
+ * (S13): header, name area, control area, payload. Where datagrams came faster
+ * than one by one, recvmmsg(2) takes several (packets.h).
  *
  * MSG_WAITALL on a stream goes on until all has come; what came stays with the
  * request (S8). A bundle takes one or two passes and then completes, waiting
@@ -30,8 +31,11 @@
 #include "engine/bundle.h"
 #include "engine/ctx.h"
 #include "engine/iov.h"
+#include "engine/packets.h"
 
 #define MULTISHOT_SHARE 33 /* completions in one turn (S12), as 6.18's */
+/* Datagrams that came one by one, without a wait, before many are tried. */
+#define PACKETS_FROM 8u
 
 /* What waits is told of a KIND_STREAM, not of one that is silent about it. */
 enum {
@@ -60,6 +64,8 @@ struct recv_cmd {
 	bool never; /* ends with EAGAIN, untried */
 	bool goes_on; /* multishot: had its share in the turn before */
 	uint8_t shots; /* completions of its share, over waits (6.18) */
+	uint8_t ahead; /* datagrams that the next call may find */
+	int domain; /* AF_, 0: not asked yet */
 	uint32_t waiting; /* in the socket, as far as known */
 };
 
@@ -289,44 +295,62 @@ static long recvmsg_once(const struct req *req, struct recv_cmd *c)
 
 /* ---- one try of a multishot RECVMSG (S13) ---- */
 
-static long recvmsg_divided(struct req *req, struct recv_cmd *c)
+/* Divide @buffer: the header comes later, what is left is @payload. */
+static struct msghdr divide(const struct recv_cmd *c,
+			    const struct iovec *buffer, struct iovec *payload)
 {
-	struct io_uring_recvmsg_out out;
-	char *base = c->one.iov_base;
-	char *name = base + sizeof(out);
+	char *name =
+		(char *)buffer->iov_base + sizeof(struct io_uring_recvmsg_out);
 	uint32_t header_bytes = (uint32_t)divided_bytes(c);
-	struct iovec payload;
-	struct msghdr h;
-	long n;
 
-	if (header_bytes > c->one.iov_len)
-		return req_socket_error(req, -EFAULT);
-	payload.iov_base = base + header_bytes;
-	payload.iov_len = c->one.iov_len - header_bytes;
-	h = (struct msghdr){
+	payload->iov_base = (char *)buffer->iov_base + header_bytes;
+	payload->iov_len = buffer->iov_len - header_bytes;
+	return (struct msghdr){
 		.msg_name = c->name_bytes ? name : NULL,
 		.msg_namelen = c->name_bytes,
 		.msg_control = c->control_bytes ? name + c->name_bytes : NULL,
 		.msg_controllen = c->control_bytes,
-		.msg_iov = &payload,
+		.msg_iov = payload,
 		.msg_iovlen = 1,
 	};
+}
+
+/* Write the header. Returns what the completion says, or -EFAULT. */
+static long tell_divided(const struct recv_cmd *c, const struct iovec *buffer,
+			 const struct msghdr *h, uint32_t n)
+{
+	const struct io_uring_recvmsg_out out = {
+		.namelen = h->msg_namelen,
+		.controllen = (uint32_t)h->msg_controllen,
+		.payloadlen = n,
+		.flags = (uint32_t)h->msg_flags,
+	};
+
+	if (fault_copy(buffer->iov_base, &out, sizeof(out)) < 0)
+		return -EFAULT;
+	/* It covers the header; what was cut off is not in it. */
+	if (n > h->msg_iov->iov_len)
+		n = (uint32_t)h->msg_iov->iov_len;
+	return (long)(n + divided_bytes(c));
+}
+
+static long recvmsg_divided(struct req *req, struct recv_cmd *c)
+{
+	struct iovec payload;
+	struct msghdr h;
+	long n;
+
+	if (divided_bytes(c) > c->one.iov_len)
+		return req_socket_error(req, -EFAULT);
+	h = divide(c, &c->one, &payload);
 	n = recvmsg_call(req, c, &h);
 	if (n < 0)
 		return n;
-	out.namelen = h.msg_namelen;
-	out.controllen = (uint32_t)h.msg_controllen;
 	c->ended = !n;
-	out.payloadlen = (uint32_t)n;
-	out.flags = (uint32_t)h.msg_flags;
-	if (fault_copy(base, &out, sizeof(out)) < 0) {
+	n = tell_divided(c, &c->one, &h, (uint32_t)n);
+	if (n < 0)
 		req->cflags |= nonempty(req, c, 0);
-		return -EFAULT;
-	}
-	/* The completion covers the header; what was cut off is not in it. */
-	if ((size_t)n > payload.iov_len)
-		n = (long)payload.iov_len;
-	return n + header_bytes;
+	return n;
 }
 
 static long try_once(struct req *req, struct recv_cmd *c)
@@ -527,9 +551,114 @@ static int multishot_one(struct req *req, struct recv_cmd *c, uint32_t flags)
 	if (!req_post_more(req, req->res, req->cflags))
 		return ISSUE_DONE;
 	c->want_bytes = c->cap_bytes;
+	if (c->ahead < PACKETS_FROM)
+		c->ahead++;
 	if (share_is_used(c))
 		return ISSUE_MORE;
 	return empty ? ISSUE_AGAIN : ISSUE_MORE;
+}
+
+/* ---- many datagrams with one call (D6) ---- */
+
+/*
+ * RECVMSG alone: of RECV an empty datagram uses no buffer. And only where
+ * datagrams have no order: see packets_post().
+ */
+static bool packets_pay(const struct req *req, struct recv_cmd *c)
+{
+	socklen_t bytes = sizeof(c->domain);
+
+	if (likely(c->ahead < PACKETS_FROM || c->kind != KIND_PACKETS))
+		return false;
+	if (!c->msg || c->msg_flags || req->sqe_flags & IOSQE_ASYNC)
+		return false;
+	if (!c->domain)
+		SYS_5(SYS_getsockopt, req_io_fd(req), SOL_SOCKET, SO_DOMAIN,
+		      &c->domain, &bytes);
+	return c->domain == AF_INET || c->domain == AF_INET6;
+}
+
+static long packets_tell(const struct recv_cmd *c, const struct packets *p,
+			 uint32_t n)
+{
+	const struct mmsghdr *m = &p->headers[n];
+
+	return tell_divided(c, &p->buffers[n], &m->msg_hdr, m->msg_len);
+}
+
+/* An empty datagram ends a multishot: which of them does? @count: none. */
+static uint32_t packets_end(const struct packets *p, uint32_t count)
+{
+	for (uint32_t i = count; i-- > 0;)
+		if (!p->headers[i].msg_len)
+			return i;
+	return count;
+}
+
+/*
+ * A completion for each. What came behind the one that ends it can't be put
+ * back, so it is told before it: datagrams come in any order.
+ */
+static int packets_post(struct req *req, struct recv_cmd *c, struct packets *p,
+			uint32_t count)
+{
+	uint32_t end = packets_end(p, count);
+
+	packets_commit(req, p, count);
+	c->want_bytes = c->cap_bytes;
+	for (uint32_t i = 0; i < count; i++) {
+		long n = packets_tell(c, p, i);
+
+		if (i == end)
+			continue;
+		if (n < 0 ||
+		    !req_post_more(req, (int32_t)n, packets_flags(p, i))) {
+			end = i;
+			break;
+		}
+		share_is_used(c);
+	}
+	if (end == count)
+		return ISSUE_MORE;
+	req->cflags = packets_flags(p, end);
+	req->res = (int32_t)packets_tell(c, p, end);
+	if (req->res < 0)
+		req->flags |= REQ_F_FAIL_LINK;
+	return ISSUE_DONE;
+}
+
+/* Twice as many the next time, if all came; one by one, if one did. */
+static uint8_t ahead_after(uint32_t asked, long came)
+{
+	uint32_t next = came < (long)asked ? (uint32_t)came : 2 * asked;
+
+	if (came < 2)
+		return 0;
+	if (next < PACKETS_FROM)
+		next = PACKETS_FROM;
+	return (uint8_t)(next < PACKETS_MAX ? next : PACKETS_MAX);
+}
+
+/* As multishot_one(), for as many as the last time, and then for more. */
+static int multishot_many(struct req *req, struct recv_cmd *c, uint32_t flags)
+{
+	uint32_t max = MULTISHOT_SHARE - c->shots, asked;
+	struct packets p;
+	long n;
+
+	asked = packets_claim(req, c->want_bytes, (uint32_t)divided_bytes(c),
+			      c->ahead < max ? c->ahead : max, &p);
+	if (!asked)
+		return multishot_one(req, c, flags);
+	for (uint32_t i = 0; i < asked; i++)
+		p.headers[i].msg_hdr = divide(c, &p.buffers[i], &p.payloads[i]);
+	n = packets_receive(req, &p, asked);
+	c->ahead = ahead_after(asked, n);
+	req->cflags = 0;
+	if (n > 0)
+		return packets_post(req, c, &p, (uint32_t)n);
+	packets_commit(req, &p, 0);
+	return n == -EAGAIN ? ISSUE_AGAIN : conclude(req, c, n, flags);
 }
 
 static int recv_multishot(struct req *req, struct recv_cmd *c, uint32_t flags)
@@ -540,12 +669,17 @@ static int recv_multishot(struct req *req, struct recv_cmd *c, uint32_t flags)
 	learn_kind(req, c);
 	c->goes_on = false;
 	do {
-		said = multishot_one(req, c, flags);
+		if (packets_pay(req, c))
+			said = multishot_many(req, c, flags);
+		else
+			said = multishot_one(req, c, flags);
 		/* A turn begins with a look: no end while nothing is there. */
 		if (said == -ENOBUFS && looks && !readable(req))
 			return ISSUE_AGAIN;
 		looks = false;
 	} while (said == ISSUE_MORE && !c->goes_on);
+	if (said == ISSUE_AGAIN && c->ahead < PACKETS_FROM)
+		c->ahead = 0;
 	if (c->msg_flags & MSG_DONTWAIT && said > 0)
 		return -EAGAIN;
 	return said;

@@ -584,6 +584,98 @@ static void S13_name_of_the_sender(struct ring *r)
 	note_bytes("payload", b.bytes + 64 + 16 + 4, 8);
 }
 
+/* Numbered, of 3 to 40 bytes; @empty is one without any, -1: none. */
+static void send_datagrams(int fd, int count, int empty)
+{
+	static const char tail[] = "0123456789012345678901234567890123456789";
+	char text[64];
+
+	for (int i = 0; i < count; i++) {
+		int bytes = snprintf(text, sizeof(text), "%02d-%.*s", i,
+				     i * 7 % 38, tail);
+
+		if (send(fd, text, i == empty ? 0 : (size_t)bytes, 0) < 0)
+			give_up("send");
+	}
+}
+
+static void note_datagrams(const struct bufs *b, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		note_out(b->bytes + i * b->each);
+		note_bytes("payload", b->bytes + i * b->each + 32,
+			   b->each - 32);
+	}
+}
+
+/* More than one call takes, some of them longer than a buffer. */
+static void S13_many_datagrams(struct ring *r)
+{
+	struct msghdr msg = {.msg_namelen = sizeof(struct sockaddr_in)};
+	struct bufs b;
+	int fd[2];
+
+	pair(fd, PAIR_UDP);
+	bufs_open(&b, r, GROUP, 64, 56, 0, 64);
+	memset(b.bytes, '.', 64 * 56);
+	send_datagrams(fd[1], 30, -1);
+	recvmsg_multi(r, fd[0], &msg);
+	submit(r);
+	reap(r, 30);
+	note_head(r, GROUP);
+	send_datagrams(fd[1], 14, -1);
+	reap(r, 14);
+	send_datagrams(fd[1], 3, -1);
+	reap(r, 3);
+	note_head(r, GROUP);
+	note_datagrams(&b, 47);
+	quiet(r);
+}
+
+static void S13_many_datagrams_and_few_buffers(struct ring *r)
+{
+	struct msghdr msg = {.msg_namelen = sizeof(struct sockaddr_in)};
+	struct bufs b;
+	int fd[2];
+
+	pair(fd, PAIR_UDP);
+	bufs_open(&b, r, GROUP, 32, 56, 0, 13);
+	send_datagrams(fd[1], 20, -1);
+	recvmsg_multi(r, fd[0], &msg);
+	submit(r);
+	reap_until_final(r);
+	note_head(r, GROUP);
+	for (uint16_t bid = 13; bid < 32; bid++)
+		bufs_return(&b, bid);
+	recvmsg_multi(r, fd[0], &msg);
+	submit(r);
+	reap(r, 7);
+	note_head(r, GROUP);
+	note_datagrams(&b, 20);
+	/* One has no room for the header. */
+	for (uint16_t bid = 0; bid < 12; bid++)
+		bufs_add(&b, b.bytes + bid * 56, bid == 10 ? 20 : 56, bid);
+	bufs_publish(&b);
+	send_datagrams(fd[1], 12 + 12, -1);
+	reap_until_final(r);
+	note_head(r, GROUP);
+}
+
+static void S13_an_empty_datagram_behind_many(struct ring *r)
+{
+	struct msghdr msg = {.msg_namelen = sizeof(struct sockaddr_in)};
+	struct bufs b;
+	int fd[2];
+
+	pair(fd, PAIR_UDP);
+	bufs_open(&b, r, GROUP, 32, 56, 0, 32);
+	send_datagrams(fd[1], 20, 19);
+	recvmsg_multi(r, fd[0], &msg);
+	submit(r);
+	reap_until_final(r);
+	note_head(r, GROUP);
+}
+
 static void S13_truncated(struct ring *r)
 {
 	struct msghdr msg = {.msg_namelen = 4};
@@ -763,6 +855,9 @@ static const struct scenario rows[] = {
 	SCENARIO(S12_read_multishot_socket, "S12"),
 	SCENARIO(S13_layout, "S13", .modes = MODES_ALL),
 	SCENARIO(S13_name_of_the_sender, "S13"),
+	SCENARIO(S13_many_datagrams, "S13", .modes = MODES_ALL),
+	SCENARIO(S13_many_datagrams_and_few_buffers, "S13 S2"),
+	SCENARIO(S13_an_empty_datagram_behind_many, "S13"),
 	SCENARIO(S13_truncated, "S13"),
 	SCENARIO(S13_control, "S13"),
 	SCENARIO(S13_too_small, "S13"),

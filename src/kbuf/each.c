@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A buffer each: several messages received with one call, every one into a
+ * buffer of its own (D6).
+ *
+ * Theory: how many messages will come isn't known before the call, so more
+ * buffers are claimed than may be used. As in a bundle (many.c), neither head
+ * nor the entries change by that: what a message reached is committed, all at
+ * once and in ring order, and the rest stays where it is. Each message has what
+ * kbuf_claim() would have given it.
+ *
+ * Only a table's own plain rings can: an INC ring's next buffer depends on how
+ * much the message before it took, a list would have to be put back in order.
+ * An entry without an address or a length ends the row, and is left to
+ * kbuf_claim() and to who knows what it means.
+ *
+ * Cost: O(buffers), no allocation. Keeps S3-S5, S11.
+ */
+#include <sys/uio.h>
+
+#include "kbuf/claim.h"
+#include "kbuf/ring.h"
+
+static bool each_add(struct kbuf_claim_vec *claim, uint16_t *bids,
+		     uint32_t want_bytes, struct fault_peek entry)
+{
+	struct iovec *iov = &claim->iov[claim->count];
+
+	if (entry.queued <= 0 || !entry.addr || !entry.len)
+		return false;
+	iov->iov_base = (void *)(uintptr_t)entry.addr;
+	iov->iov_len = entry.len;
+	/* One comparison: 0 less one is more than any length. */
+	if (entry.len > want_bytes - 1)
+		iov->iov_len = want_bytes;
+	bids[claim->count++] = entry.bid;
+	return true;
+}
+
+uint32_t kbuf_claim_each(struct kbuf_table *table, uint16_t bgid,
+			 uint32_t want_bytes, uint32_t max, struct iovec *iov,
+			 uint16_t *bids, struct kbuf_claim_vec *claim)
+{
+	struct kbuf_group *group = group_find(table, bgid);
+	struct fault_peek entry;
+	uint32_t left = 0;
+
+	*claim = (struct kbuf_claim_vec){.iov = iov, .bgid = bgid};
+	if (!group || group->kind != GROUP_RING || group->inc)
+		return 0;
+	while (claim->count < max) {
+		entry = fault_ring_peek(group->ring,
+					ring_head(group) + claim->count,
+					group->mask);
+		if (!each_add(claim, bids, want_bytes, entry))
+			break;
+		left = (uint32_t)entry.queued - 1;
+	}
+	if (!claim->count)
+		return 0;
+	store_relaxed(&group->queued, left);
+	claim->kind = KBUF_RING;
+	claim->where = group;
+	ring_hold(group);
+	return claim->count;
+}
+
+void kbuf_commit_each(struct kbuf_table *table, struct kbuf_claim_vec *claim,
+		      uint32_t count)
+{
+	struct kbuf_group *group = claim->where;
+	uint32_t unused = claim->count - count;
+
+	(void)table;
+	ring_release(group);
+	if (count)
+		ring_advance(group, count, group->queued + unused);
+	bump_by(&group->recycled, unused);
+	claim->kind = KBUF_NONE;
+}
