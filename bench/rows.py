@@ -315,22 +315,26 @@ def system_calls_row(build, ms):
 
 # ---- other work -------------------------------------------------------------
 
+def served(build, side, program, ms, asker):
+    """A program that serves until its time is over, and who asks it."""
+    with sides.Server([build.program(program), str(ms)], side,
+                      build.prefix(side)) as one:
+        load = subprocess.Popen(
+            [build.program(program), *asker(one.port)],
+            preexec_fn=sides.pin(sides.LOAD_CPU))
+        try:
+            said = one.process.communicate(timeout=30)[0]
+        finally:
+            load.kill()
+            load.wait()
+    said = json.loads(said.strip().splitlines()[-1])
+    return {"cpu_ns": said["cpu_ns"] / said["ops"],
+            "wall_ns": said["wall_ns"] / said["ops"]}
+
+
 def udp(build, side, size, ms):
-    def measure():
-        with sides.Server([build.program("udp"), str(ms)], side,
-                          build.prefix(side)) as one:
-            sender = subprocess.Popen(
-                [build.program("udp"), "send", one.port, str(size)],
-                preexec_fn=sides.pin(sides.LOAD_CPU))
-            try:
-                said = one.process.communicate(timeout=30)[0]
-            finally:
-                sender.kill()
-                sender.wait()
-        said = json.loads(said.strip().splitlines()[-1])
-        return {"cpu_ns": said["cpu_ns"] / said["ops"],
-                "wall_ns": said["wall_ns"] / said["ops"]}
-    return measure
+    return lambda: served(build, side, "udp", ms,
+                          lambda port: ["send", port, str(size)])
 
 
 def udp_rows(build, ms):
@@ -341,6 +345,36 @@ def udp_rows(build, ms):
                    for side in ("kernel", "patch")},
                   [times_faster("patch", "kernel", 1.3, "cpu_ns")]
                   if size == 64 else [], key="cpu_ns", rounds=5,
+                  group="Other work")
+
+
+def proxy(build, side, ms):
+    return lambda: served(build, side, "proxy", ms,
+                          lambda port: ["load", port])
+
+
+def proxy_row(build, ms):
+    return Row("proxy", "a proxy of 32 B messages in bundles, CPU time a "
+               "message", "ns", {side: proxy(build, side, ms)
+                                 for side in ("kernel", "patch")},
+               key="cpu_ns", rounds=5, group="Other work")
+
+
+def rings(build, side, threads, ms):
+    def measure():
+        said = sides.run(build.prefix(side) + [
+            build.program("rings"), str(threads), str(ms)], side, cpu=None)
+        return {"cpu_ns": said["cpu_ns"] / said["ops"],
+                "wall_ns": said["wall_ns"] / said["ops"]}
+    return measure
+
+
+def rings_rows(build, ms):
+    for threads in (1, 2, 4):
+        yield Row(f"rings-{threads}", f"64 B reads, batch 64, {threads} rings "
+                  f"on {threads} threads, CPU time each", "ns",
+                  {side: rings(build, side, threads, ms)
+                   for side in ("kernel", "patch")}, key="cpu_ns", rounds=5,
                   group="Other work")
 
 
@@ -475,6 +509,8 @@ def all_rows(build, quick=False):
     rows += echo_rows(build, 2 * ms)
     rows.append(system_calls_row(build, 2 * ms))
     rows += udp_rows(build, 2 * ms)
+    rows.append(proxy_row(build, 2 * ms))
+    rows += rings_rows(build, ms)
     rows.append(timeouts_row(build))
     rows += fio_rows(build, 3 * ms)
     rows += [idle_row(build), share_row(build, 2 * ms)]

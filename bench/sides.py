@@ -40,6 +40,8 @@ class Build:
         "echo-libuv": ("echo-uv.c", ["-luv"]),
         "echo-libevent": ("echo-event.c", ["-levent"]),
         "udp": ("udp.c", ["-luring"]),
+        "proxy": ("proxy.c", ["-luring"]),
+        "rings": ("rings.c", ["-luring", "-pthread"]),
         "timeouts": ("timeouts.c", ["-luring"]),
         "share": ("share.c", ["-lpolyring", "-lpthread"]),
     }
@@ -96,7 +98,10 @@ def allow_files(count):
 
 
 def pin(cpu):
-    """For preexec_fn; a machine with one core has nothing to separate."""
+    """For preexec_fn; a machine with one core has nothing to separate. None:
+    all there are."""
+    if cpu is None:
+        return None
     usable = sorted(os.sched_getaffinity(0))
     return lambda: os.sched_setaffinity(0, {usable[min(cpu, len(usable) - 1)]})
 
