@@ -22,7 +22,8 @@
  *	table_close	  no		  no		yes		  no
  *
  * The two that need no lock are RCU readers. What holds, by letters that tests
- * cite. For the readers:
+ * cite (race_test.c, shared_test.c, and tests/unit/torture.c for as long as you
+ * like). For the readers:
  *	(a) they see no group or a complete one;
  *	(b) a group they see, its file and its mapping live until they are done;
  *	(c) ring_map looks only at what never changes; every counter is written
