@@ -291,14 +291,18 @@ def try_plocate(world):
 
 
 def try_node(world):
-    """The same script with rings and without."""
+    """The same script with rings and without.
+
+    Debian 12 has a libuv that came before io_uring, and makes no call.
+    """
     _, version = world.plain("node", "-p", "process.versions.uv")
-    if tuple(map(int, version.split(".")[:2])) < (1, 45):
-        raise Skip(f"its libuv {version.strip()} knows no io_uring")
+    old = tuple(map(int, version.split(".")[:2])) < (1, 45)
     script = os.path.join(HERE, "files.js")
     count = "5000" if world.long else "1000"
     _, served = world.served("node", script, world.fresh("served"), count,
-                             env={"UV_USE_IO_URING": "1"})
+                             env={"UV_USE_IO_URING": "1"}, always=not old)
+    if old and not world.requests:
+        raise Skip(f"its libuv {version.strip()} makes no io_uring call")
     _, plain = world.plain("node", script, world.fresh("plain"), count,
                            env={"UV_USE_IO_URING": str(int(world.kernel))})
     equal("what it saw", served, plain)
