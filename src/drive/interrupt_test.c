@@ -151,5 +151,6 @@ int interrupt_tests_run(void)
 		cmocka_unit_test(at_once_goes_beyond_the_bound),
 	};
 
-	return cmocka_run_group_tests_name("drive/interrupt", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("drive/interrupt", tests, NULL,
+					   NULL);
 }

@@ -10,7 +10,7 @@ static void post_any(struct ctx *ctx, uint64_t user_data, int32_t res,
 		.flags = flags,
 	};
 
-	if (ctx->flags & IORING_SETUP_CQE32) {
+	if (ctx->flags & IORING_SETUP_CQE32 || flags & IORING_CQE_F_32) {
 		cqe.extra[0] = extra[0];
 		cqe.extra[1] = extra[1];
 	}
@@ -22,6 +22,7 @@ void cq_post(struct ctx *ctx, uint64_t user_data, int32_t res, uint32_t flags,
 	     const uint64_t *extra)
 {
 	ctx->posted_total++;
-	if (unlikely(!queue_post_small(&ctx->queue, user_data, res, flags)))
+	if (unlikely(flags & IORING_CQE_F_32 ||
+		     !queue_post_small(&ctx->queue, user_data, res, flags)))
 		post_any(ctx, user_data, res, flags, extra);
 }

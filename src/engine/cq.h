@@ -8,7 +8,10 @@
 
 #include "engine/ctx.h"
 
-/* @extra, two words, is looked at only on a CQE32 ring. Never fails (D14). */
+/*
+ * @extra, two words, is looked at only on a CQE32 ring, and with F_32 among
+ * @flags, which only a CQE_MIXED ring may be given. Never fails (D14).
+ */
 void cq_post(struct ctx *ctx, uint64_t user_data, int32_t res, uint32_t flags,
 	     const uint64_t *extra) HOLDS(&ctx->lock);
 

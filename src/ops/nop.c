@@ -12,6 +12,8 @@
 #include "engine/buffers.h"
 #include "engine/files.h"
 
+#define BIG_ENTRIES (IORING_SETUP_CQE32 | IORING_SETUP_CQE_MIXED)
+
 struct nop_cmd {
 	int32_t result;
 	uint32_t flags;
@@ -31,8 +33,10 @@ int nop_prep(struct req *req, const struct io_uring_sqe *sqe)
 		c->result = (int32_t)sqe->len;
 	if (!(c->flags & IORING_NOP_CQE32))
 		return 0;
-	if (!(req->ctx->flags & IORING_SETUP_CQE32))
+	if (!(req->ctx->flags & BIG_ENTRIES))
 		return -EINVAL;
+	if (req->ctx->flags & IORING_SETUP_CQE_MIXED)
+		req->cflags = IORING_CQE_F_32;
 	req->big_cqe[0] = sqe->off;
 	req->big_cqe[1] = sqe->addr;
 	return 0;

@@ -31,6 +31,7 @@ static void lay_out(struct ring_memory *m, struct io_uring_params *p)
 	m->cq_entries = p->cq_entries;
 	m->sqe_shift = p->flags & IORING_SETUP_SQE128 ? 7 : 6;
 	m->cqe_shift = p->flags & IORING_SETUP_CQE32 ? 5 : 4;
+	m->cqe_mixed = p->flags & IORING_SETUP_CQE_MIXED;
 	/* The kernel doubles the header along with the entries for CQE32. */
 	array_at =
 		(uint32_t)(sizeof(struct ring_header) +
@@ -110,6 +111,9 @@ int ring_shared_size(uint32_t entries, struct io_uring_params *p)
 	err = clamp_entries(&p->cq_entries, IORING_MAX_CQ_ENTRIES, p->flags);
 	if (!err && p->cq_entries < p->sq_entries)
 		err = -EINVAL;
+	/* A big entry has to fit. */
+	if (!err && p->flags & IORING_SETUP_CQE_MIXED && p->cq_entries < 2)
+		err = -EOVERFLOW;
 	return err;
 }
 

@@ -46,6 +46,7 @@ struct ring_memory {
 	uint32_t cq_entries;
 	uint8_t sqe_shift; /* 6, or 7 with SQE128 */
 	uint8_t cqe_shift; /* 4, or 5 with CQE32 */
+	bool cqe_mixed; /* entries of two slots beside those of one */
 	int memfd; /* -1 with NO_MMAP */
 	size_t rings_bytes; /* whole pages */
 	size_t sqes_bytes;

@@ -61,6 +61,10 @@ int queue_resize(struct queue *q, const struct ring_memory *fresh)
 	if (sq_tail - q->sq_head > fresh->sq_entries ||
 	    q->cq_posted - cq_head > fresh->cq_entries)
 		return -EOVERFLOW;
+	/* In fewer slots a big entry might come to lie across the end. */
+	if (m->cqe_mixed && fresh->cq_entries < m->cq_entries &&
+	    q->cq_posted != cq_head)
+		return -EOVERFLOW;
 	move_entries(fresh->sqes, fresh->sq_entries, m->sqes, m->sq_entries,
 		     m->sqe_shift, q->sq_head, sq_tail);
 	move_entries(fresh->cqes, fresh->cq_entries, m->cqes, m->cq_entries,
@@ -81,7 +85,8 @@ void queue_detach(struct queue *q)
 	struct io_uring_params own = {
 		.sq_entries = q->memory.sq_entries,
 		.cq_entries = q->memory.cq_entries,
-		.flags = q->memory.cqe_shift == 5 ? IORING_SETUP_CQE32 : 0,
+		.flags = (q->memory.cqe_shift == 5 ? IORING_SETUP_CQE32 : 0u) |
+			 (q->memory.cqe_mixed ? IORING_SETUP_CQE_MIXED : 0u),
 	};
 	struct ring_memory fresh = {.memfd = -1};
 
@@ -133,18 +138,47 @@ bool queue_has_room(struct queue *q)
 	return q->cq_posted - q->cq_head_seen < q->memory.cq_entries;
 }
 
+static bool is_big(const struct queue *q, const struct cqe *cqe)
+{
+	return unlikely(q->memory.cqe_mixed) && cqe->flags & IORING_CQE_F_32;
+}
+
+/* One slot before the end, or none. */
+static uint32_t slots_left_out(const struct queue *q)
+{
+	const uint32_t mask = q->memory.cq_entries - 1;
+
+	return (q->cq_posted & mask) == mask;
+}
+
+static bool has_room_for(struct queue *q, const struct cqe *cqe)
+{
+	uint32_t slots = 2 + slots_left_out(q);
+
+	if (likely(!is_big(q, cqe)))
+		return queue_has_room(q);
+	q->cq_head_seen = load_acquire(&q->memory.header->cq_head);
+	return q->cq_posted - q->cq_head_seen + slots <= q->memory.cq_entries;
+}
+
 static void write_entry(struct queue *q, const struct cqe *cqe)
 {
+	const struct cqe skip = {.flags = IORING_CQE_F_SKIP};
 	const struct ring_memory *m = &q->memory;
-	uint32_t slot = q->cq_posted++ & (m->cq_entries - 1);
+	bool big = is_big(q, cqe);
 	struct io_uring_cqe *to;
+	uint32_t slot;
 
+	if (big && slots_left_out(q))
+		write_entry(q, &skip);
+	slot = q->cq_posted++ & (m->cq_entries - 1);
 	to = (struct io_uring_cqe *)(m->cqes + ((size_t)slot << m->cqe_shift));
 	to->user_data = cqe->user_data;
 	to->res = cqe->res;
 	to->flags = cqe->flags;
-	if (m->cqe_shift == 5)
+	if (m->cqe_shift == 5 || big)
 		memcpy(to->big_cqe, cqe->extra, sizeof(cqe->extra));
+	q->cq_posted += big;
 }
 
 void queue_sq_flags(struct queue *q, uint32_t set, uint32_t clear)
@@ -172,7 +206,7 @@ static void keep_for_later(struct queue *q, const struct cqe *cqe)
 
 bool queue_post(struct queue *q, const struct cqe *cqe)
 {
-	if (unlikely(q->backlog_count || !queue_has_room(q))) {
+	if (unlikely(q->backlog_count || !has_room_for(q, cqe))) {
 		keep_for_later(q, cqe);
 		return false;
 	}
@@ -182,11 +216,13 @@ bool queue_post(struct queue *q, const struct cqe *cqe)
 
 bool queue_flush_backlog(struct queue *q)
 {
-	while (q->backlog_count && queue_has_room(q)) {
+	while (q->backlog_count) {
 		struct backlog_entry *entry =
-			list_entry(list_pop_front(&q->backlog),
-				   struct backlog_entry, node);
+			list_entry(q->backlog.next, struct backlog_entry, node);
 
+		if (!has_room_for(q, &entry->cqe))
+			break;
+		list_remove(&entry->node);
 		write_entry(q, &entry->cqe);
 		mem_free(entry);
 		if (!--q->backlog_count)

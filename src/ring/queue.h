@@ -13,6 +13,10 @@
  * to the *backlog*, in order, and nothing is lost (D14); the backlog moves into
  * the queue as room appears. SQ_CQ_OVERFLOW tells the application so.
  *
+ * CQE_MIXED: an entry with F_32 takes two slots. It doesn't go round the end;
+ * where one slot is left there, an entry with F_SKIP fills it. All that is
+ * counted is slots.
+ *
  * Locks: the ring lock, for everything here.
  */
 #ifndef POLYRING_RING_QUEUE_H
@@ -26,7 +30,7 @@ struct cqe {
 	uint64_t user_data;
 	int32_t res;
 	uint32_t flags;
-	uint64_t extra[2]; /* with CQE32 */
+	uint64_t extra[2]; /* with CQE32, and F_32 in a mixed queue */
 };
 
 struct queue {

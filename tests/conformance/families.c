@@ -33,6 +33,7 @@
 	row(splice) \
 	row(xattr) \
 	row(nop) \
+	row(mixed) \
 	row(futex) \
 	row(waitid) \
 	row(msg) \

@@ -525,9 +525,9 @@ static void registered_fd_only(struct ring *r)
 /* Each flag with each other one: which go together? */
 static void flags_in_pairs(struct ring *r)
 {
-	const uint32_t refused =
-		IORING_SETUP_IOPOLL | IORING_SETUP_HYBRID_IOPOLL |
-		IORING_SETUP_CQE_MIXED | IORING_SETUP_ATTACH_WQ;
+	const uint32_t refused = IORING_SETUP_IOPOLL |
+				 IORING_SETUP_HYBRID_IOPOLL |
+				 IORING_SETUP_ATTACH_WQ;
 	struct io_uring_params params = {.cq_entries = 8};
 
 	(void)r;
@@ -551,8 +551,7 @@ static void flags_in_company(struct ring *r)
 	};
 	const uint32_t refused =
 		IORING_SETUP_IOPOLL | IORING_SETUP_HYBRID_IOPOLL |
-		IORING_SETUP_CQE_MIXED | IORING_SETUP_ATTACH_WQ |
-		IORING_SETUP_REGISTERED_FD_ONLY;
+		IORING_SETUP_ATTACH_WQ | IORING_SETUP_REGISTERED_FD_ONLY;
 	struct io_uring_params params = {.cq_entries = 8};
 
 	(void)r;
@@ -661,7 +660,7 @@ static const struct scenario rows[] = {
 	SCENARIO(cq_size, NULL, .bare = true),
 	SCENARIO(unknown_flags, NULL, .bare = true),
 	SCENARIO(flags_together, NULL, .bare = true),
-	SCENARIO(new_flags, NULL, .bare = true, .later = true),
+	SCENARIO(new_flags, NULL, .bare = true),
 	SCENARIO(polled_queues, NULL, .bare = true, .deviates = "iopoll"),
 	SCENARIO(sq_affinity, NULL, .bare = true),
 	SCENARIO(attach_wq, NULL, .bare = true),
