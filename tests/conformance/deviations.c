@@ -68,10 +68,12 @@ static const struct deviation rows[] = {
 	},
 	{
 		.name = "personality",
-		.what = "a personality that the process has given up for good "
-			"(setresuid of all three)",
-		.kernel = "the request runs with it",
-		.polyring = "EPERM for the request",
+		.what = "rights that the process has given up: a personality, "
+			"for good (setresuid of all three); an SQPOLL ring "
+			"made before",
+		.kernel = "the request runs with them",
+		.polyring = "EPERM for a personality's request; the rights of "
+			    "now for an SQPOLL ring's",
 		.why = "user space can't take back what it has given up",
 	},
 	{

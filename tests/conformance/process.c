@@ -213,6 +213,12 @@ static void rights_are_given_up(struct ring *r)
 	unlink(secret);
 }
 
+/* The thread that polls keeps the rights that it began with. */
+static void rights_are_given_up_while_polled(struct ring *r)
+{
+	rights_are_given_up(r);
+}
+
 /* ---- limits ----------------------------------------------------------------
  */
 
@@ -340,9 +346,11 @@ static const struct scenario scenarios[] = {
 		 .deviates = "forked"),
 	SCENARIO(child_ends, NULL),
 	SCENARIO(rights_are_given_up, NULL),
-	SCENARIO(file_size_limit, NULL),
+	SCENARIO(rights_are_given_up_while_polled, NULL, .modes = MODE_SQPOLL,
+		 .deviates = "personality"),
+	SCENARIO(file_size_limit, NULL, .modes = MODES_ALL),
 	SCENARIO(file_size_limit_breaks_a_chain, NULL),
-	SCENARIO(descriptor_limit, NULL),
-	SCENARIO(broken_pipe_raises, NULL),
+	SCENARIO(descriptor_limit, NULL, .modes = MODES_ALL),
+	SCENARIO(broken_pipe_raises, NULL, .modes = MODES_ALL),
 };
 FAMILY(process, scenarios);
