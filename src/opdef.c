@@ -40,6 +40,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 			.since = KVER(5, 1),
 			.needs_ctx = true,
 			.prep = nop_prep,
+			.immediate = true,
 			.issue = nop_issue,
 		},
 	[IORING_OP_READV] =
@@ -259,6 +260,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 			.ioprio_free = true,
 			.unbounded = true,
 			.prep = read_prep,
+			.span = read_span,
 			.issue = read_issue,
 		},
 	[IORING_OP_WRITE] =
@@ -346,6 +348,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 			.since = KVER(5, 7),
 			.needs_ctx = true,
 			.prep = provide_prep,
+			.immediate = true,
 			.issue = provide_issue,
 		},
 	[IORING_OP_REMOVE_BUFFERS] =

@@ -63,7 +63,8 @@ enum kbuf_kind {
 /*
  * One buffer, held by one request. A plain value: copy it as you like, but
  * commit or recycle exactly one copy. A KBUF_RING claim is valid only until
- * the caller lets go of the table's lock; the other kinds may be kept.
+ * the caller lets go of the table's lock, and of one ring there is one at a
+ * time, but for those in a row; the other kinds may be kept.
  */
 struct kbuf_claim {
 	uint64_t addr; /* where the bytes go; the application's, so hostile */
@@ -155,6 +156,26 @@ long kbuf_ring_map(struct kbuf_table *table, uint16_t bgid, void *hint,
  */
 int kbuf_claim(struct kbuf_table *table, uint16_t bgid, uint32_t want_bytes,
 	       bool at_once, struct kbuf_claim *claim);
+
+/* How far the claims of a row reach into its ring; all zero to begin. */
+struct kbuf_row {
+	uint32_t entries; /* used up by them */
+	uint32_t bytes; /* and of the next one, in an INC ring */
+	uint32_t claims;
+};
+
+/*
+ * Choose a buffer for one of several requests that a single call will serve:
+ * the one that kbuf_claim() would give once the claims in @row are committed.
+ * All of a row are made before the first ends. Then as many as were filled to
+ * the last byte are committed, the oldest first, and the others recycled, the
+ * newest first, with nothing between that changes the group.
+ * Returns 0, or -ENOBUFS where kbuf_claim() has to be asked: there is no
+ * buffer, or it has no bytes. Nothing counts that as starving.
+ */
+int kbuf_claim_in_row(struct kbuf_table *table, uint16_t bgid,
+		      uint32_t want_bytes, struct kbuf_row *row,
+		      struct kbuf_claim *claim);
 
 /*
  * @bytes have moved. Consumes the claim and returns the completion flags:

@@ -72,6 +72,7 @@ static void reset(struct ctx *ctx) HOLDS(&ctx->lock)
 	ctx->event_fd = -1;
 	ctx->clock = CLOCK_MONOTONIC;
 	ctx->napi.op_param = IO_URING_NAPI_TRACKING_INACTIVE;
+	ctx->run.refused_fd = -1;
 	list_init(&ctx->deferred);
 	list_init(&ctx->ready);
 	list_init(&ctx->again);

@@ -22,6 +22,7 @@
 #define POLYRING_ENGINE_CTX_H
 
 #include <pthread.h>
+#include <sys/uio.h>
 
 #include "abi/profile.h"
 #include "base/lock.h"
@@ -86,6 +87,24 @@ struct cold {
 	struct timer timer;
 };
 
+#define RUN_MAX 64u
+
+/* Reads gathered for one call: what it means is told in run.h. */
+struct run {
+	uint32_t count; /* requests held back */
+	uint32_t vectors; /* of those that read */
+	bool open;
+	bool anywhere; /* positions mean nothing */
+	uint16_t bgid; /* whose buffers are chosen, if any */
+	int refused_fd; /* was asked in this submission and is not fit */
+	uint64_t first; /* position of the first read */
+	uint64_t next; /* what would continue the last */
+	uint64_t end; /* of the file */
+	struct kbuf_row row;
+	struct req *members[RUN_MAX]; /* in order of submission */
+	struct iovec iov[RUN_MAX];
+};
+
 /* A thread asleep in the reactor, and what is to wake it. */
 struct sleeper {
 	struct list node; /* in ctx->sleepers */
@@ -135,6 +154,7 @@ struct ctx {
 	struct req *chain_head; /* the link chain being submitted */
 	struct req *chain_last;
 	bool chain_failed;
+	struct run run;
 	bool drain_disabled; /* CQE_SKIP was used: no drains any more */
 	uint64_t posted_total; /* completions ever: timeouts count them */
 	uint64_t counted_total; /* the same when last looked at for them */

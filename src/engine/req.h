@@ -6,6 +6,7 @@
  * Theory: a request is in exactly one of these states.
  *
  *   DEFERRED  waits for earlier ones (drain) or for its predecessor (link)
+ *   GATHERED  held back by the submission at hand: see run.h
  *   ISSUING   its operation is being tried, by a thread that holds the lock
  *   ARMED     would have blocked; the reactor calls again when its file moves
  *   PARKED    its operation keeps it: a timeout, a poll, a wait of its own
@@ -48,6 +49,7 @@ struct file_node;
 
 enum req_state {
 	REQ_DEFERRED,
+	REQ_GATHERED,
 	REQ_ISSUING,
 	REQ_ARMED,
 	REQ_PARKED,
@@ -139,6 +141,13 @@ enum issue_flags {
 	ISSUE_LANDED = 1u << 2, /* AIO's answer is in req->res */
 };
 
+/* What part of its file a read asks for, and where it is to go. */
+struct span {
+	uint64_t position;
+	uint64_t addr; /* unless a buffer is to be selected */
+	uint32_t len; /* with one: 0 means all of it */
+};
+
 /* One row of the table of opcodes. */
 struct opdef {
 	const char *name;
@@ -149,6 +158,7 @@ struct opdef {
 	bool unbounded; /* its blocking form may wait for ever */
 	bool recalls; /* its worker only waits: cancelling can end it */
 	bool ioprio_free; /* ioprio is not looked at */
+	bool immediate; /* issue waits for nothing and always completes */
 	bool hidden; /* known, refused: `missing` says why */
 	int on_ring; /* the errno of trying it on the ring's own fd */
 	uint32_t waits_for; /* EPOLLIN, EPOLLOUT: what to arm on */
@@ -156,6 +166,8 @@ struct opdef {
 	int (*prep)(struct req *req, const struct io_uring_sqe *sqe);
 	/* Try it: enum issue_result, or a negative errno. */
 	int (*issue)(struct req *req, uint32_t issue_flags);
+	/* A read that a run may serve says which (run.h). NULL: never. */
+	bool (*span)(const struct req *req, struct span *span);
 	/* Leave PARKED: undo what issue set up. NULL: nothing to undo. */
 	void (*cancel)(struct req *req);
 	/*

@@ -4,6 +4,7 @@
 #include "base/thread.h"
 #include "engine/creds.h"
 #include "engine/link.h"
+#include "engine/run.h"
 #include "engine/turn.h"
 
 static const struct opdef unknown_op = {.name = "INVALID"};
@@ -71,16 +72,32 @@ static uint32_t submitter(const struct ctx *ctx)
 	return ctx->flags & IORING_SETUP_SQPOLL ? 0 : thread_number();
 }
 
+/* What stands alone may join a run; all else ends it. */
+static void place(struct ctx *ctx, struct req *req, bool failed, bool more)
+{
+	bool alone = !failed && !ctx->chain_head && list_empty(&ctx->deferred);
+
+	if (alone && run_takes(ctx, req, more))
+		return;
+	if (ctx->run.count) {
+		run_end(ctx);
+		if (alone && run_takes(ctx, req, more))
+			return;
+	}
+	link_submit(req, failed);
+}
+
 /* Returns false when the batch ends here. */
 static bool submit_one(struct ctx *ctx, struct req *req,
-		       const struct io_uring_sqe *sqe, uint32_t thread)
+		       const struct io_uring_sqe *sqe, uint32_t thread,
+		       bool more)
 {
 	int err;
 
 	take_words(req, sqe, thread);
 	err = check(req, sqe);
 	req->res = err;
-	link_submit(req, err < 0);
+	place(ctx, req, err < 0, more);
 	if (likely(err >= 0))
 		return true;
 	/* A chain takes its failure to its end before it ends the batch. */
@@ -109,8 +126,9 @@ int submit(struct ctx *ctx, uint32_t count)
 			break;
 		}
 		done++;
-		go_on = submit_one(ctx, req, &entry.sqe, thread);
+		go_on = submit_one(ctx, req, &entry.sqe, thread, done < left);
 	}
+	run_submit_end(ctx);
 	counter_add(&ctx->counters, COUNTER_REQUESTS, done);
 	link_submit_end(ctx);
 	queue_consume(&ctx->queue);

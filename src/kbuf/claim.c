@@ -14,7 +14,8 @@
  *
  * (An INC ring shortens its entry where a plain one advances head.) Since a
  * RING claim is still in the ring, a second one before the first has ended
- * would be the same buffer (S11); that is why it ends before the lock does.
+ * would be the same buffer (S11); that is why it ends before the lock does. The
+ * exception is a row: claims that know how many are before them.
  *
  * Cost: no allocation, no system call, nothing that depends on how many groups
  * or buffers there are. Keeps S1-S9.
@@ -63,7 +64,7 @@ static inline int ring_claim(struct kbuf_group *group, uint32_t want_bytes,
 	claim->kind = KBUF_RING;
 	claim->more = false;
 	claim->where = group;
-	ring_hold(group);
+	ring_hold(group, 0);
 	return unlikely(at_once) ? claim_taken(group, claim) : 0;
 }
 
@@ -93,6 +94,59 @@ int kbuf_claim(struct kbuf_table *table, uint16_t bgid, uint32_t want_bytes,
 		return ring_claim(group, want_bytes, at_once, claim);
 	if (unlikely(group->kind == GROUP_SHARED))
 		return claim_shared(group, want_bytes, at_once, claim);
+	return classic_claim(&table->pool, group, want_bytes, claim);
+}
+
+/* The entry that @row has come to, @len bytes of it taken. */
+static void row_step(const struct kbuf_group *group, struct kbuf_row *row,
+		     uint32_t entry_len, uint32_t len)
+{
+	row->claims++;
+	row->bytes += len;
+	/* As ring_consume() will find it: I1, I3. */
+	if (group->inc && entry_len - row->bytes >= group->min_left)
+		return;
+	row->entries++;
+	row->bytes = 0;
+}
+
+static int row_ring(struct kbuf_group *group, uint32_t want_bytes,
+		    struct kbuf_row *row, struct kbuf_claim *claim)
+{
+	struct fault_peek entry = fault_ring_peek(
+		group->ring, ring_head(group) + row->entries, group->mask);
+	uint32_t left = entry.len - row->bytes;
+
+	/* An entry that comes twice is for those who take one at a time. */
+	if (entry.queued <= 0 || entry.len <= row->bytes ||
+	    row->entries > group->mask)
+		return -ENOBUFS;
+	store_relaxed(&group->queued, (uint32_t)entry.queued - 1);
+	*claim = (struct kbuf_claim){
+		.addr = entry.addr + row->bytes,
+		.len = left > want_bytes - 1 ? want_bytes : left,
+		.bid = entry.bid,
+		.bgid = group->bgid,
+		.kind = KBUF_RING,
+		.where = group,
+	};
+	ring_hold(group, row->claims);
+	row_step(group, row, entry.len, claim->len);
+	return 0;
+}
+
+int kbuf_claim_in_row(struct kbuf_table *table, uint16_t bgid,
+		      uint32_t want_bytes, struct kbuf_row *row,
+		      struct kbuf_claim *claim)
+{
+	struct kbuf_group *group = group_find(table, bgid);
+
+	if (group && group->kind == GROUP_RING)
+		return row_ring(group, want_bytes, row, claim);
+	/* Others may take from a shared one meanwhile. */
+	if (!group || group->kind != GROUP_CLASSIC || !group->oldest)
+		return -ENOBUFS;
+	claim->bgid = bgid;
 	return classic_claim(&table->pool, group, want_bytes, claim);
 }
 

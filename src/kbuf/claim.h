@@ -36,15 +36,15 @@ static inline int group_starved(struct kbuf_group *group)
 }
 
 /*
- * S11: a ring claim is still in the ring, so there must be no other; and it
- * must have ended when its group goes.
+ * S11: a ring claim is still in the ring, so there must be no other than those
+ * @before it in its row; and all must have ended when the group goes.
  */
-static inline void ring_hold(struct kbuf_group *group)
+static inline void ring_hold(struct kbuf_group *group, uint32_t before)
 {
 	if (!POLYRING_CHECKED)
 		return;
-	assert(!group->claimed);
-	group->claimed = 1;
+	assert(group->claimed == before);
+	group->claimed++;
 }
 
 static inline void ring_release(struct kbuf_group *group)
@@ -52,7 +52,7 @@ static inline void ring_release(struct kbuf_group *group)
 	if (!POLYRING_CHECKED)
 		return;
 	assert(group->kind != GROUP_CLASSIC && group->claimed);
-	group->claimed = 0;
+	group->claimed--;
 }
 
 #endif

@@ -374,6 +374,112 @@ static void I1_the_application_shortens_an_entry_in_use(void **state)
 	world_close(&world);
 }
 
+/* What a row of claims gave, or one after the other did. */
+struct given {
+	uint64_t addr[8];
+	uint32_t len[8], flags[8];
+	int64_t head;
+};
+
+#define ROW_WANT(i) (3 + 5 * (i) % 7)
+
+/* @count claimed in a row, of which @served are filled. */
+static struct given give_row(struct ring_world *world, unsigned int count,
+			     unsigned int served)
+{
+	struct given given = {.head = 0};
+	struct kbuf_claim claims[8];
+	struct kbuf_row row = {.claims = 0};
+	unsigned int i, got;
+
+	for (got = 0; got < count; got++)
+		if (kbuf_claim_in_row(world->table, TEST_BGID, ROW_WANT(got),
+				      &row, &claims[got]) < 0)
+			break;
+	for (i = 0; i < got && i < served; i++) {
+		given.addr[i] = claims[i].addr;
+		given.len[i] = claims[i].len;
+		given.flags[i] =
+			kbuf_commit(world->table, &claims[i], claims[i].len);
+	}
+	while (got-- > i)
+		kbuf_recycle(world->table, &claims[got]);
+	given.head = ring_status(world->table, TEST_BGID);
+	return given;
+}
+
+static struct given give_singly(struct ring_world *world, unsigned int served)
+{
+	struct given given = {.head = 0};
+	struct kbuf_claim claim;
+
+	for (unsigned int i = 0; i < served; i++) {
+		if (kbuf_claim(world->table, TEST_BGID, ROW_WANT(i), false,
+			       &claim) < 0)
+			break;
+		given.addr[i] = claim.addr;
+		given.len[i] = claim.len;
+		given.flags[i] = kbuf_commit(world->table, &claim, claim.len);
+	}
+	given.head = ring_status(world->table, TEST_BGID);
+	return given;
+}
+
+static void S4_a_row_is_as_one_after_the_other(void **state)
+{
+	static const struct {
+		unsigned int flags;
+		uint32_t min_left;
+	} rows[] = {{0, 0}, {INC, 0}, {INC, 3}, {INC, 20}};
+
+	(void)state;
+	for (size_t i = 0; i < array_size(rows); i++)
+		for (unsigned int served = 0; served <= 8; served++) {
+			struct ring_world a, b;
+			struct given row, singly;
+
+			a = world_open(rows[i].flags, rows[i].min_left);
+			b = world_open(rows[i].flags, rows[i].min_left);
+			world_fill(&a, 3, 12);
+			world_fill(&b, 3, 12);
+			row = give_row(&a, 8, served);
+			singly = give_singly(&b, served);
+			assert_memory_equal(&row, &singly, sizeof(row));
+			assert_memory_equal(a.ring, b.ring, 4 * 16);
+			world_close(&a);
+			world_close(&b);
+		}
+}
+
+static void S4_a_row_ends_where_a_claim_has_to_be_asked(void **state)
+{
+	struct ring_world world = world_open(0, 0);
+	struct kbuf_row row = {.claims = 0};
+	struct kbuf_counters counters;
+	struct kbuf_claim claim[ENTRIES];
+
+	(void)state;
+	/* A tail too far: nobody gets one buffer twice. */
+	world_fill(&world, ENTRIES, 10);
+	world.ring->tail = 100;
+	for (unsigned int i = 0; i < ENTRIES; i++)
+		assert_int_equal(kbuf_claim_in_row(world.table, TEST_BGID, 0,
+						   &row, &claim[i]),
+				 0);
+	assert_int_equal(
+		kbuf_claim_in_row(world.table, TEST_BGID, 0, &row, &claim[0]),
+		-ENOBUFS);
+	for (unsigned int i = ENTRIES; i-- > 0;)
+		kbuf_recycle(world.table, &claim[i]);
+	assert_int_equal(
+		kbuf_claim_in_row(world.table, 999, 0, &row, &claim[0]),
+		-ENOBUFS);
+	kbuf_counters(world.table, TEST_BGID, &counters);
+	assert_int_equal(counters.starved, 0);
+	assert_int_equal(counters.recycled, ENTRIES);
+	world_close(&world);
+}
+
 int claim_tests_run(void)
 {
 	const struct CMUnitTest claim_tests[] = {
@@ -394,6 +500,8 @@ int claim_tests_run(void)
 		cmocka_unit_test(
 			I1_memory_that_goes_during_a_transfer_harms_nobody),
 		cmocka_unit_test(I1_the_application_shortens_an_entry_in_use),
+		cmocka_unit_test(S4_a_row_is_as_one_after_the_other),
+		cmocka_unit_test(S4_a_row_ends_where_a_claim_has_to_be_asked),
 	};
 
 	return cmocka_run_group_tests(claim_tests, NULL, NULL);

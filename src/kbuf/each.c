@@ -61,7 +61,7 @@ uint32_t kbuf_claim_each(struct kbuf_table *table, uint16_t bgid,
 	store_relaxed(&group->queued, left);
 	claim->kind = KBUF_RING;
 	claim->where = group;
-	ring_hold(group);
+	ring_hold(group, 0);
 	return claim->count;
 }
 

@@ -198,7 +198,7 @@ static int many_take(struct kbuf_group *group, uint32_t want_bytes,
 	claim->kind = at_once ? KBUF_TAKEN : KBUF_RING;
 	claim->where = group;
 	if (!at_once)
-		ring_hold(group);
+		ring_hold(group, 0);
 	if (at_once && group->inc) {
 		uint32_t count = claim->count;
 

@@ -21,6 +21,7 @@
 	X(COMPLETIONS, "completions", "completion entries posted")       \
 	X(BUFFERS_CLAIMED, "buffers_claimed", "provided buffers chosen") \
 	X(ARMED, "armed", "requests that had to wait for their file")    \
+	X(JOINED, "joined", "reads that shared a system call")           \
 	X(PUNTED, "punted", "requests handed to a worker")               \
 	X(SLEEPS, "sleeps", "waits that went to sleep")
 

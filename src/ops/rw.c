@@ -216,6 +216,16 @@ int write_prep(struct req *req, const struct io_uring_sqe *sqe)
 	return single_prep(req, sqe, true);
 }
 
+bool read_span(const struct req *req, struct span *span)
+{
+	const struct rw_cmd *c = req_cmd(req, struct rw_cmd);
+
+	span->position = c->position;
+	span->addr = (uintptr_t)c->one.iov_base;
+	span->len = c->want_bytes;
+	return !c->rw_flags;
+}
+
 int readv_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
 	return vector_prep(req, sqe, false);
@@ -520,10 +530,10 @@ static int claim_for(struct req *req, struct rw_cmd *c, uint32_t issue_flags)
 		err = req_claim(req, c->want_bytes, false, issue_flags);
 		if (err < 0)
 			return err;
-		/* On a live 6.18 a try says how much the next asks for. */
-		if (!(req->flags & REQ_F_MULTISHOT))
-			c->want_bytes = req->claim.len;
 	}
+	/* On a live 6.18 a try says how much the next asks for. */
+	if (!(req->flags & REQ_F_MULTISHOT))
+		c->want_bytes = req->claim.len;
 	c->one.iov_base = (void *)(uintptr_t)req->claim.addr;
 	c->one.iov_len = req->claim.len;
 	c->vectors = &c->one;

@@ -26,6 +26,7 @@
 	row(registering) \
 	row(garbage) \
 	row(inc) \
+	row(runs) \
 	row(bundle) \
 	row(epoll) \
 	row(buffers) \

@@ -17,5 +17,6 @@ int main(void)
 	failed += threads_tests_run();
 	failed += end_tests_run();
 	failed += garbage_tests_run();
+	failed += runs_tests_run();
 	return failed ? 1 : 0;
 }

@@ -84,5 +84,6 @@ int fail_tests_run(void);
 int threads_tests_run(void);
 int end_tests_run(void);
 int garbage_tests_run(void);
+int runs_tests_run(void);
 
 #endif
