@@ -21,6 +21,7 @@
 #include "base/rcu.h"
 #include "base/sys.h"
 #include "base/thread.h"
+#include "base/tool.h"
 #include "engine/inside.h"
 #include "engine/notify.h"
 #include "engine/registry.h"
@@ -647,8 +648,11 @@ static void in_child(void)
 	fork_lock.word = 0;
 }
 
+/* To valgrind, threads that stay are leaks; to the kernel they are nothing. */
 __attribute__((destructor)) static void at_end(void)
 {
+	if (!under_valgrind())
+		return;
 	standby_end();
 	worker_end();
 }

@@ -60,7 +60,7 @@ uint32_t worker_limit(bool unbounded, uint32_t max_threads);
 /* Where threads of both pools run from their next work on; NULL: anywhere. */
 void worker_pin(const cpu_set_t *cpus);
 
-/* The process ends: end those that idle, as tools take them for a leak. */
+/* The process ends: end those that idle. */
 void worker_end(void);
 
 /* In a forked child the threads are gone: begin anew. */

@@ -42,7 +42,7 @@ void standby_leave(struct ctx *ctx) DROPS(&ctx->lock);
 /* Have the thread look at its rings now. */
 void standby_nudge(void);
 
-/* The process ends: end the thread, as tools take one that stays for a leak. */
+/* The process ends: end the thread. */
 void standby_end(void);
 
 /* In a forked child: there is no thread; start anew with the next ring. */

@@ -63,12 +63,15 @@ def try_valgrind(world):
 
 
 def try_gdb(world):
-    """From the system call up through the engine to main()."""
+    """From the system call up through the engine to main().
+
+    Then it lets go: gdb 13 may lose a process whose last threads end at once.
+    """
     _, out = world.served(
         "gdb", "-q", "-batch", "-ex", "set debuginfod enabled off",
         "-ex", "catch syscall recvfrom", "-ex", "run", "-ex", "bt",
-        "-ex", "delete", "-ex", "continue", world.program(PAGE))
-    if page_alone(world) not in out or "exited normally" not in out:
+        "-ex", "detach", world.program(PAGE))
+    if page_alone(world) not in out:
         raise Wrong(f"under gdb: {out[-1500:]}")
     for function in ("polyring_enter", "main"):
         if not re.search(rf"^#\d+ .*\b{function} \(", out, re.MULTILINE):
