@@ -188,6 +188,52 @@ static void sqe_flags(struct ring *r)
 	}
 }
 
+static const uint8_t other_opcodes[] = {
+	IORING_OP_FSYNC,       IORING_OP_READ_FIXED,
+	IORING_OP_WRITE_FIXED, IORING_OP_SYNC_FILE_RANGE,
+	IORING_OP_FALLOCATE,   IORING_OP_FILES_UPDATE,
+	IORING_OP_STATX,       IORING_OP_FADVISE,
+	IORING_OP_OPENAT2,     IORING_OP_EPOLL_CTL,
+	IORING_OP_SPLICE,      IORING_OP_TEE,
+	IORING_OP_RENAMEAT,    IORING_OP_UNLINKAT,
+	IORING_OP_MKDIRAT,     IORING_OP_SYMLINKAT,
+	IORING_OP_LINKAT,      IORING_OP_MSG_RING,
+	IORING_OP_FSETXATTR,   IORING_OP_SETXATTR,
+	IORING_OP_FGETXATTR,   IORING_OP_GETXATTR,
+	IORING_OP_URING_CMD,   IORING_OP_SEND_ZC,
+	IORING_OP_SENDMSG_ZC,  IORING_OP_WAITID,
+	IORING_OP_FUTEX_WAIT,  IORING_OP_FUTEX_WAKE,
+	IORING_OP_FUTEX_WAITV, IORING_OP_FIXED_FD_INSTALL,
+	IORING_OP_FTRUNCATE,   IORING_OP_BIND,
+	IORING_OP_LISTEN,      IORING_OP_EPOLL_WAIT,
+	IORING_OP_READV_FIXED, IORING_OP_WRITEV_FIXED,
+	IORING_OP_PIPE,
+};
+
+/* Those may answer twice, or hide that they failed. */
+static void sqe_flags_of_others(struct ring *r)
+{
+	static const uint8_t flags[] = {IOSQE_FIXED_FILE, IOSQE_BUFFER_SELECT,
+					IOSQE_ASYNC, IOSQE_IO_LINK,
+					IOSQE_CQE_SKIP_SUCCESS};
+	size_t i;
+	size_t j;
+
+	for (i = 0; i < array_size(other_opcodes); i++) {
+		for (j = 0; j < array_size(flags); j++) {
+			note("opcode %u flags 0x%x", other_opcodes[i],
+			     flags[j]);
+			sqe_new(r, other_opcodes[i], -1, NULL, 0, 0)->flags =
+				flags[j];
+			submit(r);
+			if (flags[j] == IOSQE_CQE_SKIP_SUCCESS)
+				quiet(r);
+			else
+				reap_until_final(r);
+		}
+	}
+}
+
 static uint32_t seed = 12345;
 
 static uint32_t random_word(void)
@@ -302,6 +348,7 @@ static const struct scenario rows[] = {
 	SCENARIO(LISTEN, NULL),
 	SCENARIO(attributes, NULL),
 	SCENARIO(sqe_flags, "P13"),
+	SCENARIO(sqe_flags_of_others, "P13"),
 	SCENARIO(random_words, NULL),
 };
 
