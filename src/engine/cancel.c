@@ -34,14 +34,15 @@ int cancel_request(struct req *req)
 	if (req->state == REQ_AT_DISK)
 		return -ENOENT;
 	if (req->state == REQ_PUNTED && !take_from_worker(req)) {
-		req->flags |= REQ_F_CANCELED;
+		req->canceled = true;
 		return -EALREADY;
 	}
 	if (req->state == REQ_PARKED && req->def->cancel)
 		req->def->cancel(req);
 	req_detach(req);
 	req->state = REQ_DEFERRED;
-	req->flags |= REQ_F_CANCELED | REQ_F_AGAIN;
+	req->canceled = true;
+	req->flags |= REQ_F_OWES | REQ_F_AGAIN;
 	list_push_back(&req->ctx->ready, &req->node);
 	/* The kernel counts these; of others it says that it is done. */
 	return req->def->recalls;
@@ -72,7 +73,7 @@ static bool matches(struct req *req, const void *argument)
 	if (req == match->self || req->opcode == IORING_OP_LINK_TIMEOUT ||
 	    req->state == REQ_AT_DISK)
 		return false;
-	if (req->flags & REQ_F_CANCELED && flags & EVERY)
+	if (req->canceled && flags & EVERY)
 		return false; /* asked already; a worker has it */
 	if (flags & IORING_ASYNC_CANCEL_ANY)
 		return true;
@@ -199,7 +200,7 @@ int cancel_sync(struct ctx *ctx, const struct io_uring_sync_cancel_reg *reg)
 static bool anyone(struct req *req, const void *argument)
 {
 	(void)argument;
-	return !(req->flags & REQ_F_CANCELED) && req->state != REQ_AT_DISK &&
+	return !req->canceled && req->state != REQ_AT_DISK &&
 	       req->opcode != IORING_OP_LINK_TIMEOUT;
 }
 

@@ -295,7 +295,7 @@ void issue_arrivals(struct ctx *ctx)
 		else if (req->said == ISSUE_DONE && req->def->finish)
 			req->said = req->def->finish(req);
 		/* Asked to stop meanwhile: it doesn't begin to wait again. */
-		if (req->flags & REQ_F_CANCELED &&
+		if (req->canceled &&
 		    (req->said > ISSUE_DONE || req->said == -EINTR))
 			req->said = -ECANCELED;
 		issue_settle(req, req->said);

@@ -141,7 +141,8 @@ static struct req *end_timeout(struct req *timeout)
 	struct req *next = timeout->link;
 
 	timeout->link = NULL;
-	timeout->flags |= REQ_F_CANCELED;
+	timeout->canceled = true;
+	timeout->flags |= REQ_F_OWES;
 	make_ready(timeout);
 	return next;
 }
@@ -254,7 +255,7 @@ void link_run_ready(struct ctx *ctx)
 			req->flags &= ~REQ_F_AGAIN;
 			if (req->flags & REQ_F_DOOMED)
 				cancel_rest(req);
-			else if (req->flags & REQ_F_CANCELED)
+			else if (req->canceled)
 				finish_canceled(req);
 			else
 				req_issue(req);

@@ -153,6 +153,7 @@ static void req_clean(struct req *req)
 	req->link_head = NULL;
 	req->events = 0;
 	req->cold_tries = 0;
+	req->canceled = false;
 }
 
 static bool owes(const struct req *req)

@@ -61,7 +61,6 @@ enum req_state {
 /* Beside the IOSQE_ flags, which keep their bits in req->sqe_flags. */
 enum {
 	REQ_F_MULTISHOT = 1u << 0, /* may post several completions */
-	REQ_F_CANCELED = 1u << 1, /* to end with ECANCELED, or on a worker */
 	REQ_F_FAIL_LINK = 1u << 2, /* a success that breaks its chain */
 	REQ_F_INDEXED = 1u << 3, /* in the index of pending requests */
 	REQ_F_AGAIN = 1u << 4, /* queued to be tried in the next turn */
@@ -97,6 +96,8 @@ struct req {
 	int32_t held; /* a duplicate for a worker's time, -1: none */
 	uint32_t thread; /* that submitted it, see base/thread.h */
 	uint16_t personality; /* with REQ_F_CREDS */
+	/* To end with ECANCELED. No flag: a worker may be writing those. */
+	bool canceled;
 	struct req *link; /* the next of the chain */
 	struct req *link_head; /* LINK_TIMEOUT: the request it watches */
 	struct kbuf_claim claim;
