@@ -7,7 +7,12 @@
 
 int bundle_prepare(struct req *req)
 {
-	return req_extra(req, sizeof(struct bundle)) ? 0 : -ENOMEM;
+	struct bundle *b = req_extra(req, sizeof(*b));
+
+	if (!b)
+		return -ENOMEM;
+	b->most = 1;
+	return 0;
 }
 
 static bool has_null(const struct bundle *b)
@@ -22,7 +27,7 @@ int bundle_claim(struct req *req, uint32_t want_bytes, bool at_once)
 {
 	struct bundle *b = bundle_of(req);
 	int err = kbuf_claim_many(req->ctx->kbuf, req->buf_group, want_bytes,
-				  want_bytes ? KBUF_MANY_MAX : 1, at_once,
+				  want_bytes ? KBUF_MANY_MAX : b->most, at_once,
 				  b->given, &b->claim);
 
 	b->emptied = true;
@@ -38,6 +43,8 @@ int bundle_claim(struct req *req, uint32_t want_bytes, bool at_once)
 		return err;
 	}
 	b->emptied = b->claim.last;
+	if (b->claim.count > b->most)
+		b->most = b->claim.count;
 	memcpy(b->left, b->given, b->claim.count * sizeof(*b->left));
 	b->vectors = b->left;
 	b->count = b->claim.count;

@@ -19,6 +19,8 @@
 struct bundle {
 	struct kbuf_claim_vec claim;
 	bool emptied; /* the last claim took the last of the group */
+	uint32_t most; /* buffers in a claim of this request so far; at least 1
+			*/
 	struct iovec *vectors; /* what is left to move */
 	size_t count;
 	struct iovec given[KBUF_MANY_MAX];
@@ -34,7 +36,8 @@ static inline struct bundle *bundle_of(const struct req *req)
 }
 
 /*
- * Claim buffers for @want_bytes (0: unknown, then one buffer has to tell). 0,
+ * Claim buffers for @want_bytes (0: unknown, then one buffer has to tell, or
+ * as many as a claim of this request had before, as on a live 6.18). 0,
  * -ENOENT, -ENOBUFS, or -EFAULT for one whose address can't be (S10).
  */
 int bundle_claim(struct req *req, uint32_t want_bytes, bool at_once);

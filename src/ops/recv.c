@@ -16,7 +16,9 @@
  * MSG_WAITALL on a stream goes on until all has come; what came stays with the
  * request (S8). A bundle takes one or two passes and then completes, waiting
  * for all or not: what it would keep meanwhile are entries that others may
- * claim.
+ * claim. How a multishot's bundles are cut follows a live 6.18: what waits is
+ * no bound where a length was asked for, a bundle of that length ends a share,
+ * and what reached it in a second pass has none after the wait.
  */
 #include "ops/recv.h"
 
@@ -61,6 +63,7 @@ struct recv_cmd {
 	bool cut; /* the last message did not fit */
 	bool was_cut; /* a bundle's try before a wait: claim.cut */
 	bool was_empty; /* and that it took the last of the group */
+	bool had_all; /* a bundle: tried twice, and got what one may have */
 	bool never; /* ends with EAGAIN, untried */
 	bool goes_on; /* multishot: had its share in the turn before */
 	uint8_t shots; /* completions of its share, over waits (6.18) */
@@ -519,6 +522,15 @@ static bool readable(const struct req *req)
 	return SYS_3(SYS_poll, &look, 1, 0) != 0;
 }
 
+/* A share begins with a look: where nothing is there, nothing is tried. */
+static bool begin_share(const struct req *req, struct recv_cmd *c)
+{
+	bool looks = c->goes_on;
+
+	c->goes_on = false;
+	return !looks || readable(req);
+}
+
 /* S12: had it enough? The count goes on over waits. */
 static bool share_is_used(struct recv_cmd *c)
 {
@@ -663,20 +675,16 @@ static int multishot_many(struct req *req, struct recv_cmd *c, uint32_t flags)
 
 static int recv_multishot(struct req *req, struct recv_cmd *c, uint32_t flags)
 {
-	bool looks = c->goes_on;
 	int said;
 
 	learn_kind(req, c);
-	c->goes_on = false;
+	if (!begin_share(req, c))
+		return ISSUE_AGAIN;
 	do {
 		if (packets_pay(req, c))
 			said = multishot_many(req, c, flags);
 		else
 			said = multishot_one(req, c, flags);
-		/* A turn begins with a look: no end while nothing is there. */
-		if (said == -ENOBUFS && looks && !readable(req))
-			return ISSUE_AGAIN;
-		looks = false;
 	} while (said == ISSUE_MORE && !c->goes_on);
 	if (said == ISSUE_AGAIN && c->ahead < PACKETS_FROM)
 		c->ahead = 0;
@@ -741,14 +749,18 @@ static bool worth_another(const struct req *req, struct recv_cmd *c, long n)
 	if (req->flags & REQ_F_MULTISHOT && c->cap_bytes &&
 	    (uint32_t)n >= c->cap_bytes)
 		return false;
-	if (b->claim.cut || b->emptied || c->was_cut || c->was_empty)
+	if (b->claim.cut || b->emptied || c->was_cut || c->was_empty ||
+	    c->had_all)
 		return false;
 	return c->waiting > 1 && (uint32_t)n == b->claim.bytes;
 }
 
 /* What was asked for or what waits, whichever is less; 0: neither is known. */
-static uint32_t bundle_wants(const struct recv_cmd *c)
+static uint32_t bundle_wants(const struct req *req, const struct recv_cmd *c)
 {
+	/* Of many of a length asked for, that length says it. */
+	if (req->flags & REQ_F_MULTISHOT && c->cap_bytes)
+		return c->want_bytes;
 	/* One byte is no reason to choose, as the kernel counts. */
 	if (c->waiting <= 1 || (c->want_bytes && c->want_bytes < c->waiting))
 		return c->want_bytes;
@@ -763,7 +775,7 @@ static int bundle_receive(struct req *req, struct recv_cmd *c, long *total)
 	int said;
 
 	req->cflags = 0;
-	said = bundle_pass(req, c, bundle_wants(c), total, &req->cflags);
+	said = bundle_pass(req, c, bundle_wants(req, c), total, &req->cflags);
 	if (said != ISSUE_DONE || *total <= 0)
 		return said;
 	if (worth_another(req, c, *total)) {
@@ -774,6 +786,7 @@ static int bundle_receive(struct req *req, struct recv_cmd *c, long *total)
 		req->cflags &= ~(uint32_t)IORING_CQE_F_BUF_MORE;
 		req->cflags |= more & IORING_CQE_F_BUF_MORE;
 		*total += n;
+		c->had_all = c->cap_bytes && (uint32_t)*total >= c->cap_bytes;
 		worth_another(req, c, n);
 	}
 	if (c->waiting)
@@ -792,6 +805,15 @@ static int bundle_conclude(struct req *req, struct recv_cmd *c, long total)
 	return ISSUE_DONE;
 }
 
+/* A completion that had all it was allowed ends a share, as the last does. */
+static bool bundle_share_is_used(struct recv_cmd *c, long total)
+{
+	bool is_last = share_is_used(c);
+
+	c->goes_on |= c->cap_bytes && (uint32_t)total >= c->cap_bytes;
+	return is_last;
+}
+
 static int recv_bundle(struct req *req, struct recv_cmd *c)
 {
 	bool empty;
@@ -799,11 +821,10 @@ static int recv_bundle(struct req *req, struct recv_cmd *c)
 	int said;
 
 	learn_kind(req, c);
-	for (int i = 0; i < MULTISHOT_SHARE; i++) {
-		said = bundle_receive(req, c, &total);
-		/* Out of buffers is no end while nothing is there for one. */
-		if (said == -ENOBUFS && i && !readable(req))
+	do {
+		if (!begin_share(req, c))
 			return ISSUE_AGAIN;
+		said = bundle_receive(req, c, &total);
 		if (said != ISSUE_DONE)
 			return said;
 		empty = drained(req, c);
@@ -815,7 +836,8 @@ static int recv_bundle(struct req *req, struct recv_cmd *c)
 		c->want_bytes = c->cap_bytes;
 		if (empty)
 			return ISSUE_AGAIN;
-	}
+		c->had_all = c->was_cut = false;
+	} while (!bundle_share_is_used(c, total));
 	return ISSUE_MORE;
 }
 

@@ -549,7 +549,9 @@ static void do_burst(const struct step *step)
 	uint64_t count = step_value(step, 2);
 
 	settle();
-	if (c->peer < 0 || c->own < 0)
+	/* A receive that was woken 127 times in vain goes to a worker in 6.18.
+	 */
+	if (c->peer < 0 || c->own < 0 || c->fragile)
 		return;
 	while (count--)
 		write_to(c, step_value(step, 1));

@@ -419,19 +419,6 @@ static uint8_t random_verb(uint64_t *state)
 	return verb;
 }
 
-/*
- * Which buffers a multishot bundle chooses in its second turn, and whether it
- * then ends or waits, follows in 6.18 from how many its first turn used, from
- * the length of what it holds in its cache, and from the kind of socket. It is
- * left to scenarios, and to programs that are kept.
- */
-static void leave_out(struct step *step)
-{
-	if (step->verb == VERB_RECV &&
-	    step_value(step, 3) == (HOW_MULTISHOT | HOW_BUNDLE))
-		step->field[3] = 1; /* multishot */
-}
-
 void program_random(struct program *program, uint64_t seed)
 {
 	static const uint8_t oddness[] = {0, 2, 8, 25, 60};
@@ -456,7 +443,6 @@ void program_random(struct program *program, uint64_t seed)
 				     : i == opening ? VERB_REGISTER
 						    : VERB_FILL;
 		random_fields(&state, step, &theme);
-		leave_out(step);
 	}
 }
 
@@ -468,10 +454,8 @@ void program_from_bytes(struct program *program, const uint8_t *bytes,
 	memset(program, 0, sizeof(*program));
 	program->count = (uint32_t)(steps < STEPS_MAX ? steps : STEPS_MAX);
 	memcpy(program->steps, bytes, program->count * sizeof(struct step));
-	for (uint32_t i = 0; i < program->count; i++) {
+	for (uint32_t i = 0; i < program->count; i++)
 		program->steps[i].verb %= VERB_COUNT;
-		leave_out(&program->steps[i]);
-	}
 }
 
 /* ---- text ---------------------------------------------------------------- */
