@@ -368,6 +368,16 @@ static int enter_locked(struct ctx *ctx, uint32_t to_submit,
 	return done ? done : err;
 }
 
+/* Asked when there is no ring that would know. */
+static bool enter_flags_known(uint32_t flags)
+{
+	struct abi_view abi;
+
+	abi_view_make(&abi, abi_version_chosen());
+	return !(flags & ~(uint32_t)ENTER_FLAGS) &&
+	       abi_knows(&abi, ABI_ENTER, flags);
+}
+
 static inline int enter_ring(int ring_fd, uint32_t to_submit,
 			     uint32_t min_complete, uint32_t flags,
 			     const void *arg, size_t arg_bytes) UNCHECKED_LOCKS
@@ -377,7 +387,7 @@ static inline int enter_ring(int ring_fd, uint32_t to_submit,
 
 	err = lock_ring(ring_fd, flags & IORING_ENTER_REGISTERED_RING, &ctx);
 	if (unlikely(err < 0))
-		return flags & ~(uint32_t)ENTER_FLAGS ? -EINVAL : err;
+		return enter_flags_known(flags) ? err : -EINVAL;
 	ctx->inside++;
 	ctx->entered++;
 	counter_add(&ctx->counters, COUNTER_ENTERS, 1);
@@ -427,6 +437,15 @@ static int without_ring(uint32_t opcode, void *arg, uint32_t nr_args)
 	return -EINVAL;
 }
 
+/* May a call name its ring by a slot of RING_FDS? */
+static bool slots_register(void)
+{
+	struct abi_view abi;
+
+	abi_view_make(&abi, abi_version_chosen());
+	return abi_knows(&abi, ABI_FEATURES, IORING_FEAT_REG_REG_RING);
+}
+
 static int register_ring(int ring_fd, uint32_t opcode, void *arg,
 			 uint32_t nr_args) UNCHECKED_LOCKS
 {
@@ -435,8 +454,10 @@ static int register_ring(int ring_fd, uint32_t opcode, void *arg,
 	int err, result;
 
 	opcode &= ~IORING_REGISTER_USE_REGISTERED_RING;
+	if (registered && !slots_register())
+		return -EINVAL;
 	if (opcode >= IORING_REGISTER_LAST ||
-	    regdefs[opcode].since > abi_version_chosen())
+	    regdefs[opcode].since > abi_series(abi_version_chosen()))
 		return -EINVAL;
 	if (ring_fd == -1 && !registered)
 		return without_ring(opcode, arg, nr_args);
@@ -444,11 +465,7 @@ static int register_ring(int ring_fd, uint32_t opcode, void *arg,
 	if (err < 0)
 		return err;
 	ctx->inside++; /* SYNC_CANCEL sleeps */
-	if (registered &&
-	    !abi_knows(&ctx->abi, ABI_FEATURES, IORING_FEAT_REG_REG_RING))
-		result = -EINVAL;
-	else
-		result = register_call(ctx, opcode, arg, nr_args);
+	result = register_call(ctx, opcode, arg, nr_args);
 	ctx->inside--;
 	standby_leave(ctx);
 	return result;

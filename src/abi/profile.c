@@ -40,16 +40,34 @@ const struct abi_row abi_rows[ABI_ANSWERS] = {
 	[ABI_RECV_SPARES] = {"failed receives spare", KVER(6, 10), ABI_NEVER},
 	[ABI_IMPORT_FIRST] = {"addresses first", KVER(6, 10), ABI_NEVER},
 	[ABI_FIXED_LATE] = {"buffer after file", KVER(6, 13), ABI_NEVER},
+	[ABI_SOCKET_COMMANDS] = {"socket commands", KVER(6, 7), ABI_NEVER},
 	[ABI_ADVICE_64] = {"long advice", KVER(6, 10), ABI_NEVER},
 };
+
+/* Stable series that took over the io_uring of a later kernel, as a whole. */
+static const struct {
+	unsigned int version;
+	unsigned int has;
+} taken_over[] = {
+	{KVER(5, 10), KVER(5, 15)}, /* since 5.10.162 */
+};
+
+unsigned int abi_series(unsigned int version)
+{
+	unsigned int i;
+
+	for (i = 0; i < sizeof(taken_over) / sizeof(taken_over[0]); i++)
+		if (taken_over[i].version == version)
+			return taken_over[i].has;
+	return version ? version : ABI_LATEST;
+}
 
 uint64_t abi_profile(unsigned int version)
 {
 	uint64_t profile = 0;
 	unsigned int i;
 
-	if (!version)
-		version = ABI_LATEST;
+	version = abi_series(version);
 	for (i = 0; i < ABI_ANSWERS; i++)
 		if (version >= abi_rows[i].since && version < abi_rows[i].until)
 			profile |= UINT64_C(1) << i;

@@ -11,8 +11,8 @@
  * row there, and one abi_has() where it matters.
  *
  * A version stands for the last of its stable releases: 5.10 for 5.10.262, say,
- * whose io_uring is that of 5.15. Rows say when a thing came to mainline; what
- * came to a stable series later is said in its row of the answers.
+ * whose io_uring is that of 5.15 (abi_series()). Rows say when a thing came to
+ * mainline; what came to a stable series later is said in its row.
  */
 #ifndef POLYRING_ABI_PROFILE_H
 #define POLYRING_ABI_PROFILE_H
@@ -25,6 +25,9 @@
 /* The version whose answers are given when none is asked for. */
 #define ABI_LATEST KVER(6, 18)
 #define ABI_NEVER UINT32_MAX
+
+/* The version whose io_uring a kernel of @version has; 0 is ABI_LATEST. */
+unsigned int abi_series(unsigned int version);
 
 /* ---- answers ------------------------------------------------------------- */
 
@@ -56,6 +59,7 @@ enum abi_answer {
 	ABI_RECV_SPARES, /* one that fails leaves its buffer (S5) */
 	ABI_IMPORT_FIRST, /* addresses are looked at before the file */
 	ABI_FIXED_LATE, /* a registered buffer is looked up after the file */
+	ABI_SOCKET_COMMANDS, /* URING_CMD of sockets */
 	ABI_ADVICE_64, /* FADVISE and MADVISE have a length of 64 bits */
 	ABI_ANSWERS,
 };
@@ -69,7 +73,7 @@ struct abi_row {
 /* One row for each enum abi_answer. */
 extern const struct abi_row abi_rows[ABI_ANSWERS];
 
-/* @version is KVER(major, minor), 0 for ABI_LATEST. Bit n is answer n. */
+/* Of any version; bit n is answer n. */
 uint64_t abi_profile(unsigned int version);
 
 static inline bool abi_has(uint64_t profile, enum abi_answer answer)
@@ -94,6 +98,7 @@ enum abi_word {
 	ABI_SENDMSG,
 	ABI_SEND_ZC, /* and SENDMSG_ZC */
 	ABI_RECV, /* and RECVMSG */
+	ABI_MSG_RING,
 	ABI_WORDS,
 };
 
@@ -110,7 +115,7 @@ extern const unsigned int abi_flag_count;
 
 /* All that a ring has to know of the kernel it stands for. */
 struct abi_view {
-	unsigned int version;
+	unsigned int version; /* abi_series() of it */
 	uint64_t answers; /* abi_profile() */
 	uint32_t known[ABI_WORDS]; /* bits that this kernel has, by word */
 };

@@ -121,6 +121,9 @@ const struct abi_flag abi_flags[] = {
 	{ABI_RECV, IORING_RECVSEND_POLL_FIRST, KVER(5, 19)},
 	{ABI_RECV, IORING_RECV_MULTISHOT, KVER(6, 0)},
 	{ABI_RECV, IORING_RECVSEND_BUNDLE, KVER(6, 10)},
+
+	{ABI_MSG_RING, IORING_MSG_RING_CQE_SKIP, KVER(6, 0)},
+	{ABI_MSG_RING, IORING_MSG_RING_FLAGS_PASS, KVER(6, 3)},
 };
 // clang-format on
 
@@ -128,8 +131,7 @@ const unsigned int abi_flag_count = sizeof(abi_flags) / sizeof(abi_flags[0]);
 
 void abi_view_make(struct abi_view *view, unsigned int version)
 {
-	if (!version)
-		version = ABI_LATEST;
+	version = abi_series(version);
 	memset(view, 0, sizeof(*view));
 	view->version = version;
 	view->answers = abi_profile(version);

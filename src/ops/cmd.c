@@ -19,6 +19,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/sys.h"
+#include "engine/ctx.h"
 
 struct cmd_cmd {
 	uint32_t command;
@@ -107,8 +108,10 @@ int cmd_issue(struct req *req, uint32_t issue_flags)
 	(void)issue_flags;
 	if (said == -ENOTSOCK)
 		said = is_dev_null(fd) ? 0 : -EOPNOTSUPP;
-	else if (!said)
+	else if (!said && abi_has(req->ctx->abi.answers, ABI_SOCKET_COMMANDS))
 		said = socket_command(fd, domain, c);
+	else if (!said)
+		said = -EOPNOTSUPP;
 	req->res = (int32_t)said;
 	return ISSUE_DONE;
 }

@@ -15,6 +15,7 @@
 
 #include "base/fd.h"
 #include "engine/cq.h"
+#include "engine/ctx.h"
 #include "engine/files.h"
 #include "engine/notify.h"
 #include "engine/registry.h"
@@ -52,6 +53,8 @@ int msg_ring_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
 	int err = read_words(req_cmd(req, struct msg_ring_cmd), sqe);
 
+	if (!abi_knows(&req->ctx->abi, ABI_MSG_RING, sqe->op_flags))
+		return -EINVAL;
 	if (!err)
 		req->flags |= REQ_F_HOLDS;
 	return err;

@@ -129,7 +129,8 @@ static int take_attributes(struct req *req, const struct io_uring_sqe *sqe)
 {
 	uint8_t attributes[32];
 
-	if (likely(!sqe->attr_type_mask))
+	if (likely(!sqe->attr_type_mask) ||
+	    !abi_knows(&req->ctx->abi, ABI_FEATURES, IORING_FEAT_RW_ATTR))
 		return 0;
 	if (sqe->attr_type_mask != 1)
 		return -EINVAL;
