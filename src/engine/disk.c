@@ -2,6 +2,8 @@
 #include "engine/disk.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/statfs.h>
 
 #include "base/sys.h"
 #include "engine/issue.h"
@@ -14,6 +16,14 @@ static struct disk_belief *belief_of(struct ctx *ctx, int fd)
 	return &ctx->disk.beliefs[(uint32_t)fd % DISK_BELIEFS];
 }
 
+bool disk_is_memory(int fd)
+{
+	struct statfs fs;
+
+	return SYS_2(SYS_fstatfs, fd, &fs) == 0 &&
+	       (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+}
+
 bool disk_is_direct_now(struct ctx *ctx, int fd)
 {
 	struct disk_belief *b = belief_of(ctx, fd);
@@ -21,7 +31,7 @@ bool disk_is_direct_now(struct ctx *ctx, int fd)
 
 	b->fd = fd;
 	b->left = DISK_BELIEF;
-	b->direct = flags >= 0 && flags & O_DIRECT;
+	b->direct = flags >= 0 && flags & O_DIRECT && !disk_is_memory(fd);
 	return b->direct;
 }
 

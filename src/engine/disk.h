@@ -25,7 +25,10 @@
 
 #include "engine/ctx.h"
 
-/* Is @fd an O_DIRECT file, as far as known? */
+/* A file without a disk behind it: moving its bytes is but a copy. */
+bool disk_is_memory(int fd);
+
+/* Is @fd an O_DIRECT file on a disk, as far as known? */
 bool disk_is_direct(struct ctx *ctx, int fd);
 
 /* It did not behave like one: look again. */

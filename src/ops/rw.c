@@ -22,11 +22,9 @@
  */
 #include "ops/rw.h"
 
-#include <linux/magic.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <sys/resource.h>
-#include <sys/statfs.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
 
@@ -342,15 +340,6 @@ static bool refuses_nothing(const struct req *req)
 	       !(st.st_mode & S_IFMT);
 }
 
-/* A file without a disk behind it: moving its bytes is but a copy. */
-static bool in_memory(const struct req *req)
-{
-	struct statfs fs;
-
-	return SYS_2(SYS_fstatfs, req_io_fd(req), &fs) == 0 &&
-	       (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
-}
-
 /* Whoever writes beyond the limit gets a signal, which io_uring sends nobody.
  */
 static bool size_is_limited(void)
@@ -364,7 +353,8 @@ static bool size_is_limited(void)
 /* Moving its bytes in place is as good as having a worker do it. */
 static bool waits_for_nothing(const struct req *req, const struct rw_cmd *c)
 {
-	return in_memory(req) && !(c->writes && size_is_limited());
+	return disk_is_memory(req_io_fd(req)) &&
+	       !(c->writes && size_is_limited());
 }
 
 /* No NOWAIT here: look whether it would block, then just do it. */

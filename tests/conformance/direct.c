@@ -19,7 +19,7 @@ static char *memory; /* MANY pages */
 
 static int direct_file(int flags)
 {
-	char path[] = "/tmp/polyring-direct-XXXXXX";
+	char path[] = "polyring-direct-XXXXXX"; /* /tmp may have no disk */
 	int plain = mkstemp(path), file;
 
 	memory = pages(MANY * PAGE);

@@ -351,6 +351,6 @@ static const struct scenario scenarios[] = {
 	SCENARIO(file_size_limit, NULL, .modes = MODES_ALL),
 	SCENARIO(file_size_limit_breaks_a_chain, NULL),
 	SCENARIO(descriptor_limit, NULL, .modes = MODES_ALL),
-	SCENARIO(broken_pipe_raises, NULL, .modes = MODES_ALL),
+	SCENARIO(broken_pipe_raises, NULL),
 };
 FAMILY(process, scenarios);
