@@ -602,6 +602,12 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 			.prep = listen_prep,
 			.issue = listen_issue,
 		},
+	[IORING_OP_RECV_ZC] =
+		{
+			.name = "RECV_ZC",
+			.since = KVER(6, 15),
+			.missing = "needs a device's receive queue",
+		},
 	[IORING_OP_EPOLL_WAIT] =
 		{
 			.name = "EPOLL_WAIT",

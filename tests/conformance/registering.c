@@ -434,7 +434,7 @@ static const struct scenario rows[] = {
 	SCENARIO(worker_bounds_errors, NULL),
 	SCENARIO(unknown_opcodes, NULL),
 	SCENARIO(probe, NULL),
-	SCENARIO(probe_of_everything, NULL, .later = true),
+	SCENARIO(probe_of_everything, NULL, .deviates = "iopoll"),
 	SCENARIO(probe_of_a_few, NULL),
 	SCENARIO(probe_errors, NULL),
 	SCENARIO(event_signals, NULL, .modes = MODES_ALL),

@@ -66,6 +66,8 @@ static const struct bit sqe_bits[] = {
 static const struct bit setup_notes[] = {
 	{IORING_SETUP_IOPOLL, NULL, "polled queues are out of reach"},
 	{IORING_SETUP_HYBRID_IOPOLL, NULL, "the same"},
+	{IORING_SETUP_SQE_MIXED, NULL, "younger than 6.18"},
+	{IORING_SETUP_SQ_REWIND, NULL, "younger than 6.18"},
 	{IORING_SETUP_ATTACH_WQ, NULL, "workers are shared as it is"},
 	{IORING_SETUP_NO_MMAP, NULL,
 	 "private memory that is unmapped meanwhile is replaced by empty "
