@@ -99,43 +99,64 @@ static bool by_user_data(const struct cancel_match *match)
 	return !(match->flags & others);
 }
 
+/* What was cancelled; with ALL, waits of workers count as one, as in 6.18. */
+struct tally {
+	int requests;
+	int waits;
+};
+
+static void tally_add(struct tally *tally, const struct req *req)
+{
+	if (req->def->recalls)
+		tally->waits++;
+	else
+		tally->requests++;
+}
+
+static int tally_sum(const struct tally *tally, uint32_t flags)
+{
+	bool each = flags & IORING_ASYNC_CANCEL_ANY;
+
+	return tally->requests + (each ? tally->waits : tally->waits > 0);
+}
+
 /* The oldest first. Cancelling takes out that one request and no other. */
 static int cancel_pending(struct ctx *ctx,
 			  bool (*match)(struct req *, const void *),
-			  const void *argument, bool every)
+			  const void *argument, uint32_t flags)
 {
 	struct list *node, *after;
-	int count = 0, err = -ENOENT;
+	struct tally tally = {0, 0};
 
 	list_for_each_safe (node, after, &ctx->pending) {
 		struct req *req = list_entry(node, struct req, pending);
+		int err;
 
 		if (!match(req, argument))
 			continue;
 		err = cancel_request(req);
-		if (!every)
+		if (!(flags & EVERY))
 			return err;
-		count++;
+		tally_add(&tally, req);
 	}
-	return every ? count : err;
+	return flags & EVERY ? tally_sum(&tally, flags) : -ENOENT;
 }
 
 int cancel_matching(struct ctx *ctx, const struct cancel_match *match)
 {
-	bool every = match->flags & EVERY;
+	struct tally tally = {0, 0};
 	struct req *req;
-	int count = 0;
 
 	if (!by_user_data(match))
-		return cancel_pending(ctx, matches, match, every);
+		return cancel_pending(ctx, matches, match, match->flags);
 	while ((req = index_find(ctx, match->user_data, matches, match))) {
 		int err = cancel_request(req);
 
-		if (!every)
+		if (!(match->flags & EVERY))
 			return err;
-		count++;
+		tally_add(&tally, req);
 	}
-	return every ? count : -ENOENT;
+	return match->flags & EVERY ? tally_sum(&tally, match->flags) : -ENOENT;
 }
 
 static int64_t sync_deadline(const struct io_timespec *timeout)
@@ -210,7 +231,7 @@ uint32_t cancel_all(struct ctx *ctx)
 	struct req *req;
 
 	link_cancel_deferred(ctx, anyone, NULL, true);
-	cancel_pending(ctx, anyone, NULL, true);
+	cancel_pending(ctx, anyone, NULL, IORING_ASYNC_CANCEL_ANY);
 	while ((node = list_pop_front(&ctx->ready))) {
 		req = list_entry(node, struct req, node);
 		req->flags &= ~REQ_F_AGAIN;

@@ -252,6 +252,49 @@ static void canceled(struct ring *r)
 	reap(r, 1);
 }
 
+static void three_waits(struct ring *r)
+{
+	WAIT(&word, 1)->user_data = 9;
+	WAIT(&word, 1)->user_data = 9;
+	WAIT(&word, 1)->user_data = 9;
+	submit(r);
+}
+
+/* How many were cancelled is counted in different ways. */
+static void several_canceled(struct ring *r)
+{
+	struct io_uring_sync_cancel_reg by_opcode = {
+		.flags = IORING_ASYNC_CANCEL_OP | IORING_ASYNC_CANCEL_ALL,
+		.opcode = IORING_OP_FUTEX_WAIT,
+		.timeout = {-1, -1},
+	};
+	struct io_uring_sync_cancel_reg any = {
+		.flags = IORING_ASYNC_CANCEL_ANY,
+		.timeout = {-1, -1},
+	};
+	struct io_uring_sqe *sqe;
+
+	word = 1;
+	three_waits(r);
+	reg(r, IORING_REGISTER_SYNC_CANCEL, &by_opcode, 1);
+	reap_sorted(r, 3);
+	reg(r, IORING_REGISTER_SYNC_CANCEL, &by_opcode, 1);
+	three_waits(r);
+	reg(r, IORING_REGISTER_SYNC_CANCEL, &any, 1);
+	reap_sorted(r, 3);
+	three_waits(r);
+	sqe = sqe_cancel(r, 0,
+			 IORING_ASYNC_CANCEL_OP | IORING_ASYNC_CANCEL_ALL);
+	sqe->len = IORING_OP_FUTEX_WAIT;
+	submit(r);
+	reap_sorted(r, 4);
+	three_waits(r);
+	sqe_cancel(r, 9, IORING_ASYNC_CANCEL_ALL);
+	submit(r);
+	reap_sorted(r, 4);
+	plain_wake(&word, 10, true);
+}
+
 static void timed_by_a_link(struct ring *r)
 {
 	struct io_timespec ts = {.tv_nsec = 10000000};
@@ -434,6 +477,7 @@ static const struct scenario rows[] = {
 	SCENARIO(masks, NULL),
 	SCENARIO(errors, "P13"),
 	SCENARIO(canceled, NULL),
+	SCENARIO(several_canceled, NULL),
 	SCENARIO(timed_by_a_link, NULL),
 	SCENARIO(in_a_chain, "P12"),
 	SCENARIO(ring_closed, NULL),
