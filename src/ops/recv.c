@@ -18,7 +18,7 @@
  * for all or not: what it would keep meanwhile are entries that others may
  * claim. How a multishot's bundles are cut follows a live 6.18: what waits is
  * no bound where a length was asked for, a bundle of that length ends a share,
- * and what reached it in a second pass has none after the wait.
+ * and where nothing was left then, the next one has no second pass.
  */
 #include "ops/recv.h"
 
@@ -63,7 +63,7 @@ struct recv_cmd {
 	bool cut; /* the last message did not fit */
 	bool was_cut; /* a bundle's try before a wait: claim.cut */
 	bool was_empty; /* and that it took the last of the group */
-	bool had_all; /* a bundle: tried twice, and got what one may have */
+	bool had_all; /* a bundle before the wait got all that one may */
 	bool never; /* ends with EAGAIN, untried */
 	bool goes_on; /* multishot: had its share in the turn before */
 	uint8_t shots; /* completions of its share, over waits (6.18) */
@@ -786,7 +786,6 @@ static int bundle_receive(struct req *req, struct recv_cmd *c, long *total)
 		req->cflags &= ~(uint32_t)IORING_CQE_F_BUF_MORE;
 		req->cflags |= more & IORING_CQE_F_BUF_MORE;
 		*total += n;
-		c->had_all = c->cap_bytes && (uint32_t)*total >= c->cap_bytes;
 		worth_another(req, c, n);
 	}
 	if (c->waiting)
@@ -805,12 +804,17 @@ static int bundle_conclude(struct req *req, struct recv_cmd *c, long total)
 	return ISSUE_DONE;
 }
 
+static bool had_its_length(const struct recv_cmd *c, long total)
+{
+	return c->cap_bytes && (uint32_t)total >= c->cap_bytes;
+}
+
 /* A completion that had all it was allowed ends a share, as the last does. */
 static bool bundle_share_is_used(struct recv_cmd *c, long total)
 {
 	bool is_last = share_is_used(c);
 
-	c->goes_on |= c->cap_bytes && (uint32_t)total >= c->cap_bytes;
+	c->goes_on |= had_its_length(c, total);
 	return is_last;
 }
 
@@ -834,6 +838,7 @@ static int recv_bundle(struct req *req, struct recv_cmd *c)
 		    !req_post_more(req, (int32_t)total, req->cflags))
 			return bundle_conclude(req, c, total);
 		c->want_bytes = c->cap_bytes;
+		c->had_all |= had_its_length(c, total);
 		if (empty)
 			return ISSUE_AGAIN;
 		c->had_all = c->was_cut = false;
