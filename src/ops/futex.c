@@ -92,6 +92,13 @@ static int waiters(uint64_t address, uint64_t value, uint32_t flags)
 			  address, value);
 }
 
+/* To the kernel a wait that is cancelled from now on is no failure. */
+static int begin(struct req *req)
+{
+	req->flags |= REQ_F_SUCCESS;
+	return ISSUE_PUNT;
+}
+
 static void see_it_sleep(uint64_t address, uint64_t value, uint32_t flags,
 			 int before)
 {
@@ -126,15 +133,13 @@ int futex_wait_issue(struct req *req, uint32_t issue_flags)
 	if (!c->mask)
 		return -EINVAL;
 	c->before = waiters(c->address, c->value, c->flags);
-	return c->before < 0 ? c->before : ISSUE_PUNT;
+	return c->before < 0 ? c->before : begin(req);
 }
 
-/* To the kernel a wait that was cancelled is no failure. */
 void futex_wait_begun(struct req *req)
 {
 	const struct futex_cmd *c = req_cmd(req, struct futex_cmd);
 
-	req->flags |= REQ_F_SUCCESS;
 	see_it_sleep(c->address, c->value, c->flags, c->before);
 }
 
@@ -231,7 +236,7 @@ int futex_waitv_issue(struct req *req, uint32_t issue_flags)
 		if (c->before < 0)
 			return c->before;
 	}
-	return ISSUE_PUNT;
+	return begin(req);
 }
 
 /* The kernel queues it on one after the other. */
@@ -240,6 +245,5 @@ void futex_waitv_begun(struct req *req)
 	const struct waitv_cmd *c = req_cmd(req, struct waitv_cmd);
 	const struct futex_waitv *last = &c->waiters[c->count - 1];
 
-	req->flags |= REQ_F_SUCCESS;
 	see_it_sleep(last->uaddr, last->val, last->flags, c->before);
 }
