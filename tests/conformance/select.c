@@ -1005,16 +1005,18 @@ static void S11_every_buffer_once(struct ring *r)
 		put(fd[i][1], text);
 	}
 	for (i = 0; i < 16; i++) {
+		uint64_t nth;
+
 		while (!ring_ready(r))
 			side->enter(r->fd, 0, 1, IORING_ENTER_GETEVENTS, NULL,
 				    0);
 		if (seen[ring_cqe(r)->flags >> 16])
 			note("bid %u twice", ring_cqe(r)->flags >> 16);
 		seen[ring_cqe(r)->flags >> 16] = true;
+		nth = ring_cqe(r)->user_data - 2; /* of the receives */
 		ring_seen(r);
-		/* A byte is left when the first receive took both. */
-		if (i < 8)
-			put(fd[i][1], "+");
+		/* For the other one, when the first has taken both bytes. */
+		put(fd[nth / 2][1], "+");
 	}
 	for (i = 0; i < 256; i++)
 		if (seen[i])
