@@ -22,6 +22,8 @@ struct stage {
 	uint64_t number; /* of the program being played, in a batch */
 	uint64_t programs;
 	uint64_t operations;
+	uint64_t unlike; /* programs answered otherwise than recorded */
+	uint64_t first_unlike;
 	int signal; /* that ended the player */
 };
 

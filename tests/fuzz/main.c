@@ -9,12 +9,16 @@
  * A program that is not the same is looked at again in a process of its own,
  * shrunk and told; the batch goes on behind it.
  *
+ * Where the kernel refuses io_uring its recorded answers can stand in: for each
+ * program of a seed one number, which all events of its play go into.
+ *
  * A difference that doesn't come back when its program is played alone is
  * told as well: it says that a program leaves something behind.
  */
 #include <dirent.h>
 #include <getopt.h>
 #include <sys/prctl.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -34,6 +38,8 @@ static struct {
 	unsigned int jobs;
 	unsigned int differences; /* stop after so many */
 	const char *keep;
+	const char *answers; /* the kernel's, recorded */
+	bool records;
 	const char *replay; /* a directory of programs to begin with */
 	bool tap;
 	bool verbose;
@@ -67,6 +73,91 @@ static uint64_t seed_of(uint64_t number)
 	return options.seed * UINT64_C(0xd1342543de82ef95) + number;
 }
 
+/* ---- recorded answers ------------------------------------------------------
+ */
+
+static uint64_t *answers; /* one for each program; shared with the players */
+
+static uint64_t answer_of(const struct record *record)
+{
+	const unsigned char *bytes = (const void *)record->events;
+	size_t count = record->count * sizeof(record->events[0]);
+	uint64_t sum = UINT64_C(0xcbf29ce484222325);
+
+	while (count--)
+		sum = (sum ^ *bytes++) * UINT64_C(0x100000001b3);
+	return sum;
+}
+
+/* In the player. */
+static void answer_given(struct stage *stage)
+{
+	uint64_t *answer = &answers[stage->number];
+
+	if (options.records)
+		*answer = answer_of(&stage->left);
+	if (with_kernel || *answer == answer_of(&stage->right))
+		return;
+	if (!stage->unlike++)
+		stage->first_unlike = stage->number;
+}
+
+/*
+ * How much a socket takes, and other things that programs see, is the kernel's
+ * at hand: another one has other answers. Returns whether they can be used.
+ */
+static bool answers_read(FILE *from)
+{
+	unsigned long long seed = 0, answer = 0;
+	struct utsname name;
+	char release[65];
+
+	if (uname(&name) < 0 ||
+	    fscanf(from, "# seed %llu, answered by Linux %64s", &seed,
+		   release) != 2 ||
+	    seed != options.seed || strcmp(release, name.release) != 0)
+		return false;
+	for (uint64_t i = 0; i < options.programs; i++) {
+		if (fscanf(from, "%llx", &answer) != 1)
+			return false;
+		answers[i] = answer;
+	}
+	return true;
+}
+
+static void answers_write(void)
+{
+	FILE *to = fopen(options.answers, "w");
+	struct utsname name;
+
+	if (!to || uname(&name) < 0) {
+		perror(options.answers);
+		exit(2);
+	}
+	fprintf(to, "# seed %llu, answered by Linux %s\n",
+		(unsigned long long)options.seed, name.release);
+	for (uint64_t i = 0; i < options.programs; i++)
+		fprintf(to, "%016llx\n", (unsigned long long)answers[i]);
+	fclose(to);
+}
+
+static void answers_open(void)
+{
+	FILE *from = options.records ? NULL : fopen(options.answers, "r");
+	size_t bytes = options.programs * sizeof(*answers);
+
+	answers = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (answers == MAP_FAILED || (!options.records && !from)) {
+		perror(options.answers);
+		exit(2);
+	}
+	if (from && (with_kernel || !answers_read(from)))
+		answers = NULL;
+	if (from)
+		fclose(from);
+}
+
 /* ---- a batch ------------------------------------------------------------- */
 
 /* Behind the last program of the batch. */
@@ -90,6 +181,8 @@ static void play_batch(struct job *job)
 		program_random(&stage->program, seed_of(stage->number));
 		if (stage_differs(stage))
 			_exit(3);
+		if (answers)
+			answer_given(stage);
 		stage->programs++;
 		stage->operations += stage->right.steps;
 	}
@@ -104,6 +197,7 @@ static void start(struct job *job, uint64_t number, uint64_t first)
 	job->stage->number = number;
 	job->stage->programs = 0;
 	job->stage->operations = 0;
+	job->stage->unlike = 0;
 	fflush(NULL);
 	job->pid = fork();
 	if (job->pid < 0) {
@@ -145,6 +239,13 @@ static void finish(struct job *job, bool bad, bool more)
 
 	programs += job->stage->programs + bad;
 	operations += job->stage->operations;
+	if (job->stage->unlike) {
+		printf("%llu programs are answered otherwise than recorded;"
+		       " the first is %llu\n",
+		       (unsigned long long)job->stage->unlike,
+		       (unsigned long long)job->stage->first_unlike);
+		differences += (unsigned int)job->stage->unlike;
+	}
 	job->pid = 0;
 	if (bad)
 		found(job->stage);
@@ -314,6 +415,9 @@ static void usage(FILE *to)
 	      "  --differences N  stop after so many (default 5)\n"
 	      "  --keep DIR       store shrunk programs there\n"
 	      "  --replay DIR     first the programs that are stored there\n"
+	      "  --answers FILE   what the kernel answered to --programs of "
+	      "--seed\n"
+	      "  --record         write that file\n"
 	      "  --tap            speak TAP, for a test runner\n"
 	      "  --verbose        print what polyring answered to given "
 	      "programs\n"
@@ -348,6 +452,8 @@ static const struct option long_options[] = {
 	{"differences", required_argument, NULL, 'd'},
 	{"keep", required_argument, NULL, 'k'},
 	{"replay", required_argument, NULL, 'r'},
+	{"answers", required_argument, NULL, 'a'},
+	{"record", no_argument, NULL, 'R'},
 	{"tap", no_argument, NULL, 't'},
 	{"verbose", no_argument, NULL, 'v'},
 	{"show", required_argument, NULL, 'n'},
@@ -385,6 +491,12 @@ static bool set_option(int option)
 		return true;
 	case 'r':
 		options.replay = optarg;
+		return true;
+	case 'a':
+		options.answers = optarg;
+		return true;
+	case 'R':
+		options.records = true;
 		return true;
 	case 't':
 		options.tap = true;
@@ -428,7 +540,7 @@ static void random_part(void)
 	run_random();
 	snprintf(name, sizeof(name), "random programs of seed %llu%s",
 		 (unsigned long long)options.seed,
-		 with_kernel || differences > before
+		 with_kernel || answers || differences > before
 			 ? ""
 			 : " # SKIP the kernel refuses io_uring");
 	verdict_line(differences == before, name);
@@ -439,15 +551,20 @@ int main(int argc, char **argv)
 	read_options(argc, argv);
 	bench = stage_open();
 	find_kernel();
+	if (options.answers && options.programs)
+		answers_open();
 	if (!with_kernel)
-		printf("# the kernel refuses io_uring: polyring plays alone,"
-		       " nothing is compared\n");
+		printf("# the kernel refuses io_uring: %s\n",
+		       answers ? "its recorded answers are compared"
+			       : "polyring plays alone, nothing is compared");
 	if (options.replay)
 		replay_directory(options.replay);
 	for (int i = optind; i < argc; i++)
 		replay(argv[i]);
 	if (optind == argc)
 		random_part();
+	if (options.answers && options.records && !differences)
+		answers_write();
 	if (options.tap)
 		printf("1..%u\n", passed + failed);
 	printf("fuzz: %llu programs, %llu operations, %u differences"
