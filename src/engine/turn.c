@@ -97,6 +97,13 @@ static int sleep_outside(const struct ctx *ctx, struct reactor_events *events,
 	return err;
 }
 
+void turn_arrivals(struct ctx *ctx)
+{
+	disk_reap(ctx);
+	issue_arrivals(ctx);
+	turn_settle(ctx);
+}
+
 int turn_look(struct ctx *ctx)
 {
 	struct reactor_events events;

@@ -22,6 +22,12 @@
 /* Run what is ready after a submission or a turn: links, drains, counts. */
 void turn_settle(struct ctx *ctx) HOLDS(&ctx->lock);
 
+/*
+ * Take in what workers and the disk have done, which memory shows without a
+ * call. No turn: whoever waits for more still has to sleep.
+ */
+void turn_arrivals(struct ctx *ctx) HOLDS(&ctx->lock);
+
 /* A turn of what is there now. Drops the lock for a moment. */
 int turn_look(struct ctx *ctx) HOLDS(&ctx->lock);
 
@@ -33,11 +39,17 @@ int turn_look(struct ctx *ctx) HOLDS(&ctx->lock);
 int turn_sleep(struct ctx *ctx, struct sleeper *me, const sigset_t *sigmask)
 	HOLDS(&ctx->lock);
 
+/* Is there anything that only a look into the reactor could bring? */
+static inline bool turn_has_events(const struct ctx *ctx)
+{
+	return ctx->reactor.armed || ctx->timers.count ||
+	       !list_empty(&ctx->again);
+}
+
 /* Is there anything that a turn could bring? */
 static inline bool turn_has_cause(const struct ctx *ctx)
 {
-	return ctx->reactor.armed || ctx->punted || ctx->timers.count ||
-	       !list_empty(&ctx->again);
+	return ctx->punted || turn_has_events(ctx);
 }
 
 #endif

@@ -28,6 +28,11 @@ static bool enough(struct ctx *ctx, uint32_t want)
 {
 	if (ctx->queue.backlog_count)
 		queue_flush_backlog(&ctx->queue);
+	if (queue_ready(&ctx->queue) >= want)
+		return true;
+	if (!ctx->punted)
+		return false;
+	turn_arrivals(ctx);
 	return queue_ready(&ctx->queue) >= want;
 }
 
@@ -35,8 +40,10 @@ bool wait_is_over(struct ctx *ctx, uint32_t want)
 {
 	if (!enough(ctx, want))
 		return false;
-	if (turn_has_cause(ctx))
+	if (turn_has_events(ctx))
 		turn_look(ctx);
+	else if (ctx->punted)
+		turn_arrivals(ctx);
 	return true;
 }
 
