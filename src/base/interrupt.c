@@ -52,6 +52,12 @@ __asm__(".text\n"
 	"	ret\n"
 	".cfi_endproc\n"
 	".size interrupt_direct, . - interrupt_direct\n"
+	/*
+	 * A thread that is cancelled unwinds through here. Unwinders know the
+	 * two instructions, but look one byte ahead of them first, where no
+	 * other function may end.
+	 */
+	"	nop\n"
 	".globl interrupt_restore\n.hidden interrupt_restore\n"
 	".type interrupt_restore, @function\n"
 	"interrupt_restore:\n"
@@ -109,7 +115,7 @@ long interrupt_call(const uint32_t *stop, long number, long a, long b, long c,
 	return interrupt_direct(stop, number, a, b, c, d, e, f);
 }
 
-void interrupt_thread(pid_t tid)
+int interrupt_thread(pid_t tid)
 {
 	siginfo_t info;
 
@@ -119,5 +125,6 @@ void interrupt_thread(pid_t tid)
 	info.si_pid = getpid();
 	info.si_value.sival_ptr = (void *)(uintptr_t)&mark;
 	install();
-	SYS_4(SYS_rt_tgsigqueueinfo, info.si_pid, tid, SIGNAL, &info);
+	return (int)SYS_4(SYS_rt_tgsigqueueinfo, info.si_pid, tid, SIGNAL,
+			  &info);
 }

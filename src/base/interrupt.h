@@ -29,7 +29,10 @@
 long interrupt_call(const uint32_t *stop, long number, long a, long b, long c,
 		    long d, long e, long f);
 
-/* End the call that thread @tid is in, whose word was set with release. */
-void interrupt_thread(pid_t tid);
+/*
+ * End the call that thread @tid is in, whose word was set with release. Returns
+ * 0, or a negative errno where the signal was refused (a sandbox).
+ */
+int interrupt_thread(pid_t tid);
 
 #endif

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/compiler.h"
+#include "base/inject.h"
 #include "drive/drive_test.h"
 
 struct task {
@@ -86,6 +87,7 @@ static void a_result_is_kept(void **state)
 
 static void *waits_for_cancel(void *argument)
 {
+	sem_post(argument);
 	for (;;)
 		poll(NULL, 0, -1);
 	return argument;
@@ -97,15 +99,19 @@ static void glibc_still_cancels_threads(void **state)
 	void *how = NULL;
 	struct task t;
 	int fd[2];
+	sem_t up;
 
 	(void)state;
+	sem_init(&up, 0, 0);
 	assert_int_equal(pipe(fd), 0);
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 20; i++) {
 		pthread_t thread;
 
 		assert_int_equal(
-			pthread_create(&thread, NULL, waits_for_cancel, NULL),
+			pthread_create(&thread, NULL, waits_for_cancel, &up),
 			0);
+		sem_wait(&up);
+		poll(NULL, 0, i % 3); /* it mostly sleeps by now, or not */
 		pthread_cancel(thread);
 		pthread_join(thread, &how);
 		assert_true(how == PTHREAD_CANCELED);
@@ -115,6 +121,26 @@ static void glibc_still_cancels_threads(void **state)
 		sem_wait(&t.ended);
 		assert_int_equal(t.said, -EINTR);
 	}
+	close(fd[0]);
+	close(fd[1]);
+}
+
+static void a_refused_signal_is_told(void **state)
+{
+	struct task t;
+	int fd[2];
+
+	(void)state;
+	assert_int_equal(pipe(fd), 0);
+	task_start(&t, fd[0]);
+	sem_wait(&t.began);
+	inject_start();
+	inject_number(SYS_rt_tgsigqueueinfo, -EPERM);
+	assert_false(worker_interrupt(&t.work));
+	inject_stop();
+	assert_true(worker_interrupt(&t.work));
+	sem_wait(&t.ended);
+	assert_int_equal(t.said, -EINTR);
 	close(fd[0]);
 	close(fd[1]);
 }
@@ -148,6 +174,7 @@ int interrupt_tests_run(void)
 		cmocka_unit_test(an_interrupt_is_never_lost),
 		cmocka_unit_test(a_result_is_kept),
 		cmocka_unit_test(glibc_still_cancels_threads),
+		cmocka_unit_test(a_refused_signal_is_told),
 		cmocka_unit_test(at_once_goes_beyond_the_bound),
 	};
 

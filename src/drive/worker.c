@@ -295,10 +295,11 @@ bool worker_cancel(struct work *work)
 }
 
 /* A thread that is just done with the work's predecessor gets a signal, too. */
-void worker_interrupt(struct work *work)
+bool worker_interrupt(struct work *work)
 {
 	struct pool *pool = pool_of(work);
 	struct list *node;
+	bool reached = true;
 
 	store_release(&work->stop, 1);
 	pthread_mutex_lock(&pool->lock);
@@ -306,9 +307,10 @@ void worker_interrupt(struct work *work)
 		struct worker *w = list_entry(node, struct worker, node);
 
 		if (w->work == work)
-			interrupt_thread(w->tid);
+			reached &= interrupt_thread(w->tid) >= 0;
 	}
 	pthread_mutex_unlock(&pool->lock);
+	return reached;
 }
 
 long worker_call(const struct work *work, long number, long a, long b, long c,

@@ -43,9 +43,10 @@ bool worker_cancel(struct work *work);
 
 /*
  * Of a work that runs: the system call that it waits in, or its next one, says
- * -EINTR, unless it has a result already. Nothing of it is lost.
+ * -EINTR, unless it has a result already. Nothing of it is lost. False: its
+ * thread can't be reached.
  */
-void worker_interrupt(struct work *work);
+bool worker_interrupt(struct work *work);
 
 /* In run(): a system call that worker_interrupt() ends. */
 long worker_call(const struct work *work, long number, long a, long b, long c,

@@ -104,6 +104,8 @@ static void punt(struct req *req)
 	}
 }
 
+#define RECALL_YIELDS 1000
+
 static bool has_arrived(struct req *req)
 {
 	bool arrived;
@@ -114,14 +116,20 @@ static bool has_arrived(struct req *req)
 	return arrived;
 }
 
-/* What is left for the worker to do is short and waits for nobody. */
+/*
+ * What is left for the worker to do is short and waits for nobody. The signal
+ * is sent again from time to time, should its handler have been replaced.
+ */
 bool issue_recall(struct req *req)
 {
 	struct ctx *ctx = req->ctx;
 
-	worker_interrupt(&req->work);
-	while (!has_arrived(req))
-		SYS_0(SYS_sched_yield);
+	while (!has_arrived(req)) {
+		if (!worker_interrupt(&req->work))
+			return false;
+		for (int i = 0; i < RECALL_YIELDS && !has_arrived(req); i++)
+			SYS_0(SYS_sched_yield);
+	}
 	if (req->said != -EINTR)
 		return false;
 	lock_take(&ctx->arrivals_lock);
