@@ -99,7 +99,8 @@ static int reg_files_update(struct ctx *ctx, void *arg, uint32_t nr_args)
 }
 
 /* For the structs of the rsrc family nr_args is the struct's size. */
-static int take_rsrc_register(struct io_uring_rsrc_register *rr,
+static int take_rsrc_register(const struct ctx *ctx,
+			      struct io_uring_rsrc_register *rr,
 			      const void *arg, uint32_t bytes)
 {
 	if (bytes != sizeof(*rr))
@@ -108,9 +109,11 @@ static int take_rsrc_register(struct io_uring_rsrc_register *rr,
 		return -EFAULT;
 	if (!rr->nr || rr->resv2 || rr->flags & ~IORING_RSRC_REGISTER_SPARSE)
 		return -EINVAL;
-	if (rr->flags & IORING_RSRC_REGISTER_SPARSE && rr->data)
+	if (!rr->flags)
+		return 0;
+	if (!abi_has(ctx->abi.answers, ABI_SPARSE_TABLES))
 		return -EINVAL;
-	return 0;
+	return rr->data ? -EINVAL : 0;
 }
 
 static int take_rsrc_update(struct io_uring_rsrc_update2 *up, const void *arg,
@@ -126,7 +129,7 @@ static int take_rsrc_update(struct io_uring_rsrc_update2 *up, const void *arg,
 static int reg_files2(struct ctx *ctx, void *arg, uint32_t bytes)
 {
 	struct io_uring_rsrc_register rr;
-	int err = take_rsrc_register(&rr, arg, bytes);
+	int err = take_rsrc_register(ctx, &rr, arg, bytes);
 
 	if (err < 0)
 		return err;
@@ -198,7 +201,7 @@ static int unreg_buffers(struct ctx *ctx, void *arg, uint32_t nr_args)
 static int reg_buffers2(struct ctx *ctx, void *arg, uint32_t bytes)
 {
 	struct io_uring_rsrc_register rr;
-	int err = take_rsrc_register(&rr, arg, bytes);
+	int err = take_rsrc_register(ctx, &rr, arg, bytes);
 
 	if (err < 0)
 		return err;

@@ -46,11 +46,16 @@ enum abi_answer {
 	ABI_MMAP_ADDR_ZERO, /* G8: ring_addr must be 0 */
 	ABI_UPGRADE_DROPS, /* G13: a failed upgrade loses the empty group */
 	ABI_NO_RING, /* register calls may come without a ring */
-	ABI_UNIX_INQ, /* unix streams tell what waits (SOCK_NONEMPTY) */
+	ABI_INQ, /* receives tell what waits (SOCK_NONEMPTY) */
+	ABI_UNIX_INQ, /* those of unix streams, too */
 	ABI_SHOT_LENGTH, /* S12: multishot receives may have a length */
 	ABI_BARE_BUNDLE, /* SEND may bundle without choosing buffers */
-	ABI_MANY_VECTORS, /* a message's: EMSGSIZE, EINVAL before */
+	ABI_VECTORS_INVALID, /* too many of a message are EINVAL, not EMSGSIZE
+			      */
 	ABI_SEND_SELECTS, /* SEND may choose a buffer */
+	ABI_SEND_TO, /* SEND may have an address */
+	ABI_SPARSE_TABLES, /* FILES2 and BUFFERS2 with SPARSE */
+	ABI_SLOT_ALLOC, /* IORING_FILE_INDEX_ALLOC */
 	ABI_ACCEPT_TELLS, /* whether more connections wait (SOCK_NONEMPTY) */
 	ABI_LENGTH_BOUND, /* transfers past 2 GiB are refused */
 	ABI_READ_KEEPS, /* a READ that waits keeps a classic buffer */

@@ -95,7 +95,8 @@ static int find_free(struct ctx *ctx)
 
 static int choose_slot(struct ctx *ctx, uint32_t slot_plus_1)
 {
-	if (slot_plus_1 == IORING_FILE_INDEX_ALLOC)
+	if (slot_plus_1 == IORING_FILE_INDEX_ALLOC &&
+	    abi_has(ctx->abi.answers, ABI_SLOT_ALLOC))
 		return find_free(ctx);
 	if (!ctx->files.count)
 		return -ENXIO;

@@ -66,8 +66,8 @@ static int name_copy(struct msg *m)
 
 static int too_many(const struct req *req)
 {
-	return abi_has(req->ctx->abi.answers, ABI_MANY_VECTORS) ? -EMSGSIZE
-								: -EINVAL;
+	return abi_has(req->ctx->abi.answers, ABI_VECTORS_INVALID) ? -EINVAL
+								   : -EMSGSIZE;
 }
 
 int msg_import(struct req *req, uint64_t address, bool with_name,

@@ -36,7 +36,8 @@ int files_update_issue(struct req *req, uint32_t issue_flags)
 	int32_t *fds = (int32_t *)(uintptr_t)c->addr;
 
 	(void)issue_flags;
-	if (c->offset == IORING_FILE_INDEX_ALLOC)
+	if (c->offset == IORING_FILE_INDEX_ALLOC &&
+	    abi_has(req->ctx->abi.answers, ABI_SLOT_ALLOC))
 		req->res = files_allocate(req->ctx, fds, c->count);
 	else
 		req->res =

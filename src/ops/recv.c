@@ -182,7 +182,7 @@ static size_t room_of(const struct recv_cmd *c)
 	return iov_bytes(c->msg->header.msg_iov, c->msg->header.msg_iovlen);
 }
 
-/* Until 6.17 nobody asked a unix socket what waits in it. */
+/* Until 5.19 nobody asked what waits in a socket, a unix one until 6.17. */
 static bool tells(const struct req *req)
 {
 	int domain = 0;
@@ -190,6 +190,8 @@ static bool tells(const struct req *req)
 
 	if (abi_has(req->ctx->abi.answers, ABI_UNIX_INQ))
 		return true;
+	if (!abi_has(req->ctx->abi.answers, ABI_INQ))
+		return false;
 	SYS_5(SYS_getsockopt, req_io_fd(req), SOL_SOCKET, SO_DOMAIN, &domain,
 	      &bytes);
 	return domain != AF_UNIX;

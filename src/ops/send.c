@@ -140,6 +140,8 @@ int send_prep(struct req *req, const struct io_uring_sqe *sqe)
 		return err;
 	if (sqe->pad3_ || too_long(req, sqe))
 		return -EINVAL;
+	if (sqe->addr2 && !abi_has(req->ctx->abi.answers, ABI_SEND_TO))
+		return -EINVAL;
 	c->bundles = sqe->ioprio & IORING_RECVSEND_BUNDLE &&
 		     sqe->flags & IOSQE_BUFFER_SELECT;
 	c->twice = sqe->ioprio & IORING_RECVSEND_BUNDLE && !c->bundles;
