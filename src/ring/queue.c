@@ -52,6 +52,26 @@ static void move_words(struct ring_header *to, const struct ring_header *from)
 		from->sq_flags | IORING_SQ_NEED_WAKEUP | IORING_SQ_TASKRUN;
 }
 
+/* Would a big entry come to lie across the end of @slots? */
+static bool splits_entry(const struct queue *q, uint32_t head, uint32_t slots)
+{
+	const struct ring_memory *m = &q->memory;
+	uint32_t i = head;
+
+	/* The application may have written to the flags: never trust a step. */
+	while ((int32_t)(q->cq_posted - i) > 0) {
+		const struct io_uring_cqe *cqe =
+			(const void *)(m->cqes +
+				       16 * (size_t)(i & (m->cq_entries - 1)));
+		bool big = load_relaxed(&cqe->flags) & IORING_CQE_F_32;
+
+		if (big && (i & (slots - 1)) == slots - 1)
+			return true;
+		i += big ? 2 : 1;
+	}
+	return false;
+}
+
 int queue_resize(struct queue *q, const struct ring_memory *fresh)
 {
 	const struct ring_memory *m = &q->memory;
@@ -61,9 +81,7 @@ int queue_resize(struct queue *q, const struct ring_memory *fresh)
 	if (sq_tail - q->sq_head > fresh->sq_entries ||
 	    q->cq_posted - cq_head > fresh->cq_entries)
 		return -EOVERFLOW;
-	/* In fewer slots a big entry might come to lie across the end. */
-	if (m->cqe_mixed && fresh->cq_entries < m->cq_entries &&
-	    q->cq_posted != cq_head)
+	if (m->cqe_mixed && splits_entry(q, cq_head, fresh->cq_entries))
 		return -EOVERFLOW;
 	move_entries(fresh->sqes, fresh->sq_entries, m->sqes, m->sq_entries,
 		     m->sqe_shift, q->sq_head, sq_tail);

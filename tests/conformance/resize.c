@@ -256,6 +256,7 @@ static void kinds_of_rings(struct ring *r)
 	try_ring(defer);
 	try_ring(defer | IORING_SETUP_SQE128);
 	try_ring(defer | IORING_SETUP_CQE32);
+	try_ring(defer | IORING_SETUP_CQE_MIXED);
 	try_ring(defer | IORING_SETUP_NO_SQARRAY);
 	try_ring(defer | IORING_SETUP_R_DISABLED);
 	try_ring(defer | IORING_SETUP_NO_MMAP);
@@ -276,6 +277,44 @@ static void big_entries(struct ring *r)
 	reap(r, 8);
 	nops(r, 30);
 	go(r);
+}
+
+static void note_slots(const struct ring *r)
+{
+	const uint32_t mask = r->params.cq_entries - 1;
+
+	for (uint32_t i = *r->cq_head; i != *r->cq_tail; i++) {
+		const struct io_uring_cqe *cqe =
+			(void *)(r->cqes + 16 * (size_t)(i & mask));
+
+		note("slot %u: %llx %d 0x%x", i & mask,
+		     (unsigned long long)cqe->user_data, cqe->res, cqe->flags);
+	}
+}
+
+/* Entries of one slot and of two. */
+static void mixed_entries(struct ring *r)
+{
+	struct io_uring_sqe *sqe;
+
+	ring_open(r, 8,
+		  IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+			  IORING_SETUP_CQE_MIXED);
+	for (int i = 0; i < 6; i++) {
+		sqe = sqe_new(r, IORING_OP_NOP, -1, (void *)0x22, 0, 0x11);
+		sqe->op_flags = i % 2 ? IORING_NOP_CQE32 : 0;
+	}
+	submit(r);
+	note_slots(r);
+	resize(r, 16, 64, 0);
+	note_slots(r);
+	sqe = sqe_new(r, IORING_OP_NOP, -1, (void *)0x22, 0, 0x11);
+	sqe->op_flags = IORING_NOP_CQE32;
+	submit(r);
+	resize(r, 16, 16, 0);
+	note_slots(r);
+	/* All of it is looked at here. */
+	store_release(r->cq_head, *r->cq_tail);
 }
 
 static void without_array(struct ring *r)
@@ -329,6 +368,7 @@ static const struct scenario rows[] = {
 	SCENARIO(answer_not_writable, NULL, .modes = MODE_DEFER),
 	SCENARIO(kinds_of_rings, NULL, .bare = true),
 	SCENARIO(big_entries, NULL, .bare = true),
+	SCENARIO(mixed_entries, NULL, .bare = true),
 	SCENARIO(without_array, NULL, .bare = true),
 	SCENARIO(old_memory, NULL, .modes = MODE_DEFER),
 };
