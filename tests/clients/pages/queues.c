@@ -75,9 +75,10 @@ static void polled(void)
 {
 	begin(IORING_SETUP_SQPOLL);
 	for (int i = 0; i < 100; i++) {
+		while (!io_uring_sq_space_left(&ring))
+			must(io_uring_sqring_wait(&ring));
 		PREP("nop", nop);
 		must(io_uring_submit(&ring));
-		must(io_uring_sqring_wait(&ring));
 	}
 	for (int i = 0; i < 100; i++) {
 		struct io_uring_cqe *cqe;
