@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "engine/cq.h"
 
-static void post_any(struct ctx *ctx, uint64_t user_data, int32_t res,
-		     uint32_t flags, const uint64_t *extra)
+void cq_post_any(struct ctx *ctx, uint64_t user_data, int32_t res,
+		 uint32_t flags, const uint64_t *extra)
 {
 	struct cqe cqe = {
 		.user_data = user_data,
@@ -16,13 +16,4 @@ static void post_any(struct ctx *ctx, uint64_t user_data, int32_t res,
 	}
 	if (!queue_post(&ctx->queue, &cqe))
 		ctx->backlog_fresh = true;
-}
-
-void cq_post(struct ctx *ctx, uint64_t user_data, int32_t res, uint32_t flags,
-	     const uint64_t *extra)
-{
-	ctx->posted_total++;
-	if (unlikely(flags & IORING_CQE_F_32 ||
-		     !queue_post_small(&ctx->queue, user_data, res, flags)))
-		post_any(ctx, user_data, res, flags, extra);
 }

@@ -155,13 +155,9 @@ static bool takes_read(struct run *run, struct req *req, bool more)
 /* Rule 4: what it does is done, and its completion has to wait. */
 static bool lets_pass(struct run *run, struct req *req)
 {
-	int said;
-
-	if (!run->count || run->count == RUN_MAX)
+	if (!run->count || run->count == RUN_MAX || req->sqe_flags)
 		return false;
-	said = req->def->issue(req, ISSUE_NONBLOCK);
-	if (said < 0)
-		req->res = said;
+	run_at_once(req);
 	hold(run, req);
 	return true;
 }
@@ -205,7 +201,7 @@ static uint32_t deal(struct run *run, size_t bytes)
 				req_commit(req, (uint32_t)req->res,
 					   ISSUE_NONBLOCK);
 		}
-		req_finish(req);
+		run_finish(req);
 	}
 	return i;
 }
@@ -223,7 +219,7 @@ static void issue_rest(struct run *run, uint32_t served)
 		if (reads(run->members[i]))
 			req_issue(run->members[i]);
 		else
-			req_finish(run->members[i]);
+			run_finish(run->members[i]);
 	}
 }
 

@@ -7,6 +7,9 @@
 #include "engine/run.h"
 #include "engine/turn.h"
 
+/* What has to do with the order of requests: link.c knows. */
+#define ORDERED (IOSQE_IO_DRAIN | IOSQE_IO_LINK | IOSQE_IO_HARDLINK)
+
 static const struct opdef unknown_op = {.name = "INVALID"};
 
 static const struct opdef *def_of(const struct ctx *ctx, uint8_t opcode)
@@ -72,11 +75,21 @@ static uint32_t submitter(const struct ctx *ctx)
 	return ctx->flags & IORING_SETUP_SQPOLL ? 0 : thread_number();
 }
 
+static bool is_plain_and_immediate(const struct req *req)
+{
+	return req->def->immediate && !(req->sqe_flags | req->flags);
+}
+
 /* What stands alone may join a run; all else ends it. */
 static void place(struct ctx *ctx, struct req *req, bool failed, bool more)
 {
 	bool alone = !failed && !ctx->chain_head && list_empty(&ctx->deferred);
 
+	if (alone && !ctx->run.count && is_plain_and_immediate(req)) {
+		run_at_once(req);
+		run_finish(req);
+		return;
+	}
 	if (alone && run_takes(ctx, req, more))
 		return;
 	if (ctx->run.count) {
@@ -84,7 +97,10 @@ static void place(struct ctx *ctx, struct req *req, bool failed, bool more)
 		if (alone && run_takes(ctx, req, more))
 			return;
 	}
-	link_submit(req, failed);
+	if (alone && !(req->sqe_flags & ORDERED))
+		req_issue(req);
+	else
+		link_submit(req, failed);
 }
 
 /* Returns false when the batch ends here. */
