@@ -151,6 +151,21 @@ def small_rows(build, ms):
                     f"read {size} B of {source}, {words}, batch 64",
                     ["-n", str(size), "-f", path, "-k", option], True,
                     targets if where == "zero" and size == 64 else [])
+    yield from lonely_rows(build, ms)
+
+
+def lonely_rows(build, ms):
+    """Reads that no other continues, so that each is a call of its own."""
+    for name, title, arguments in (
+            ("read-64-zero-files", "64 B of /dev/zero, opened 64 times, in "
+             "turn", ["-f", "/dev/zero", "-m", "64"]),
+            ("read-64-cache-random", "64 B of page cache at random",
+             ["-f", build.scratch, "-r"]),
+            ("read-4096-cache-random", "4096 B of page cache at random",
+             ["-f", build.scratch, "-r", "-n", "4096"])):
+        yield small_row(build, ms, name, f"read {title}, ring buffers, "
+                        "batch 64", ["-n", "64", "-k", "ring"] + arguments,
+                        True, [])
 
 
 # ---- the way in, and the engine alone ---------------------------------------

@@ -47,9 +47,12 @@ static struct {
 	enum via via;
 	const char *file; /* NULL: nops */
 	uint64_t ops; /* stop after so many, for instruction counts */
+	unsigned int files; /* opened so often, read in turn */
+	bool scattered; /* positions at random */
 } want = {
 	.batch = 64,
 	.ms = 200,
+	.files = 1,
 	.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
 };
 
@@ -57,7 +60,8 @@ static struct io_uring ring;
 static struct io_uring_buf_ring *buf_ring;
 static uint8_t *memory;
 static unsigned int buffer_bytes, buffer_mask;
-static int file = -1;
+static int files[BATCH_MAX];
+static unsigned int next_file;
 static bool seekable;
 static uint64_t file_at;
 static uint16_t given_back[BATCH_MAX]; /* classic: bids to provide again */
@@ -219,11 +223,15 @@ static void memory_open(void)
 static void file_open(void)
 {
 	static uint8_t block[65536];
+	int file = -1;
 
 	if (!want.file)
 		return;
-	file = open(want.file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	check(file < 0 ? -errno : 0, want.file);
+	for (unsigned int i = 0; i < want.files; i++) {
+		file = open(want.file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		check(file < 0 ? -errno : 0, want.file);
+		files[i] = file;
+	}
 	seekable = strncmp(want.file, "/dev/", 5) != 0;
 	while (seekable && lseek(file, 0, SEEK_END) < FILE_BYTES)
 		if (write(file, block, sizeof(block)) != sizeof(block))
@@ -237,12 +245,26 @@ static void file_open(void)
 
 static uint64_t next_at(void)
 {
+	static uint64_t seed = 88172645463325252u;
 	uint64_t at = file_at;
 
 	if (!seekable)
 		return 0;
+	if (want.scattered) {
+		seed ^= seed << 13;
+		seed ^= seed >> 7;
+		seed ^= seed << 17;
+		return seed % (FILE_BYTES / want.bytes) * want.bytes;
+	}
 	file_at = (file_at + want.bytes) % FILE_BYTES;
 	return at;
+}
+
+static int next_one(void)
+{
+	if (++next_file >= want.files)
+		next_file = 0;
+	return files[next_file];
 }
 
 static void provide_one(void)
@@ -265,8 +287,9 @@ static void prepare_one(unsigned int i)
 	if (!want.file) {
 		io_uring_prep_nop(sqe);
 	} else {
-		io_uring_prep_read(sqe, file, memory + (size_t)i * want.bytes,
-				   want.bytes, next_at());
+		io_uring_prep_read(sqe, next_one(),
+				   memory + (size_t)i * want.bytes, want.bytes,
+				   next_at());
 		if (want.kind != KIND_NONE) {
 			sqe->addr = 0;
 			sqe->flags = IOSQE_BUFFER_SELECT;
@@ -324,6 +347,7 @@ static void batch_by_call(void)
 {
 	for (unsigned int i = 0; i < want.batch; i++) {
 		uint8_t *to = memory + (size_t)i * want.bytes;
+		int file = next_one();
 		ssize_t result =
 			seekable ? pread(file, to, want.bytes, (off_t)next_at())
 				 : read(file, to, want.bytes);
@@ -382,7 +406,7 @@ static void parse(int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "b:n:f:k:t:cF:o:")) != -1) {
+	while ((option = getopt(argc, argv, "b:n:f:k:t:cF:o:m:r")) != -1) {
 		switch (option) {
 		case 'b':
 			want.batch = number(optarg);
@@ -405,17 +429,25 @@ static void parse(int argc, char **argv)
 		case 'F':
 			want.flags = number(optarg);
 			break;
+		case 'm':
+			want.files = number(optarg);
+			break;
+		case 'r':
+			want.scattered = true;
+			break;
 		case 'o':
 			want.ops = number(optarg);
 			break;
 		default:
 			fprintf(stderr, "usage: small [-b BATCH] [-n BYTES] "
 					"[-f FILE] [-k none|ring|inc|classic] "
-					"[-t MS | -o OPS] [-c] [-F FLAGS]\n");
+					"[-t MS | -o OPS] [-c] [-F FLAGS] "
+					"[-m FILES] [-r]\n");
 			exit(2);
 		}
 	}
-	if (!want.batch || want.batch > BATCH_MAX || want.bytes > 4096)
+	if (!want.batch || want.batch > BATCH_MAX || want.bytes > 4096 ||
+	    !want.files || want.files > BATCH_MAX)
 		fail("batch or bytes", -EINVAL);
 }
 
