@@ -105,14 +105,20 @@ static void install(void)
 	SYS_4(SYS_rt_sigaction, SIGNAL, &mine, NULL, sizeof(mine.mask));
 }
 
+/* A signal may have been meant for what the thread did before. */
 long interrupt_call(const uint32_t *stop, long number, long a, long b, long c,
 		    long d, long e, long f)
 {
+	long said;
+
 	if (unlikely(sys_invoke != sys_direct))
 		return load_acquire(stop)
 			       ? -EINTR
 			       : sys_invoke(number, a, b, c, d, e, f);
-	return interrupt_direct(stop, number, a, b, c, d, e, f);
+	do
+		said = interrupt_direct(stop, number, a, b, c, d, e, f);
+	while (said == -EINTR && !load_acquire(stop));
+	return said;
 }
 
 int interrupt_thread(pid_t tid)
