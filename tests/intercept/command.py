@@ -543,7 +543,7 @@ def what_kernels_have_grows_from_one_to_the_next(case):
 def older_kernels_have_what_they_said_they_have(case):
     """But for what the engine never has; see tests/oracle."""
     latest = offered_by(case, "latest")
-    for version in ("6.12",):
+    for version in ("6.1", "6.12"):
         with open(os.path.join(TRANSCRIPTS, version, "offer.json"),
                   encoding="utf-8") as recorded:
             theirs = json.load(recorded)
