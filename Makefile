@@ -4,7 +4,7 @@
 # enough. The build is meson's: nothing is compiled from here.
 
 .PHONY: all build setup run test unit intercept conformance e2e \
-	tidy tables asan tsan fuzz libfuzzer soak clients bench bench-kbuf \
+	tidy tables asan tsan fuzz libfuzzer soak clients oracle bench bench-kbuf \
 	install clean help
 
 all: build
@@ -23,6 +23,7 @@ help:
 	@echo 'make fuzz         random programs on both, SECONDS=60 SEED= JOBS=1'
 	@echo 'make soak         100,000,000 buffers with errors and cancels, BUFFERS= SEED='
 	@echo 'make libfuzzer    build build-fuzz/tests/fuzz/libfuzzer with clang'
+	@echo 'make oracle       boot other kernels and record their answers'
 	@echo 'make clients      fio, qemu and others, as they come from Debian; LONG=1'
 	@echo 'make tables       doc/support.md and doc/deviations.md'
 	@echo 'make bench        beside the kernel and others; see bench/README.md'
@@ -74,6 +75,9 @@ libfuzzer: setup
 tables: build
 	@build/tests/tables/support >doc/support.md
 	@build/tests/conformance/conformance --deviations >doc/deviations.md
+
+oracle: build
+	@tests/oracle/record $(KERNELS)
 
 clients: build
 	@tests/clients/run $(if $(LONG),--long) $(CLIENTS)
