@@ -19,7 +19,7 @@ help:
 	@echo 'make e2e          the examples as unmodified clients'
 	@echo 'make tidy         the style guide, as a test'
 	@echo 'make asan         all tests under ASan + UBSan, checked invariants'
-	@echo 'make tsan         unit and e2e tests under ThreadSanitizer'
+	@echo 'make tsan         all but intercept under ThreadSanitizer'
 	@echo 'make fuzz         random programs on both, SECONDS=60 SEED= JOBS=1'
 	@echo 'make soak         100,000,000 buffers with errors and cancels, BUFFERS= SEED='
 	@echo 'make libfuzzer    build build-fuzz/tests/fuzz/libfuzzer with clang'
@@ -53,7 +53,7 @@ asan: setup
 	@tests/run --variant asan
 
 tsan: setup
-	@tests/run --variant tsan unit e2e
+	@tests/run --variant tsan unit conformance e2e
 
 fuzz: build
 	@build/tests/fuzz/fuzz --seconds $(or $(SECONDS),60) \
