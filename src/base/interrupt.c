@@ -89,7 +89,8 @@ on_signal(int signo, siginfo_t *info, void *ucontext)
 		regs[REG_RIP] = (greg_t)(uintptr_t)interrupt_stopped;
 }
 
-static void install(void)
+/* Without our handler the signal would end the process. */
+static int install(void)
 {
 	const struct kernel_action mine = {
 		.handler = on_signal,
@@ -97,12 +98,14 @@ static void install(void)
 		.restorer = interrupt_restore,
 	};
 	struct kernel_action now;
+	long err;
 
-	if (SYS_4(SYS_rt_sigaction, SIGNAL, NULL, &now, sizeof(now.mask)) < 0 ||
-	    now.handler == on_signal)
-		return;
+	err = SYS_4(SYS_rt_sigaction, SIGNAL, NULL, &now, sizeof(now.mask));
+	if (err < 0 || now.handler == on_signal)
+		return (int)err;
 	previous = now;
-	SYS_4(SYS_rt_sigaction, SIGNAL, &mine, NULL, sizeof(mine.mask));
+	return (int)SYS_4(SYS_rt_sigaction, SIGNAL, &mine, NULL,
+			  sizeof(mine.mask));
 }
 
 /* A signal may have been meant for what the thread did before. */
@@ -124,13 +127,15 @@ long interrupt_call(const uint32_t *stop, long number, long a, long b, long c,
 int interrupt_thread(pid_t tid)
 {
 	siginfo_t info;
+	int err = install();
 
+	if (err < 0)
+		return err;
 	memset(&info, 0, sizeof(info));
 	info.si_signo = SIGNAL;
 	info.si_code = SI_QUEUE;
 	info.si_pid = getpid();
 	info.si_value.sival_ptr = (void *)(uintptr_t)&mark;
-	install();
 	return (int)SYS_4(SYS_rt_tgsigqueueinfo, info.si_pid, tid, SIGNAL,
 			  &info);
 }
