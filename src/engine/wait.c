@@ -24,7 +24,7 @@ static bool timed(const struct wait_spec *spec)
 	return spec->deadline_ns != CLOCK_NEVER || spec->min_wait_until_ns;
 }
 
-static bool enough(struct ctx *ctx, uint32_t want)
+static bool enough(struct ctx *ctx, uint32_t want) HOLDS(&ctx->lock)
 {
 	if (ctx->queue.backlog_count)
 		queue_flush_backlog(&ctx->queue);

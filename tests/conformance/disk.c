@@ -143,7 +143,7 @@ static void appends(struct ring *r)
 	int fd = disk_file(O_APPEND);
 
 	for (int i = 0; i < 4; i++) {
-		sqe_new(r, IORING_OP_WRITE, fd, "abcd" + i, 1,
+		sqe_new(r, IORING_OP_WRITE, fd, &"abcd"[i], 1,
 			i ? UINT64_MAX : 50);
 		go(r);
 		note_position(fd);
@@ -193,7 +193,7 @@ static void chain_of_writes(struct ring *r)
 	int fd = disk_file(0);
 
 	for (unsigned int i = 0; i < 8; i++)
-		sqe_new(r, IORING_OP_WRITE, fd, "01234567" + i, 8 - i, 0)
+		sqe_new(r, IORING_OP_WRITE, fd, &"01234567"[i], 8 - i, 0)
 			->flags =
 			i % 2 ? IOSQE_IO_LINK : IOSQE_IO_LINK | IOSQE_ASYNC;
 	sqe_new(r, IORING_OP_FSYNC, fd, NULL, 0, 0)->flags = IOSQE_IO_LINK;
@@ -207,7 +207,7 @@ static void drained_writes(struct ring *r)
 	int fd = disk_file(0);
 
 	for (unsigned int i = 0; i < 6; i++)
-		sqe_new(r, IORING_OP_WRITE, fd, "abcdef" + i, 1, i)->flags =
+		sqe_new(r, IORING_OP_WRITE, fd, &"abcdef"[i], 1, i)->flags =
 			IOSQE_ASYNC;
 	sqe_new(r, IORING_OP_READ, fd, bytes, 16, 0)->flags = IOSQE_IO_DRAIN;
 	submit(r);

@@ -155,7 +155,8 @@ static void buffers_open(struct ring *ring, uint16_t bgid, struct buffers *of)
 static void look_at(const struct buffers *of, uint8_t *at, uint32_t bytes,
 		    uint32_t offset)
 {
-	expect(at >= of->memory[0] && at + bytes <= of->memory[BUFFERS],
+	expect(at >= of->memory[0] &&
+		       at + bytes <= of->memory[0] + sizeof(of->memory),
 	       "bytes beyond their buffer");
 	for (uint32_t i = 0; i < bytes; i++)
 		expect(at[i] == byte_at(offset + i), "other bytes were read");
