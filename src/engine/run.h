@@ -32,8 +32,9 @@
  *     special never join. Those that wait for nothing (NOP, PROVIDE_BUFFERS)
  *     are issued at once and may stand in a run; they complete in their turn.
  *
- * Cost: a read that no other continues pays two dozen instructions; two that
- * are continuous about as much as alone, with the fstat; 64 a fifth of it.
+ * Cost: a read that no other continues pays some 250 instructions for having
+ * been looked at, a submission of one nothing. Two that are continuous cost
+ * about as much as alone, with the fstat; 64 a fifth of it.
  * Bound: RUN_MAX requests. Locks: the ring lock, which is held throughout.
  */
 #ifndef POLYRING_ENGINE_RUN_H
