@@ -841,9 +841,10 @@ static int recv_bundle(struct req *req, struct recv_cmd *c)
 			return bundle_conclude(req, c, total);
 		c->want_bytes = c->cap_bytes;
 		c->had_all |= had_its_length(c, total);
+		c->was_cut = false;
 		if (empty)
 			return ISSUE_AGAIN;
-		c->had_all = c->was_cut = false;
+		c->had_all = false;
 	} while (!bundle_share_is_used(c, total));
 	return ISSUE_MORE;
 }

@@ -619,10 +619,13 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	for (uint32_t i = 0; i < sizeof(pattern); i++)
 		pattern[i] = (char)(1 + i % PATTERN_BYTES % 250);
+	remember_the_beginning();
 	set_invoke(failing_invoke);
 	while (circulated() < want_buffers)
 		ring_soak();
 	progress(true);
+	expect_nothing_left();
+	expect_nobody_left();
 	for (uint32_t i = 0; i < array_size(lanes); i++)
 		printf("%15s  %llu buffers\n", lanes[i].name,
 		       (unsigned long long)lanes[i].buffers);
