@@ -339,8 +339,9 @@ static void counters(struct ring *r)
 {
 	int fd = eventfd(5, EFD_SEMAPHORE | EFD_NONBLOCK);
 
+	/* A sixth would wait for ever, on 6.18 also with EFD_NONBLOCK. */
 	memset(bytes, '.', 64);
-	for (unsigned int i = 0; i < 6; i++)
+	for (unsigned int i = 0; i < 5; i++)
 		sqe_new(r, IORING_OP_READ, fd, bytes + 8 * i, 8, 0);
 	go(r);
 	note_bytes("bytes", bytes, 48);
