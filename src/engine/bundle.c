@@ -58,5 +58,10 @@ uint32_t bundle_commit(struct req *req, uint32_t bytes)
 
 void bundle_recycle(struct req *req)
 {
-	kbuf_recycle_many(req->ctx->kbuf, &bundle_of(req)->claim);
+	struct bundle *b = bundle_of(req);
+
+	if (b->follows && b->claim.kind == KBUF_CLASSIC)
+		bundle_commit(req, 0);
+	else
+		kbuf_recycle_many(req->ctx->kbuf, &b->claim);
 }

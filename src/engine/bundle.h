@@ -19,6 +19,7 @@
 struct bundle {
 	struct kbuf_claim_vec claim;
 	bool emptied; /* the last claim took the last of the group */
+	bool follows; /* bytes were received before, for the same completion */
 	uint32_t most; /* buffers in a claim of this request so far; at least 1
 			*/
 	struct iovec *vectors; /* what is left to move */
@@ -45,7 +46,10 @@ int bundle_claim(struct req *req, uint32_t want_bytes, bool at_once);
 /* @bytes moved: the completion's flags. */
 uint32_t bundle_commit(struct req *req, uint32_t bytes);
 
-/* Nothing moved. */
+/*
+ * Nothing moved. A list's buffer that follows others is used up all the same
+ * (S7), and nobody is told, as on a live 6.18.
+ */
 void bundle_recycle(struct req *req);
 
 #endif

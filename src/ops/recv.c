@@ -64,6 +64,7 @@ struct recv_cmd {
 	bool was_cut; /* a bundle's try before a wait: claim.cut */
 	bool was_empty; /* and that it took the last of the group */
 	bool had_all; /* a bundle before the wait got all that one may */
+	bool failed; /* a bundle's second pass, not its first: the end */
 	bool never; /* ends with EAGAIN, untried */
 	bool goes_on; /* multishot: had its share in the turn before */
 	uint8_t shots; /* completions of its share, over waits (6.18) */
@@ -718,6 +719,7 @@ static int bundle_pass(struct req *req, struct recv_cmd *c, uint32_t want,
 	h = (struct msghdr){.msg_iov = b->vectors, .msg_iovlen = b->count};
 	*n = SYS_3(SYS_recvmsg, req_io_fd(req), &h,
 		   c->msg_flags | MSG_DONTWAIT);
+	b->follows &= *n != -EAGAIN;
 	if (*n <= 0)
 		bundle_recycle(req);
 	else
@@ -769,6 +771,20 @@ static uint32_t bundle_wants(const struct req *req, const struct recv_cmd *c)
 	return c->waiting;
 }
 
+/* The second pass. If it fails, what the first one had is the last. */
+static int bundle_again(struct req *req, struct recv_cmd *c, long *n,
+			uint32_t *cflags)
+{
+	struct bundle *b = bundle_of(req);
+	int said;
+
+	b->follows = true;
+	said = bundle_pass(req, c, c->waiting, n, cflags);
+	b->follows = false;
+	c->failed = said < 0 || (said == ISSUE_DONE && *n < 0);
+	return said;
+}
+
 /* One completion's worth: ISSUE_DONE with *@total received. */
 static int bundle_receive(struct req *req, struct recv_cmd *c, long *total)
 {
@@ -781,7 +797,7 @@ static int bundle_receive(struct req *req, struct recv_cmd *c, long *total)
 	if (said != ISSUE_DONE || *total <= 0)
 		return said;
 	if (worth_another(req, c, *total)) {
-		said = bundle_pass(req, c, c->waiting, &n, &more);
+		said = bundle_again(req, c, &n, &more);
 		if (said != ISSUE_DONE || n <= 0)
 			return ISSUE_DONE;
 		/* The first buffer's id stands; the last one says if more. */
@@ -801,7 +817,8 @@ static int bundle_conclude(struct req *req, struct recv_cmd *c, long total)
 	    (bytes_waiting(req) || tcp_ended(req)))
 		req->cflags |= IORING_CQE_F_SOCK_NONEMPTY;
 	req->res = (int32_t)total;
-	if (total < 0 || (waits_for_all(c) && (uint32_t)total < c->cap_bytes))
+	if (total < 0 || c->failed ||
+	    (waits_for_all(c) && (uint32_t)total < c->cap_bytes))
 		req->flags |= REQ_F_FAIL_LINK;
 	return ISSUE_DONE;
 }
@@ -836,7 +853,7 @@ static int recv_bundle(struct req *req, struct recv_cmd *c)
 		empty = drained(req, c);
 		/* A ring that ran out has nothing for another completion. */
 		if (!(req->flags & REQ_F_MULTISHOT) || total <= 0 ||
-		    bundle_of(req)->emptied || c->was_empty ||
+		    bundle_of(req)->emptied || c->was_empty || c->failed ||
 		    !req_post_more(req, (int32_t)total, req->cflags))
 			return bundle_conclude(req, c, total);
 		c->want_bytes = c->cap_bytes;

@@ -296,6 +296,73 @@ static void B6_empties_the_ring_exactly(struct ring *r)
 	note_head(r, GROUP);
 }
 
+/* What the first pass had is told, and that is the last completion. */
+static void second_pass_fails(struct ring *r, uint16_t bgid)
+{
+	int fd[2];
+
+	pair(fd, PAIR_STREAM);
+	put_many(fd[1], 17);
+	bundle(r, IORING_OP_RECV, fd[0], 0, bgid)->ioprio |=
+		IORING_RECV_MULTISHOT;
+	submit(r);
+	quiet(r);
+	put_many(fd[1], 23);
+	quiet(r);
+}
+
+static void second_pass_breaks_a_chain(struct ring *r, uint16_t bgid)
+{
+	int fd[2];
+
+	pair(fd, PAIR_STREAM);
+	put_many(fd[1], 17);
+	bundle(r, IORING_OP_RECV, fd[0], 0, bgid)->flags |= IOSQE_IO_LINK;
+	sqe_new(r, IORING_OP_NOP, -1, NULL, 0, 0);
+	submit(r);
+	quiet(r);
+	get(fd[0], 100);
+}
+
+/* Every other buffer has a @bad address. */
+static void second_pass_of_ring(struct ring *r, void *bad)
+{
+	struct bufs b;
+
+	bufs_open(&b, r, GROUP, 8, 10, 0, 0);
+	for (uint16_t bid = 0; bid < 4; bid++)
+		bufs_add(&b, bid % 2 ? bad : b.bytes, 10, bid);
+	bufs_publish(&b);
+	second_pass_fails(r, GROUP);
+	note_head(r, GROUP);
+}
+
+static void second_pass_of_classic(struct ring *r, void *bad)
+{
+	char *memory = pages(4096);
+
+	for (uint16_t bid = 0; bid < 8; bid++)
+		sqe_provide(r, bid % 2 ? bad : memory, 10, 1, CLASSIC, bid);
+	submit(r);
+	quiet(r);
+	second_pass_fails(r, CLASSIC);
+	second_pass_breaks_a_chain(r, CLASSIC);
+	sqe_remove(r, 10, CLASSIC);
+	go(r);
+}
+
+static void B6_second_pass_fails(struct ring *r)
+{
+	second_pass_of_ring(r, nowhere());
+	second_pass_of_classic(r, nowhere());
+}
+
+static void B6_second_pass_without_address(struct ring *r)
+{
+	second_pass_of_ring(r, NULL);
+	second_pass_of_classic(r, NULL);
+}
+
 static void B7_inc(struct ring *r)
 {
 	struct bufs b;
@@ -385,6 +452,8 @@ static const struct scenario rows[] = {
 	SCENARIO(B6_multishot, "B6", .modes = MODES_ALL),
 	SCENARIO(B6_empties_the_ring, "B6"),
 	SCENARIO(B6_empties_the_ring_exactly, "B6"),
+	SCENARIO(B6_second_pass_fails, "B6 S7 S10"),
+	SCENARIO(B6_second_pass_without_address, "B6 S7 S10"),
 	SCENARIO(B7_inc, "B7 I1"),
 	SCENARIO(B7_inc_multishot, "B7 I1"),
 	SCENARIO(B7_inc_send, "B7 I4"),
