@@ -27,6 +27,7 @@ enum pool_kind { POOL_RING, POOL_INC, POOL_CLASSIC };
 struct pool {
 	const char *name;
 	enum pool_kind kind;
+	bool sends; /* what a bundle waits with is counted as used (B4) */
 	uint16_t bgid;
 	uint32_t each; /* bytes in a buffer */
 	/* What follows is the account. */
