@@ -17,7 +17,7 @@
 
 #include "base/compiler.h"
 
-extern __thread bool inside_engine __attribute__((tls_model("initial-exec")));
+extern __thread bool inside_engine;
 
 /* Returns false when the thread is inside already. */
 static inline bool inside_begin(void)
