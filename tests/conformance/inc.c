@@ -80,12 +80,12 @@ static void I1_multishot(struct ring *r)
 	submit(r);
 	for (i = 0; i < 5; i++) {
 		put(fd[1], "abc");
-		quiet(r);
+		reap_bytes(r, 3);
 		note_head(r, GROUP);
 	}
 	note_entries(&b, 2);
 	put(fd[1], "rest");
-	quiet(r);
+	reap_until_final(r);
 	note_bytes("bytes", b.bytes, 16);
 }
 

@@ -351,6 +351,18 @@ void reap_until_final(struct ring *r)
 	} while (seen.flags & IORING_CQE_F_MORE);
 }
 
+void reap_bytes(struct ring *r, int bytes)
+{
+	struct seen seen;
+
+	do {
+		wait_one(r);
+		seen = take(r);
+		write_seen(&seen);
+		bytes -= seen.res;
+	} while (bytes > 0 && seen.res > 0);
+}
+
 void go(struct ring *r)
 {
 	int submitted = submit(r);

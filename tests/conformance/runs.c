@@ -651,7 +651,7 @@ static void flags_beside(struct ring *r)
 		read_at(r, file, 4, 8)->op_flags = flags[i];
 		reads(r, file, 2, 4, 12);
 		submit(r);
-		quiet(r);
+		reap_sorted(r, 5);
 	}
 }
 

@@ -185,6 +185,8 @@ void reap(struct ring *r, unsigned int count);
 void reap_sorted(struct ring *r, unsigned int count);
 /* The same, until a completion without F_MORE is seen. */
 void reap_until_final(struct ring *r);
+/* So many bytes, in however many completions, or until one brings none. */
+void reap_bytes(struct ring *r, int bytes);
 /* submit, and reap as many as were submitted. */
 void go(struct ring *r);
 /* Let everything settle; write what came, in order of user_data, or "quiet". */
