@@ -60,8 +60,8 @@ void inject_start(void)
 	store_relaxed(&injected.allocations, 0);
 	store_relaxed(&injected.calls, 0);
 	store_relaxed(&injected.refused, 0);
-	mem_source = injected_source;
-	sys_invoke = injected_invoke;
+	store_relaxed(&mem_source, injected_source);
+	store_relaxed(&sys_invoke, injected_invoke);
 }
 
 void inject_allocation(long nth)
@@ -93,7 +93,7 @@ long inject_calls(void)
 
 bool inject_stop(void)
 {
-	mem_source = calloc;
-	sys_invoke = sys_direct;
+	store_relaxed(&mem_source, calloc);
+	store_relaxed(&sys_invoke, sys_direct);
 	return load_relaxed(&injected.refused) > 0;
 }

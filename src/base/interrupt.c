@@ -114,10 +114,9 @@ long interrupt_call(const uint32_t *stop, long number, long a, long b, long c,
 {
 	long said;
 
-	if (unlikely(sys_invoke != sys_direct))
-		return load_acquire(stop)
-			       ? -EINTR
-			       : sys_invoke(number, a, b, c, d, e, f);
+	if (unlikely(load_relaxed(&sys_invoke) != sys_direct))
+		return load_acquire(stop) ? -EINTR
+					  : SYS_6(number, a, b, c, d, e, f);
 	do
 		said = interrupt_direct(stop, number, a, b, c, d, e, f);
 	while (said == -EINTR && !load_acquire(stop));

@@ -11,13 +11,15 @@
 
 #include <stdlib.h>
 
+#include "base/compiler.h"
+
 /* Replaced by tests that want the nth allocation to fail. */
 extern void *(*mem_source)(size_t count, size_t size);
 
 /* Returns zeroed memory for @count objects of @size bytes, or NULL. */
 static inline void *mem_new(size_t count, size_t size)
 {
-	return mem_source(count, size);
+	return load_relaxed(&mem_source)(count, size);
 }
 
 static inline void mem_free(void *memory)

@@ -6,7 +6,7 @@
  * to one function that takes a number and six words and returns a result or a
  * negative errno. That buys three things: errno, which belongs to the
  * application, is never touched; no call is a thread cancellation point; and a
- * test makes any call fail by replacing one pointer (see sys_inject.h).
+ * test makes any call fail by replacing one pointer (see inject.h).
  * The wrappers below add types and nothing else.
  *
  * Cost: one predicted indirect call, about a nanosecond.
@@ -22,6 +22,8 @@
 /* errno names stay usable beside "return -EINVAL". */
 #include <errno.h>
 
+#include "base/compiler.h"
+
 typedef long (*sys_invoke_fn)(long number, long a, long b, long c, long d,
 			      long e, long f);
 
@@ -32,9 +34,10 @@ long sys_direct(long number, long a, long b, long c, long d, long e, long f);
  */
 extern sys_invoke_fn sys_invoke;
 
-#define SYS_6(nr, a, b, c, d, e, f)                                  \
-	sys_invoke((nr), (long)(a), (long)(b), (long)(c), (long)(d), \
-		   (long)(e), (long)(f))
+/* A test may replace it while other threads look. */
+#define SYS_6(nr, a, b, c, d, e, f)                                       \
+	load_relaxed (&sys_invoke)((nr), (long)(a), (long)(b), (long)(c), \
+				   (long)(d), (long)(e), (long)(f))
 #define SYS_5(nr, a, b, c, d, e) SYS_6(nr, a, b, c, d, e, 0)
 #define SYS_4(nr, a, b, c, d) SYS_6(nr, a, b, c, d, 0, 0)
 #define SYS_3(nr, a, b, c) SYS_6(nr, a, b, c, 0, 0, 0)
