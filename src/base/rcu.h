@@ -14,25 +14,11 @@
 #include <urcu-bp.h>
 
 #include "base/compiler.h"
+#include "base/tsan.h"
 
-#if defined(__SANITIZE_THREAD__)
-#define RCU_SEEN_BY_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define RCU_SEEN_BY_TSAN 1
-#endif
-#endif
-
-#ifdef RCU_SEEN_BY_TSAN
-void __tsan_acquire(void *addr);
-void __tsan_release(void *addr);
 extern char rcu_grace_period;
-#define RCU_TELL_RELEASE() __tsan_release(&rcu_grace_period)
-#define RCU_TELL_ACQUIRE() __tsan_acquire(&rcu_grace_period)
-#else
-#define RCU_TELL_RELEASE() ((void)0)
-#define RCU_TELL_ACQUIRE() ((void)0)
-#endif
+#define RCU_TELL_RELEASE() TSAN_RELEASE(&rcu_grace_period)
+#define RCU_TELL_ACQUIRE() TSAN_ACQUIRE(&rcu_grace_period)
 
 static inline void rcu_enter(void)
 {

@@ -7,7 +7,6 @@
 #include "base/compiler.h"
 #include "base/fault.h"
 #include "base/fd.h"
-#include "base/rcu.h"
 #include "base/sys.h"
 
 #define PAGE_BYTES 4096u
@@ -62,7 +61,6 @@ static int make_own(struct region *region, struct io_uring_region_desc *desc)
 		err = at;
 		goto close_memfd;
 	}
-	RCU_TELL_ACQUIRE();
 	region->memory = (uint8_t *)at;
 	desc->mmap_offset = IORING_OFF_PARAM_REGION;
 	return 0;
@@ -89,7 +87,6 @@ void region_close(struct region *region)
 {
 	if (!region->bytes || region->memfd < 0)
 		return;
-	RCU_TELL_RELEASE();
 	SYS_2(SYS_munmap, region->memory, region->bytes);
 	fd_close(region->memfd);
 	region->bytes = 0;
@@ -124,13 +121,10 @@ long region_map(const struct region *region, void *hint, size_t bytes, int prot,
 {
 	/* Pairs with the release in region_show(). */
 	size_t have = load_acquire(&region->bytes);
-	long at;
 
 	if (!have || region->memfd < 0)
 		return -ENOMEM;
 	if (bytes + PAGE_BYTES - 1 < have)
 		return -EFAULT;
-	at = SYS_6(SYS_mmap, hint, bytes, prot, flags, region->memfd, 0);
-	RCU_TELL_ACQUIRE();
-	return at;
+	return SYS_6(SYS_mmap, hint, bytes, prot, flags, region->memfd, 0);
 }

@@ -7,13 +7,7 @@
 #include "base/fault.h"
 #include "base/fd.h"
 #include "base/lent.h"
-#include "base/rcu.h"
 #include "base/sys.h"
-
-/*
- * Thread sanitizer doesn't see our system calls: that an address was unmapped
- * before it was mapped anew it is told as if by a grace period.
- */
 
 #define PAGE_BYTES 4096u
 
@@ -135,7 +129,6 @@ static int map_own(struct ring_memory *m, const struct io_uring_params *p)
 		err = at;
 		goto close_memfd;
 	}
-	RCU_TELL_ACQUIRE();
 	set_pointers(m, p, (uint8_t *)at, (uint8_t *)at + m->rings_bytes);
 	return 0;
 close_memfd:
@@ -211,7 +204,6 @@ void ring_shared_close(struct ring_memory *m)
 		m->header = NULL;
 		return;
 	}
-	RCU_TELL_RELEASE();
 	SYS_2(SYS_munmap, m->header, m->rings_bytes + m->sqes_bytes);
 	fd_close(m->memfd);
 	m->memfd = -1;
@@ -221,7 +213,6 @@ long ring_shared_map(const struct ring_memory *m, void *hint, size_t bytes,
 		     int prot, int flags, uint64_t offset)
 {
 	uint64_t file_at;
-	long at;
 
 	if (m->memfd < 0)
 		return -ENOMEM;
@@ -236,7 +227,5 @@ long ring_shared_map(const struct ring_memory *m, void *hint, size_t bytes,
 	default:
 		return -ENOMEM; /* what the kernel's address search says */
 	}
-	at = SYS_6(SYS_mmap, hint, bytes, prot, flags, m->memfd, file_at);
-	RCU_TELL_ACQUIRE();
-	return at;
+	return SYS_6(SYS_mmap, hint, bytes, prot, flags, m->memfd, file_at);
 }

@@ -2,12 +2,14 @@
 #include "unit.h"
 
 #include <dirent.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/compiler.h"
 #include "base/mem.h"
-#include "base/rcu.h"
+#include "base/tsan.h"
 
 /* ---- a ring ---- */
 
@@ -193,11 +195,7 @@ void set_source(void *(*source)(size_t count, size_t size))
 /* Thread sanitizer refuses to start threads there. */
 bool children_can_be_followed(void)
 {
-#ifdef RCU_SEEN_BY_TSAN
-	return false;
-#else
-	return true;
-#endif
+	return !SEEN_BY_TSAN;
 }
 
 /* ---- what is there ---- */
@@ -246,8 +244,23 @@ static struct {
 	unsigned int files, threads;
 } beginning;
 
+static void *nothing(void *argument)
+{
+	return argument;
+}
+
+/* With the first thread that starts comes one of thread sanitizer's own. */
+static void start_a_first_thread(void)
+{
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, nothing, NULL), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
 void remember_the_beginning(void)
 {
+	start_a_first_thread();
 	sys_invoke = unit_invoke;
 	mem_source = unit_source;
 	beginning.files = count_files();
