@@ -8,6 +8,7 @@
 #include "base/compiler.h"
 #include "base/fd.h"
 #include "base/sys.h"
+#include "base/tsan.h"
 
 #define AREAS_MAX 256
 #define PAGE_BYTES 4096u
@@ -94,13 +95,17 @@ static bool is_watched(uintptr_t address)
 	return false;
 }
 
-/* The program's own faults stay its own. */
+/*
+ * The program's own faults stay its own. Thread sanitizer makes the atomic
+ * accesses of both, in code of its own.
+ */
 static bool by_engine(const void *ucontext)
 {
 	uintptr_t at = (uintptr_t)((const ucontext_t *)ucontext)
 			       ->uc_mcontext.gregs[REG_RIP];
 
-	return at >= (uintptr_t)__ehdr_start && at < (uintptr_t)etext;
+	return SEEN_BY_TSAN ||
+	       (at >= (uintptr_t)__ehdr_start && at < (uintptr_t)etext);
 }
 
 bool lent_revive(void *address, const void *ucontext)
