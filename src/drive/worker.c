@@ -80,6 +80,7 @@ uint32_t worker_limit(bool unbounded, uint32_t max_threads)
 	if (max_threads)
 		pool->max_threads = max_threads < UNBOUNDED_MAX ? max_threads
 								: UNBOUNDED_MAX;
+	pthread_cond_broadcast(&pool->more);
 	pthread_mutex_unlock(&pool->lock);
 	return before;
 }
@@ -122,7 +123,19 @@ void worker_forget_threads(void)
 	pools_init();
 }
 
-/* Under the pool's lock. NULL after an idle time: the thread should leave. */
+/* One too many still does what it was started for. */
+static bool may_stay(const struct pool *pool)
+{
+	if (pool->threads <= pool->max_threads)
+		return true;
+	return !list_empty(&pool->queue) &&
+	       list_entry(pool->queue.next, struct work, node)->at_once;
+}
+
+/*
+ * Under the pool's lock. NULL after an idle time, or beyond the bound: the
+ * thread should leave.
+ */
 static struct work *next_work(struct pool *pool)
 {
 	struct timespec until;
@@ -132,10 +145,11 @@ static struct work *next_work(struct pool *pool)
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += IDLE_SECONDS;
 	pool->idle++;
-	while (list_empty(&pool->queue) && err != ETIMEDOUT && !pool->leaving)
+	while (list_empty(&pool->queue) && err != ETIMEDOUT && !pool->leaving &&
+	       may_stay(pool))
 		err = pthread_cond_timedwait(&pool->more, &pool->lock, &until);
 	pool->idle--;
-	node = list_pop_front(&pool->queue);
+	node = may_stay(pool) ? list_pop_front(&pool->queue) : NULL;
 	if (!node)
 		return NULL;
 	pool->queued--;
@@ -151,18 +165,12 @@ static void leave(struct pool *pool)
 	pool->left = pthread_self();
 	pool->has_left = true;
 	pool->threads--;
+	/* The call for another may have come to this one. */
+	if (pool->queued)
+		pthread_cond_signal(&pool->more);
 	pthread_mutex_unlock(&pool->lock);
 	if (join)
 		pthread_join(before, NULL);
-}
-
-/* One too many still does what it was started for. */
-static bool may_stay(const struct pool *pool)
-{
-	if (pool->threads <= pool->max_threads)
-		return true;
-	return !list_empty(&pool->queue) &&
-	       list_entry(pool->queue.next, struct work, node)->at_once;
 }
 
 static void *worker_main(void *argument)
@@ -173,7 +181,7 @@ static void *worker_main(void *argument)
 	uint32_t pin_seen = 0;
 
 	pthread_mutex_lock(&pool->lock);
-	while (may_stay(pool) && (work = next_work(pool))) {
+	while ((work = next_work(pool))) {
 		me.work = work;
 		list_push_back(&pool->running, &me.node);
 		pthread_mutex_unlock(&pool->lock);
