@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "drive/reactor.h"
 
+#include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -459,21 +460,46 @@ static void watch_ready(struct reactor *r, struct reactor_watch *w,
 	r->cursor = NULL;
 }
 
+/* The watch that an event names, NULL when that is gone. */
+static struct reactor_watch *watch_named(const struct reactor *r, uint64_t tag)
+{
+	struct reactor_watch *w;
+
+	if (tag == WAKE_TAG)
+		return NULL;
+	w = watch_at(r, (uint32_t)tag);
+	return w->generation == (uint32_t)(tag >> 32) ? w : NULL;
+}
+
+void reactor_recheck(const struct reactor *r, struct reactor_events *found)
+{
+	for (int i = 0; i < found->count; i++) {
+		struct epoll_event *event = &found->events[i];
+		struct reactor_watch *w = watch_named(r, event->data.u64);
+		struct pollfd look = {.events = (short)event->events};
+
+		if (!w)
+			continue;
+		look.fd = w->held >= 0 ? w->held : w->number;
+		/* What poll(2) can't say stands as it was found. */
+		if (SYS_3(SYS_poll, &look, 1, 0) >= 0 &&
+		    !(look.revents & POLLNVAL))
+			event->events &= (uint32_t)look.revents;
+	}
+}
+
 bool reactor_dispatch(struct reactor *r, const struct reactor_events *found)
 {
 	bool woken = false;
 
 	for (int i = 0; i < found->count; i++) {
 		uint64_t tag = found->events[i].data.u64;
-		struct reactor_watch *w;
+		struct reactor_watch *w = watch_named(r, tag);
 
-		if (tag == WAKE_TAG) {
-			woken = true;
-			continue;
-		}
-		w = watch_at(r, (uint32_t)tag);
-		if (w->generation == (uint32_t)(tag >> 32))
+		if (w)
 			watch_ready(r, w, found->events[i].events);
+		else
+			woken |= tag == WAKE_TAG;
 	}
 	return woken;
 }

@@ -111,6 +111,13 @@ void reactor_forget(struct reactor *reactor, int fd);
 int reactor_sleep(const struct reactor *reactor, struct reactor_events *events,
 		  int64_t deadline_ns, const sigset_t *sigmask);
 
+/*
+ * Somebody else had the lock since reactor_sleep() found these: drop what is
+ * ready no more. An edge that comes back is found anew.
+ */
+void reactor_recheck(const struct reactor *reactor,
+		     struct reactor_events *events);
+
 /* Call what reactor_sleep() found ready. Returns whether it was woken. */
 bool reactor_dispatch(struct reactor *reactor,
 		      const struct reactor_events *events);

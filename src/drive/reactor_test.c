@@ -401,6 +401,38 @@ static void an_event_for_a_watch_that_is_gone_is_ignored(void **state)
 	close(second[1]);
 }
 
+/* Between the fetch and the dispatch somebody else has read it. */
+static void what_was_taken_meanwhile_is_not_told(void **state)
+{
+	struct reactor_events events;
+	struct listener l;
+	struct reactor r;
+	int ends[2];
+	char byte;
+
+	(void)state;
+	open_for_test(&r);
+	pair_of_sockets(ends);
+	l = listener_of(&r);
+	assert_int_equal(arm(&r, &l, ends[0], EPOLLIN), 0);
+	drain(&r);
+	put_byte(ends[1]);
+	reactor_sleep(&r, &events, 0, NULL);
+	assert_int_equal(events.count, 1);
+	reactor_recheck(&r, &events);
+	assert_true(events.events[0].events & EPOLLIN);
+	assert_int_equal(read(ends[0], &byte, 1), 1);
+	reactor_recheck(&r, &events);
+	reactor_dispatch(&r, &events);
+	assert_int_equal(l.calls, 0);
+	put_byte(ends[1]);
+	wait_for_calls(&r, &l, 1);
+	reactor_disarm(&r, &l.wait);
+	reactor_close(&r);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 static void a_forgotten_number_may_be_any_file(void **state)
 {
 	struct listener l;
@@ -609,6 +641,7 @@ int reactor_tests_run(void)
 		cmocka_unit_test(an_event_for_a_watch_that_is_gone_is_ignored),
 		cmocka_unit_test(a_forgotten_number_may_be_any_file),
 		cmocka_unit_test(what_cannot_be_armed_says_why),
+		cmocka_unit_test(what_was_taken_meanwhile_is_not_told),
 		cmocka_unit_test(a_callback_may_disarm_any_wait),
 		cmocka_unit_test(more_files_than_one_fetch_holds),
 		cmocka_unit_test(a_wake_ends_a_sleep_or_the_next),

@@ -104,15 +104,18 @@ void turn_arrivals(struct ctx *ctx)
 	turn_settle(ctx);
 }
 
+/*
+ * The lock is kept, as nothing is waited for: what is found ready is still so
+ * when it is dispatched. A multishot that was woken for what another thread has
+ * taken meanwhile would look for a buffer, and might end for want of one.
+ */
 int turn_look(struct ctx *ctx)
 {
 	struct reactor_events events;
 	int err;
 
 	reactor_release_idle(&ctx->reactor);
-	ctx_unlock(ctx);
-	err = sleep_outside(ctx, &events, 0, NULL);
-	lock_take(&ctx->lock);
+	err = reactor_sleep(&ctx->reactor, &events, 0, NULL);
 	turn_take(ctx, &events);
 	return err;
 }
@@ -135,6 +138,7 @@ static void let_others_wake(struct ctx *ctx) HOLDS(&ctx->lock)
 int turn_sleep(struct ctx *ctx, struct sleeper *me, const sigset_t *sigmask)
 {
 	struct reactor_events events;
+	uint32_t entered;
 	int err;
 
 	let_others_wake(ctx);
@@ -144,10 +148,14 @@ int turn_sleep(struct ctx *ctx, struct sleeper *me, const sigset_t *sigmask)
 	if (me->due_ns > timer_next_ns(&ctx->timers))
 		me->due_ns = timer_next_ns(&ctx->timers);
 	list_push_back(&ctx->sleepers, &me->node);
+	entered = ctx->entered;
 	ctx_unlock(ctx);
 	err = sleep_outside(ctx, &events, me->due_ns, sigmask);
 	lock_take(&ctx->lock);
 	list_remove(&me->node);
+	/* As in turn_look(): whoever came may have taken what was there. */
+	if (ctx->entered != entered)
+		reactor_recheck(&ctx->reactor, &events);
 	turn_take(ctx, &events);
 	return err;
 }
