@@ -28,7 +28,7 @@ void turn_settle(struct ctx *ctx) HOLDS(&ctx->lock);
  */
 void turn_arrivals(struct ctx *ctx) HOLDS(&ctx->lock);
 
-/* A turn of what is there now. Drops the lock for a moment. */
+/* A turn of what is there now. Keeps the lock. */
 int turn_look(struct ctx *ctx) HOLDS(&ctx->lock);
 
 /*
