@@ -2,15 +2,18 @@
 /*
  * The load: connections that each send a message, wait for its echo, and send
  * the next; or, with 0 bytes, one connection after another for the echo of a
- * single byte; or, with 0 milliseconds, connections that stay idle until
- * standard input ends.
+ * single byte.
  *
- * Theory: it knows neither io_uring nor polyring. It takes the server's
- * processor time itself, at the two moments between which it counts, from the
- * scheduler's accounts of all the server's threads, those of the kernel's
+ * Theory: it knows neither io_uring nor polyring. The connections are made at
+ * the start and stay; then each line of standard input is a slice: so many
+ * milliseconds of work, and until the last echo has come. Between slices
+ * nothing is under way, so that loads of several servers can take turns. A
+ * slice of 0 is one echo of a few connections: they were idle and still live.
+ * It takes the server's processor time itself, before and after a slice, from
+ * the scheduler's accounts of all the server's threads, those of the kernel's
  * io_uring included.
  *
- *	load PORT SERVER_PID CONNECTIONS BYTES MILLISECONDS
+ *	load PORT SERVER_PID CONNECTIONS BYTES
  */
 #include <dirent.h>
 #include <sys/epoll.h>
@@ -25,8 +28,11 @@ struct conn {
 	unsigned int received;
 };
 
-static unsigned int port, pid, connections, bytes, ms;
+static unsigned int port, pid, connections, bytes;
 static char message[BYTES_MAX], echo[BYTES_MAX];
+static struct conn *conns;
+static int epoll;
+static unsigned int under_way; /* messages whose echo is to come */
 
 /* Nanoseconds on a processor, of all threads: the first word of schedstat. */
 static uint64_t server_cpu_ns(void)
@@ -74,11 +80,12 @@ static int open_connection(void)
 static void send_message(struct conn *conn)
 {
 	conn->received = 0;
+	under_way++;
 	if (send(conn->fd, message, bytes, MSG_NOSIGNAL) != (ssize_t)bytes)
 		check(-EPIPE, "send");
 }
 
-/* Returns whether the echo is complete; then the next message is on its way. */
+/* Returns whether the echo is complete. */
 static bool receive(struct conn *conn)
 {
 	ssize_t got = recv(conn->fd, echo, bytes - conn->received, 0);
@@ -90,11 +97,11 @@ static bool receive(struct conn *conn)
 	conn->received += (unsigned int)got;
 	if (conn->received < bytes)
 		return false;
-	send_message(conn);
+	under_way--;
 	return true;
 }
 
-static uint64_t turn(int epoll)
+static uint64_t turn(bool go_on)
 {
 	struct epoll_event events[EVENTS];
 	int count =
@@ -103,33 +110,38 @@ static uint64_t turn(int epoll)
 
 	if (!count)
 		check(-ETIMEDOUT, "no echo");
-	for (int i = 0; i < count; i++)
-		done += receive(events[i].data.ptr);
+	for (int i = 0; i < count; i++) {
+		if (!receive(events[i].data.ptr))
+			continue;
+		done++;
+		if (go_on)
+			send_message(events[i].data.ptr);
+	}
 	return done;
 }
 
-static int open_all(struct conn *conns)
+static void open_all(void)
 {
-	int epoll = check_libc(epoll_create1(EPOLL_CLOEXEC), "epoll");
-
+	conns = calloc(connections, sizeof(*conns));
+	epoll = check_libc(epoll_create1(EPOLL_CLOEXEC), "epoll");
 	for (unsigned int i = 0; i < connections; i++) {
 		struct epoll_event event = {.events = EPOLLIN};
 
 		conns[i].fd = open_connection();
 		event.data.ptr = &conns[i];
 		epoll_ctl(epoll, EPOLL_CTL_ADD, conns[i].fd, &event);
-		if (bytes && ms)
-			send_message(&conns[i]);
 	}
-	return epoll;
 }
 
-static uint64_t echo_for(int epoll, uint64_t ns)
+/* Of every @step-th connection. */
+static uint64_t echo_for(uint64_t ns, unsigned int step)
 {
 	uint64_t until = wall_ns() + ns, done = 0;
 
-	while (wall_ns() < until)
-		done += turn(epoll);
+	for (unsigned int i = 0; i < connections; i += step)
+		send_message(&conns[i]);
+	while (under_way)
+		done += turn(wall_ns() < until);
 	return done;
 }
 
@@ -154,57 +166,42 @@ static uint64_t connect_for(uint64_t ns)
 	return done;
 }
 
-/* Until standard input ends; then each still has its echo. */
-static int idle(struct conn *conns)
+static uint64_t work_for(uint64_t ns)
 {
-	puts("{}");
-	fflush(stdout);
-	getchar();
-	for (unsigned int i = 0; i < connections; i += 1 + connections / 16) {
-		send_message(&conns[i]);
-		while (conns[i].received < bytes) {
-			ssize_t got = recv(conns[i].fd, echo, bytes, 0);
+	if (!bytes)
+		return connect_for(ns);
+	return echo_for(ns, ns ? 1 : 1 + connections / 16);
+}
 
-			if (got <= 0)
-				check(-ECONNRESET, "the server hung up");
-			conns[i].received += (unsigned int)got;
-		}
-	}
-	puts("{\"idle\":true}");
-	return 0;
+static void slice(unsigned int ms)
+{
+	uint64_t cpu = server_cpu_ns(), wall = wall_ns(), done;
+
+	done = work_for(ms * 1000000ull);
+	wall = wall_ns() - wall;
+	cpu = server_cpu_ns() - cpu;
+	printf("{\"ops\":%llu,\"wall_ns\":%llu,\"cpu_ns\":%llu}\n",
+	       (unsigned long long)done, (unsigned long long)wall,
+	       (unsigned long long)cpu);
+	fflush(stdout);
 }
 
 int main(int argc, char **argv)
 {
-	struct conn *conns;
-	uint64_t done, wall, cpu;
-	int epoll = -1;
+	char line[32];
 
-	if (argc != 6)
-		check(-EINVAL, "load PORT PID CONNECTIONS BYTES MS");
+	if (argc != 5)
+		check(-EINVAL, "load PORT PID CONNECTIONS BYTES");
 	port = argument(argc, argv, 1, 0);
 	pid = argument(argc, argv, 2, 0);
 	connections = argument(argc, argv, 3, 1);
 	bytes = argument(argc, argv, 4, 64);
-	ms = argument(argc, argv, 5, 0);
 	raise_files();
 	for (unsigned int i = 0; i < BYTES_MAX; i++)
 		message[i] = (char)(i * 31 + 7);
-	conns = calloc(connections, sizeof(*conns));
 	if (bytes)
-		epoll = open_all(conns);
-	if (!ms)
-		return idle(conns);
-	if (bytes)
-		echo_for(epoll, ms * 200000ull);
-	cpu = server_cpu_ns();
-	wall = wall_ns();
-	done = bytes ? echo_for(epoll, ms * 1000000ull)
-		     : connect_for(ms * 1000000ull);
-	cpu = server_cpu_ns() - cpu;
-	wall = wall_ns() - wall;
-	printf("{\"ops\":%llu,\"wall_ns\":%llu,\"cpu_ns\":%llu}\n",
-	       (unsigned long long)done, (unsigned long long)wall,
-	       (unsigned long long)cpu);
+		open_all();
+	while (fgets(line, sizeof(line), stdin))
+		slice((unsigned int)strtoul(line, NULL, 10));
 	return 0;
 }

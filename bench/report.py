@@ -48,8 +48,9 @@ def print_row(row, result):
               f"({_spread(values)}{extra})")
     for verdict in result.verdicts:
         value = "" if verdict.value is None else (
-            f": {_number(verdict.value)} "
-            f"({_number(verdict.low)} to {_number(verdict.high)})")
+            f": {_number(verdict.value)} (quartiles "
+            f"{_number(verdict.half[0])} to {_number(verdict.half[1])}, all "
+            f"{_number(verdict.low)} to {_number(verdict.high)})")
         print(f"    target {verdict.text}{value} -> {verdict.said()}")
     sys.stdout.flush()
 
@@ -83,8 +84,8 @@ def as_data(results, took):
             "medians": {side: result.median(side, row.key)
                         for side in result.samples},
             "targets": [{
-                "text": v.text, "value": v.value, "low": v.low,
-                "high": v.high, "verdict": v.said(),
+                "text": v.text, "value": v.value, "quartiles": v.half,
+                "low": v.low, "high": v.high, "verdict": v.said(),
             } for v in result.verdicts],
         } for row, result in results],
     }
@@ -158,7 +159,9 @@ def _targets(data):
     for row in data["rows"]:
         for target in row["targets"]:
             spread = "" if target["value"] is None else (
-                f"{_number(target['low'])} to {_number(target['high'])}")
+                f"{_number(target['quartiles'][0])} to "
+                f"{_number(target['quartiles'][1])} "
+                f"({_number(target['low'])} to {_number(target['high'])})")
             lines.append(
                 f'<tr><td><a href="#{row["name"]}">'
                 f'{html.escape(row["title"])}</a></td>'
@@ -197,7 +200,8 @@ def as_html(data):
 <p>Linux {html.escape(where["kernel"])}, {html.escape(where["processor"])},
 {where["cores"]} cores, {where["date"]}. The sides of a row alternate within
 each round. Bars are medians, lines reach from the least to the greatest round;
-less is better. A target is judged by the median of the rounds' ratios.</p>
+less is better. A target is judged by the median of the rounds' ratios; the
+spread is of those: the quartiles, and the least and the greatest.</p>
 <h2>Targets</h2>
 {_targets(data)}
 {"".join(parts)}

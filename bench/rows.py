@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What is measured: one Row for each line of the report."""
 
+import contextlib
 import json
 import os
 import re
@@ -16,9 +17,11 @@ import sides
 
 @dataclass
 class Verdict:
-    """A target and what became of it."""
+    """A target and what became of it: the median, the quartiles, and the
+    least and the greatest of the rounds."""
     text: str
     value: Optional[float] = None
+    half: Optional[List[float]] = None
     low: Optional[float] = None
     high: Optional[float] = None
     ok: Optional[bool] = None  # None: could not be told
@@ -51,6 +54,7 @@ class Row:
     targets: List[Callable[[Result], Verdict]] = field(default_factory=list)
     key: str = "ns"
     rounds: int = 7
+    short: int = 3  # rounds of a first impression
     group: str = ""
 
 
@@ -58,7 +62,10 @@ def _judge(text, values, good):
     if not values:
         return Verdict(text)
     value = statistics.median(values)
-    return Verdict(text, value, min(values), max(values), good(value))
+    half = statistics.quantiles(values, method="inclusive") if (
+        len(values) > 1) else [value] * 3
+    return Verdict(text, value, [half[0], half[2]], min(values), max(values),
+                   good(value))
 
 
 def ratio(over, under, key, good, text):
@@ -248,16 +255,48 @@ def server(build, side, kind="multishot", connections=1024, buffers=2048):
                          "--buffers", str(buffers)], side, build.prefix(side))
 
 
-def echo(build, side, connections, size, ms, kind="multishot"):
-    def measure():
-        with server(build, side, kind) as one:
-            said = sides.run([build.program("load"), one.port, str(one.pid),
-                              str(connections), str(size), str(ms)])
+class Standing:
+    """A server and its load, up and connected for as long as the row lasts. A
+    sample is a slice of work, so that sides take turns every few hundredths
+    of a second, and nothing is measured that happens once."""
+
+    def __init__(self, ms, server_of, load_of):
+        self.ms, self.server_of, self.load_of = ms, server_of, load_of
+
+    def __enter__(self):
+        with contextlib.ExitStack() as stack:
+            one = stack.enter_context(self.server_of())
+            self.load = stack.enter_context(sides.Load(self.load_of(one)))
+            self.load.work(self.ms)  # warms up, and is not counted
+            self.stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_):
+        self.stack.close()
+
+    def __call__(self):
+        said = self.load.work(self.ms)
         if not said["ops"]:
-            raise sides.Failed("not one echo")
-        return {"cpu_ns": said["cpu_ns"] / said["ops"],
-                "wall_ns": said["wall_ns"] / said["ops"]}
-    return measure
+            raise sides.Failed("nothing came")
+        sample = {"cpu_ns": said["cpu_ns"] / said["ops"],
+                  "wall_ns": said["wall_ns"] / said["ops"]}
+        if "sent" in said:
+            sample["dropped_percent"] = 100 - 100 * said["ops"] / said["sent"]
+            sample["a_wait"] = said["ops"] / max(1, said["waits"])
+        return sample
+
+
+SLICES = {"rounds": 21, "short": 7, "key": "cpu_ns"}
+
+
+def load_command(build, one, connections, size):
+    return [build.program("load"), one.port, str(one.pid), str(connections),
+            str(size)]
+
+
+def echo(build, side, connections, size, ms, kind="multishot"):
+    return Standing(ms, lambda: server(build, side, kind),
+                    lambda one: load_command(build, one, connections, size))
 
 
 def echo_targets(connections, size):
@@ -278,18 +317,18 @@ def echo_rows(build, ms):
                       {side: echo(build, side, connections, size, ms)
                        for side in names if side != "trap"
                        or connections == 64},
-                      echo_targets(connections, size), key="cpu_ns",
-                      rounds=5, group="Connections")
+                      echo_targets(connections, size), group="Connections",
+                      **SLICES)
     yield Row("echo-64-64-single",
               "TCP echo 64 B, 64 connections, single-shot, classic buffers",
               "ns", {side: echo(build, side, 64, 64, ms, "single")
-                     for side in ("kernel", "patch")}, key="cpu_ns", rounds=5,
-              group="Connections")
+                     for side in ("kernel", "patch")}, group="Connections",
+              **SLICES)
     yield Row("accept", "accept, echo of one byte, close: CPU time of the "
               "server a connection", "ns",
               {side: echo(build, side, 1, 0, ms)
                for side in ("kernel", "patch", "epoll", "libuv", "libevent")},
-              key="cpu_ns", rounds=5, group="Connections")
+              group="Connections", **SLICES)
 
 
 def system_calls(build, side, connections, size, ms):
@@ -297,15 +336,15 @@ def system_calls(build, side, connections, size, ms):
     number hardly depends on that."""
     def measure():
         out = os.path.join(build.out, "strace.out")
-        with server(build, side) as one:
-            load = [build.program("load"), one.port, str(one.pid),
-                    str(connections), str(size)]
+        with server(build, side) as one, sides.Load(
+                load_command(build, one, connections, size)) as load:
+            load.work(ms)  # the connections are made
             tracer = subprocess.Popen(
                 ["strace", "-f", "-qq", "-c", "-o", out, "-p", str(one.pid)],
                 stderr=subprocess.DEVNULL)
             try:
                 time.sleep(0.3)  # to attach; calls missed are not counted
-                said = sides.run(load + [str(ms)])
+                said = load.work(ms)
             finally:
                 tracer.send_signal(signal.SIGINT)
                 tracer.wait()
@@ -314,8 +353,7 @@ def system_calls(build, side, connections, size, ms):
                               file.read(), re.M)
         if not total:
             raise sides.Failed("strace counted nothing")
-        # The load warms up for a fifth more than it counts.
-        return {"calls": int(total.group(1)) / (said["ops"] * 1.2)}
+        return {"calls": int(total.group(1)) / said["ops"]}
     return measure
 
 
@@ -347,20 +385,29 @@ def served(build, side, program, ms, asker):
             "wall_ns": said["wall_ns"] / said["ops"]}
 
 
-def udp(build, side, size, ms):
-    return lambda: served(build, side, "udp", ms,
-                          lambda port: ["send", port, str(size)])
+def udp(build, side, size, at_once, ms):
+    how = ["plain"] if side == "recvmmsg" else []
+    return Standing(
+        ms, lambda: sides.Server([build.program("udp")] + how, side,
+                                 build.prefix(side)),
+        lambda one: [build.program("udp"), "send", one.port, str(size),
+                     str(at_once)])
 
 
 def udp_rows(build, ms):
-    for size in (64, 1200):
-        yield Row(f"udp-{size}", f"UDP multishot receive {size} B, CPU time "
-                  "a datagram", "ns",
-                  {side: udp(build, side, size, ms)
-                   for side in ("kernel", "patch")},
-                  [times_faster("patch", "kernel", 1.3, "cpu_ns")]
-                  if size == 64 else [], key="cpu_ns", rounds=5,
-                  group="Other work")
+    """What a receiver can do shows when it is kept busy. One by one, it sleeps
+    before nearly every datagram: that is of interest, and judges nothing."""
+    for name, words, at_once in (
+            ("", "which arrive in bursts of 64", 64),
+            ("-single", "one by one: a wake-up for each", 1)):
+        for size in (64, 1200):
+            judged = size == 64 and at_once > 1
+            yield Row(f"udp-{size}{name}", f"UDP multishot receive of {size} "
+                      f"B, {words}, CPU time a datagram", "ns",
+                      {side: udp(build, side, size, at_once, ms)
+                       for side in ("kernel", "patch", "recvmmsg")},
+                      [times_faster("patch", "kernel", 1.3, "cpu_ns")]
+                      if judged else [], group="Other work", **SLICES)
 
 
 def proxy(build, side, ms):
@@ -461,29 +508,15 @@ def memory_of(pid):
 
 def idle(build, side, connections):
     """With four buffers in the group: if idle connections held any, there would
-    be none for the echoes at the end."""
+    be none for the echoes."""
     def measure():
         with server(build, side, connections=connections + 64,
                     buffers=4) as one:
             before = memory_of(one.pid)
-            load = subprocess.Popen(
-                [build.program("load"), one.port, str(one.pid),
-                 str(connections), "64", "0"], stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE, text=True,
-                preexec_fn=lambda: sides.allow_files(one.FILES))
-            try:
-                if load.stdout.readline().strip() != "{}":
-                    raise sides.Failed("the connections were not made")
-                time.sleep(0.5)  # the last are accepted
+            with sides.Load(load_command(build, one, connections, 64)) as load:
+                load.work(0)  # the last are accepted
                 after = memory_of(one.pid)
-                said = load.communicate("", timeout=20)[0]
-            except subprocess.TimeoutExpired as late:
-                raise sides.Failed("no echo: buffers are held") from late
-            finally:
-                load.kill()
-                load.wait()
-        if "idle" not in said:
-            raise sides.Failed("idle connections did not wake")
+                load.work(0)
         return {"bytes": (after - before) / connections}
     return measure
 
@@ -521,9 +554,9 @@ def all_rows(build, quick=False):
     rows = list(small_rows(build, ms))
     rows += [lane_row(build, ms), engine_time_row(build, ms),
              engine_instructions_row(build)]
-    rows += echo_rows(build, 2 * ms)
+    rows += echo_rows(build, ms // 2)
     rows.append(system_calls_row(build, 2 * ms))
-    rows += udp_rows(build, 2 * ms)
+    rows += udp_rows(build, ms // 2)
     rows.append(proxy_row(build, 2 * ms))
     rows += rings_rows(build, ms)
     rows.append(timeouts_row(build))

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import resource
+import select
 import subprocess
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -106,11 +107,12 @@ def pin(cpu):
     return lambda: os.sched_setaffinity(0, {usable[min(cpu, len(usable) - 1)]})
 
 
-def run(command, side="kernel", cpu=LOAD_CPU, seconds=60):
+def run(command, side="kernel", cpu=LOAD_CPU, seconds=60, says=None):
     """Run to the end; the JSON of the last line it prints. @cpu None: on all of
-    them."""
+    them. @says goes to its standard input."""
     try:
         done = subprocess.run(command, capture_output=True, text=True,
+                              input=says,
                               env=environment(side), timeout=seconds,
                               preexec_fn=None if cpu is None else pin(cpu),
                               check=False)
@@ -168,6 +170,45 @@ class Server:
             self.process.kill()
             self.process.wait()
             return ""
+
+
+class Load:
+    """Who asks a server: a program that works a slice for each line it reads,
+    and says in a line of JSON what became of it."""
+
+    SECONDS = 30
+
+    def __init__(self, command):
+        pinned = pin(LOAD_CPU)
+
+        def before():
+            pinned()
+            allow_files(Server.FILES)
+
+        self.process = subprocess.Popen(
+            command, text=True, stdin=subprocess.PIPE, preexec_fn=before,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.communicate()
+
+    def work(self, ms):
+        """A slice of so many milliseconds."""
+        try:
+            self.process.stdin.write(f"{ms}\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass
+        if not select.select([self.process.stdout], [], [], self.SECONDS)[0]:
+            raise Failed(f"the load: no answer in {self.SECONDS} s")
+        line = self.process.stdout.readline()
+        if not line:
+            raise Failed("the load: " + self.process.stderr.read().strip())
+        return json.loads(line)
 
 
 def kernel_answers():
