@@ -206,25 +206,41 @@ def engine_time_row(build, ms):
                group="The engine's own cost")
 
 
+def collected(build, command, side="library"):
+    """Instructions of polyring_enter() and of all it calls."""
+    out = os.path.join(build.out, "callgrind.out")
+    done = subprocess.run(
+        build.prefix(side) + [
+            "valgrind", "--tool=callgrind", "--callgrind-out-file=" + out,
+            "--toggle-collect=polyring_enter"] + command,
+        capture_output=True, text=True, check=False,
+        env=sides.environment(side))
+    found = re.search(r"Collected\s*:\s*(\d+)", done.stderr)
+    if done.returncode or not found:
+        raise sides.Failed("callgrind: " + done.stderr[-200:])
+    return int(found.group(1))
+
+
 def engine_instructions(build, arguments):
-    """Of polyring_enter() and all it calls, an operation: the difference of
-    two runs, so that nothing that happens once is in it."""
+    """An operation: the difference of two runs, so that nothing that happens
+    once is in it."""
     def count(operations):
-        out = os.path.join(build.out, "callgrind.out")
-        done = subprocess.run(
-            ["valgrind", "--tool=callgrind", "--callgrind-out-file=" + out,
-             "--toggle-collect=polyring_enter",
-             build.program("small-direct"), "-o", str(operations)] + arguments,
-            capture_output=True, text=True, check=False)
-        found = re.search(r"Collected\s*:\s*(\d+)", done.stderr)
-        if done.returncode or not found:
-            raise sides.Failed("callgrind: " + done.stderr[-200:])
-        return int(found.group(1))
+        return collected(build, [build.program("small-direct"), "-o",
+                                 str(operations)] + arguments)
 
     def measure():
         few, many = 640, 6400
         # Both warm up with as many as they measure.
         return {"instructions": (count(many) - count(few)) / (many - few) / 2}
+    return measure
+
+
+def echo_instructions(build):
+    """A message, received and sent."""
+    def measure():
+        few, many = (collected(build, [build.program("pairs"), str(turns)],
+                               "patch") for turns in (10, 110))
+        return {"instructions": (many - few) / 100 / 64}
     return measure
 
 
@@ -238,6 +254,13 @@ def engine_instructions_row(build):
                "instructions of the engine a request, batch 64",
                "instr", measures,
                [value_at_most("ring", "instructions", 250, "instructions")],
+               key="instructions", rounds=1, group="The engine's own cost")
+
+
+def echo_instructions_row(build):
+    return Row("engine-instructions-echo", "instructions of the engine a "
+               "message, a multishot receive and a send, 64 sockets ready",
+               "instr", {"message": echo_instructions(build)},
                key="instructions", rounds=1, group="The engine's own cost")
 
 
@@ -553,7 +576,7 @@ def all_rows(build, quick=False):
     ms = 60 if quick else 200
     rows = list(small_rows(build, ms))
     rows += [lane_row(build, ms), engine_time_row(build, ms),
-             engine_instructions_row(build)]
+             engine_instructions_row(build), echo_instructions_row(build)]
     rows += echo_rows(build, ms // 2)
     rows.append(system_calls_row(build, 2 * ms))
     rows += udp_rows(build, ms // 2)

@@ -40,6 +40,7 @@ class Build:
         "echo-epoll": ("echo-epoll.c", []),
         "echo-libuv": ("echo-uv.c", ["-luv"]),
         "echo-libevent": ("echo-event.c", ["-levent"]),
+        "pairs": ("pairs.c", ["-luring"]),
         "udp": ("udp.c", ["-luring"]),
         "proxy": ("proxy.c", ["-luring"]),
         "rings": ("rings.c", ["-luring", "-pthread"]),
