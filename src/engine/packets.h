@@ -16,7 +16,7 @@
 
 #include "engine/req.h"
 
-#define PACKETS_MAX 32u
+#define PACKETS_MAX 33u /* what one may have in a turn (S12) */
 
 struct packets {
 	struct kbuf_claim_vec claim;

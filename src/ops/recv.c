@@ -35,9 +35,10 @@
 #include "engine/iov.h"
 #include "engine/packets.h"
 
-#define MULTISHOT_SHARE 33 /* completions in one turn (S12), as 6.18's */
-/* Datagrams that came one by one, without a wait, before many are tried. */
-#define PACKETS_FROM 8u
+/* Completions in one turn (S12), as 6.18's. */
+#define MULTISHOT_SHARE PACKETS_MAX
+/* So many datagrams came without a wait: then more are asked for at once. */
+#define PACKETS_FROM 2u
 
 /* What waits is told of a KIND_STREAM, not of one that is silent about it. */
 enum {
@@ -68,7 +69,7 @@ struct recv_cmd {
 	bool never; /* ends with EAGAIN, untried */
 	bool goes_on; /* multishot: had its share in the turn before */
 	uint8_t shots; /* completions of its share, over waits (6.18) */
-	uint8_t ahead; /* datagrams that the next call may find */
+	uint8_t ahead; /* datagrams since the wait; that the next call asks for */
 	int domain; /* AF_, 0: not asked yet */
 	uint32_t waiting; /* in the socket, as far as known */
 };
@@ -392,6 +393,24 @@ static int no_address(struct req *req, const struct recv_cmd *c, uint32_t flags)
 	return -ENOBUFS;
 }
 
+/* poll(2) costs half of a receive that finds nothing. */
+static bool readable(const struct req *req)
+{
+	struct pollfd look = {.fd = req_io_fd(req), .events = POLLIN};
+
+	return SYS_3(SYS_poll, &look, 1, 0) != 0;
+}
+
+/*
+ * Datagrams mostly come one by one. So after the first there is a look before
+ * the second is tried, which has its buffer by then, or ended for want of one.
+ */
+static bool seems_empty(const struct req *req, const struct recv_cmd *c)
+{
+	return unlikely(c->ahead == 1 && c->kind == KIND_PACKETS) &&
+	       !readable(req);
+}
+
 static int take_buffer(struct req *req, struct recv_cmd *c, uint32_t flags)
 {
 	int err;
@@ -477,7 +496,7 @@ static int attempt(struct req *req, struct recv_cmd *c, uint32_t flags, long *n)
 			req->cflags = 0;
 		return said;
 	}
-	*n = try_once(req, c);
+	*n = seems_empty(req, c) ? -EAGAIN : try_once(req, c);
 	/* That the file is no socket comes before a chosen buffer. */
 	if (unlikely(*n == -EFAULT) && req->claim.kind != KBUF_NONE)
 		*n = req_socket_error(req, -EFAULT);
@@ -518,13 +537,6 @@ static bool drained(const struct req *req, const struct recv_cmd *c)
 	       !(req->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
 }
 
-static bool readable(const struct req *req)
-{
-	struct pollfd look = {.fd = req_io_fd(req), .events = POLLIN};
-
-	return SYS_3(SYS_poll, &look, 1, 0) != 0;
-}
-
 /* A share begins with a look: where nothing is there, nothing is tried. */
 static bool begin_share(const struct req *req, struct recv_cmd *c)
 {
@@ -553,6 +565,8 @@ static int multishot_one(struct req *req, struct recv_cmd *c, uint32_t flags)
 	long n;
 	int said;
 
+	if (!begin_share(req, c))
+		return ISSUE_AGAIN;
 	req->cflags = 0;
 	said = attempt(req, c, flags, &n);
 	if (said != ISSUE_DONE)
@@ -642,38 +656,55 @@ static int packets_post(struct req *req, struct recv_cmd *c, struct packets *p,
 	return ISSUE_DONE;
 }
 
-/* Twice as many the next time, if all came; one by one, if one did. */
-static uint8_t ahead_after(uint32_t asked, long came)
+/* Twice as many the next time; one by one, if one came. */
+static uint8_t ahead_after(const struct recv_cmd *c, uint32_t asked, long came)
 {
-	uint32_t next = came < (long)asked ? (uint32_t)came : 2 * asked;
+	/* What was asked for is no more than what was left of a share. */
+	uint32_t next = 2 * (came < (long)asked ? (uint32_t)came : c->ahead);
 
-	if (came < 2)
+	if (next < 2 * PACKETS_FROM)
 		return 0;
-	if (next < PACKETS_FROM)
-		next = PACKETS_FROM;
 	return (uint8_t)(next < PACKETS_MAX ? next : PACKETS_MAX);
 }
 
-/* As multishot_one(), for as many as the last time, and then for more. */
+/*
+ * Fewer than asked for: there are no more. Or an error waits behind them, and
+ * the next call tells it; epoll has said so, if it was asked.
+ */
+static bool came_short(const struct req *req, uint32_t asked, long came)
+{
+	return came < (long)asked && req->wait.watch &&
+	       !(req->events & (EPOLLERR | EPOLLHUP));
+}
+
+/* As multishot_one(), for as many as may have come. */
 static int multishot_many(struct req *req, struct recv_cmd *c, uint32_t flags)
 {
 	uint32_t max = MULTISHOT_SHARE - c->shots, asked;
 	struct packets p;
+	int said;
 	long n;
 
 	asked = packets_claim(req, c->want_bytes, (uint32_t)divided_bytes(c),
 			      c->ahead < max ? c->ahead : max, &p);
 	if (!asked)
 		return multishot_one(req, c, flags);
+	c->goes_on = false;
 	for (uint32_t i = 0; i < asked; i++)
 		p.headers[i].msg_hdr = divide(c, &p.buffers[i], &p.payloads[i]);
 	n = packets_receive(req, &p, asked);
-	c->ahead = ahead_after(asked, n);
 	req->cflags = 0;
-	if (n > 0)
-		return packets_post(req, c, &p, (uint32_t)n);
-	packets_commit(req, &p, 0);
-	return n == -EAGAIN ? ISSUE_AGAIN : conclude(req, c, n, flags);
+	if (n <= 0) {
+		c->ahead = 0;
+		packets_commit(req, &p, 0);
+		return n == -EAGAIN ? ISSUE_AGAIN
+				    : conclude(req, c, n, flags);
+	}
+	c->ahead = ahead_after(c, asked, n);
+	said = packets_post(req, c, &p, (uint32_t)n);
+	if (said == ISSUE_MORE && !c->goes_on && came_short(req, asked, n))
+		return ISSUE_AGAIN;
+	return said;
 }
 
 static int recv_multishot(struct req *req, struct recv_cmd *c, uint32_t flags)
@@ -681,8 +712,6 @@ static int recv_multishot(struct req *req, struct recv_cmd *c, uint32_t flags)
 	int said;
 
 	learn_kind(req, c);
-	if (!begin_share(req, c))
-		return ISSUE_AGAIN;
 	do {
 		if (packets_pay(req, c))
 			said = multishot_many(req, c, flags);
