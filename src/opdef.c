@@ -260,7 +260,6 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 			.ioprio_free = true,
 			.unbounded = true,
 			.prep = read_prep,
-			.span = read_span,
 			.issue = read_issue,
 		},
 	[IORING_OP_WRITE] =

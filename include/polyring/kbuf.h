@@ -161,7 +161,8 @@ int kbuf_claim(struct kbuf_table *table, uint16_t bgid, uint32_t want_bytes,
 struct kbuf_row {
 	uint32_t entries; /* used up by them */
 	uint32_t bytes; /* and of the next one, in an INC ring */
-	uint32_t claims;
+	uint32_t claims; /* kept in checked builds only */
+	void *where; /* private */
 };
 
 /*

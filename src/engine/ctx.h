@@ -89,19 +89,31 @@ struct cold {
 
 #define RUN_MAX 64u
 
+/* A read that a run may serve, or an answer that waits for its turn. */
+struct run_member {
+	uint64_t user_data;
+	uint64_t position; /* these three as submitted */
+	uint64_t addr;
+	uint32_t len;
+	bool reads;
+	int32_t res; /* the answer */
+	struct kbuf_claim claim;
+};
+
 /* Reads gathered for one call: what it means is told in run.h. */
 struct run {
-	uint32_t count; /* requests held back */
-	uint32_t vectors; /* of those that read */
+	uint32_t count; /* members */
+	uint32_t vectors; /* reads that have their memory */
 	bool open;
 	bool anywhere; /* positions mean nothing */
-	uint16_t bgid; /* whose buffers are chosen, if any */
+	int fd; /* to read from */
 	int refused_fd; /* was asked in this submission and is not fit */
-	uint64_t first; /* position of the first read */
+	struct file_node *file; /* held, if a registered one is read */
 	uint64_t next; /* what would continue the last */
 	uint64_t end; /* of the file */
+	struct io_uring_sqe entry; /* the first read's */
 	struct kbuf_row row;
-	struct req *members[RUN_MAX]; /* in order of submission */
+	struct run_member members[RUN_MAX]; /* in order of submission */
 	struct iovec iov[RUN_MAX];
 };
 
@@ -142,6 +154,7 @@ struct ctx {
 
 	/* requests */
 	struct req *free_reqs; /* through req->link */
+	uint32_t submitter; /* the thread whose entries are being read */
 	void *slabs; /* chain of blocks */
 	struct list *index; /* pending requests by user_data */
 	struct list pending; /* the same, the oldest first */

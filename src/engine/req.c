@@ -54,13 +54,15 @@ void req_slabs_free(struct ctx *ctx)
 	}
 }
 
+bool req_at_hand(struct ctx *ctx)
+{
+	return likely(ctx->free_reqs) || slab_add(ctx);
+}
+
 struct req *req_new(struct ctx *ctx)
 {
-	struct req *req;
+	struct req *req = ctx->free_reqs;
 
-	if (unlikely(!ctx->free_reqs) && !slab_add(ctx))
-		return NULL;
-	req = ctx->free_reqs;
 	ctx->free_reqs = req->link;
 	req->link = NULL;
 	req->cflags = 0;

@@ -6,7 +6,6 @@
  * Theory: a request is in exactly one of these states.
  *
  *   DEFERRED  waits for earlier ones (drain) or for its predecessor (link)
- *   GATHERED  held back by the submission at hand: see run.h
  *   ISSUING   its operation is being tried, by a thread that holds the lock
  *   ARMED     would have blocked; the reactor calls again when its file moves
  *   PARKED    its operation keeps it: a timeout, a poll, a wait of its own
@@ -49,7 +48,6 @@ struct file_node;
 
 enum req_state {
 	REQ_DEFERRED,
-	REQ_GATHERED,
 	REQ_ISSUING,
 	REQ_ARMED,
 	REQ_PARKED,
@@ -81,20 +79,24 @@ enum {
 struct req {
 	struct ctx *ctx;
 	const struct opdef *def;
+	/* An entry's first eight bytes, in their order. */
+	uint8_t opcode;
+	uint8_t sqe_flags; /* IOSQE_ */
+	uint16_t ioprio;
+	int32_t fd; /* as submitted */
 	uint64_t user_data;
 	int32_t res;
 	uint32_t cflags;
 	uint32_t flags; /* REQ_F_ */
-	int32_t fd; /* as submitted */
-	uint16_t buf_group;
-	uint16_t buf_index;
-	uint8_t opcode;
-	uint8_t sqe_flags; /* IOSQE_ */
+	uint32_t thread; /* that submitted it, see base/thread.h */
+	union {
+		uint16_t buf_group;
+		uint16_t buf_index;
+	};
 	uint8_t state; /* enum req_state */
 	uint8_t cold_tries; /* see cold.h */
-	struct file_node *file; /* a registered file, held */
 	int32_t held; /* a duplicate for a worker's time, -1: none */
-	uint32_t thread; /* that submitted it, see base/thread.h */
+	struct file_node *file; /* a registered file, held */
 	uint16_t personality; /* with REQ_F_CREDS */
 	/* To end with ECANCELED. No flag: a worker may be writing those. */
 	bool canceled;
@@ -142,13 +144,6 @@ enum issue_flags {
 	ISSUE_LANDED = 1u << 2, /* AIO's answer is in req->res */
 };
 
-/* What part of its file a read asks for, and where it is to go. */
-struct span {
-	uint64_t position;
-	uint64_t addr; /* unless a buffer is to be selected */
-	uint32_t len; /* with one: 0 means all of it */
-};
-
 /* One row of the table of opcodes. */
 struct opdef {
 	const char *name;
@@ -167,8 +162,6 @@ struct opdef {
 	int (*prep)(struct req *req, const struct io_uring_sqe *sqe);
 	/* Try it: enum issue_result, or a negative errno. */
 	int (*issue)(struct req *req, uint32_t issue_flags);
-	/* A read that a run may serve says which (run.h). NULL: never. */
-	bool (*span)(const struct req *req, struct span *span);
 	/* Leave PARKED: undo what issue set up. NULL: nothing to undo. */
 	void (*cancel)(struct req *req);
 	/*
@@ -196,10 +189,9 @@ extern const uint32_t opdefs_count;
 /* Free the memory of all requests; the ring closes and none is live. */
 void req_slabs_free(struct ctx *ctx);
 
-/*
- * A clean request, or NULL when out of memory. What submission doesn't set is
- * zero (held: -1).
- */
+/* Is there a clean request? If not, out of memory. */
+bool req_at_hand(struct ctx *ctx);
+/* That one. What submission doesn't set is zero (held: -1). */
 struct req *req_new(struct ctx *ctx);
 /* One that never began. */
 void req_give_back(struct req *req);

@@ -1,95 +1,168 @@
 // SPDX-License-Identifier: MIT
 #include "engine/run.h"
 
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "base/fault.h"
 #include "base/sys.h"
+#include "engine/cq.h"
 #include "engine/disk.h"
 #include "engine/files.h"
+#include "engine/submit.h"
 
 /* More than that of one read, and the call is not what it costs. */
 #define MEMBER_BYTES_MAX 65536u
 #define POSITION_MAX ((uint64_t)INT64_MAX - MEMBER_BYTES_MAX)
+/* So far a read looks for its successor. */
+#define LOOK_AHEAD 4u
 #define RUN_FLAGS (IOSQE_BUFFER_SELECT | IOSQE_FIXED_FILE)
 /* The device that has no end, and no positions. */
 #define DEV_ZERO makedev(1, 5)
 
-static bool reads(const struct req *req)
+static bool selects(const struct run *run)
 {
-	return !req->def->immediate;
+	return run->entry.flags & IOSQE_BUFFER_SELECT;
 }
 
-static void hold(struct run *run, struct req *req)
+/* ---- a member's memory --------------------------------------------------- */
+
+static bool choose_buffer(struct ctx *ctx, struct run_member *m)
 {
-	req->state = REQ_GATHERED;
-	run->members[run->count++] = req;
+	struct run *run = &ctx->run;
+
+	if (!kbuf_claim_in_row(ctx->kbuf, run->entry.buf_group, m->len,
+			       &run->row, &m->claim))
+		return true;
+	m->claim.kind = KBUF_NONE;
+	return false;
 }
 
-/* ---- joining ---- */
-
-/* Its own buffer; the span becomes what goes into it. */
-static bool choose_buffer(struct run *run, struct req *req, struct span *span)
+/* Its vector, unless it has none or leads out of the file. */
+static bool give_memory(struct ctx *ctx, struct run_member *m)
 {
-	if (run->vectors && run->bgid != req->buf_group)
-		return false;
-	if (kbuf_claim_in_row(req->ctx->kbuf, req->buf_group, span->len,
-			      &run->row, &req->claim) < 0) {
-		req->claim.kind = KBUF_NONE;
-		return false;
+	struct run *run = &ctx->run;
+	uint64_t addr = m->addr;
+	uint32_t len = m->len;
+
+	if (selects(run)) {
+		if (!choose_buffer(ctx, m))
+			return false;
+		addr = m->claim.addr;
+		len = m->claim.len;
 	}
-	run->bgid = req->buf_group;
-	span->addr = req->claim.addr;
-	span->len = req->claim.len;
-	return true;
-}
-
-/* Add its vector, unless it has none or leads out of the file. */
-static bool add(struct run *run, struct req *req, struct span *span)
-{
-	bool selects = req->sqe_flags & IOSQE_BUFFER_SELECT;
-
-	if (selects && !choose_buffer(run, req, span))
-		return false;
-	if (!span->len || span->len > MEMBER_BYTES_MAX ||
-	    span->position + span->len > run->end || (selects && !span->addr)) {
-		if (selects)
-			req_recycle(req, ISSUE_NONBLOCK);
+	if (unlikely(!addr || !len || len > MEMBER_BYTES_MAX ||
+		     m->position + len > run->end)) {
+		kbuf_recycle(ctx->kbuf, &m->claim);
 		return false;
 	}
 	run->iov[run->vectors++] = (struct iovec){
-		.iov_base = (void *)(uintptr_t)span->addr,
-		.iov_len = span->len,
+		.iov_base = (void *)(uintptr_t)addr,
+		.iov_len = len,
 	};
-	run->next = span->position + span->len;
-	hold(run, req);
+	run->next = m->position + len;
 	return true;
 }
 
-/* The candidate. A registered file is taken here, by the first for all. */
-static bool begin(struct run *run, struct req *req, struct span *span)
+/* The candidate has none until something comes behind it. */
+static bool first_has_memory(struct ctx *ctx)
 {
-	bool fixed = req->sqe_flags & IOSQE_FIXED_FILE;
+	return ctx->run.vectors || give_memory(ctx, &ctx->run.members[0]);
+}
 
-	if (!fixed && req->fd == req->ctx->ring_fd)
-		return false;
-	if (fixed && !req->file) {
-		req->file = file_get(req->ctx, (uint32_t)req->fd);
-		req->flags |= REQ_F_OWES;
+/* ---- joining ------------------------------------------------------------- */
+
+/* Asks for bytes, and for nothing special. */
+static bool is_plain_read(const struct ctx *ctx, const struct io_uring_sqe *sqe)
+{
+	return sqe->opcode == IORING_OP_READ && !(sqe->flags & ~RUN_FLAGS) &&
+	       !sqe->ioprio && !sqe->op_flags && !sqe->personality &&
+	       !sqe->attr_type_mask &&
+	       (sqe->flags & IOSQE_FIXED_FILE || sqe->fd != ctx->ring_fd);
+}
+
+/* Says so word for word as the first does. */
+static bool is_as_plain(const struct io_uring_sqe *a,
+			const struct io_uring_sqe *b)
+{
+	const size_t until_fd = offsetof(struct io_uring_sqe, off);
+	const size_t group = offsetof(struct io_uring_sqe, buf_group);
+
+	return !memcmp(a, b, until_fd) && a->op_flags == b->op_flags &&
+	       !memcmp(&a->buf_group, &b->buf_group, sizeof(*a) - group);
+}
+
+static bool can_be_member(const struct io_uring_sqe *sqe)
+{
+	return sqe->off <= POSITION_MAX && sqe->len <= MEMBER_BYTES_MAX &&
+	       (sqe->flags & IOSQE_BUFFER_SELECT ||
+		fault_range_ok(sqe->addr, sqe->len));
+}
+
+static struct run_member *append(struct run *run,
+				 const struct io_uring_sqe *sqe)
+{
+	struct run_member *m = &run->members[run->count++];
+
+	m->user_data = sqe->user_data;
+	m->position = sqe->off;
+	m->addr = sqe->addr;
+	m->len = sqe->len;
+	m->reads = true;
+	m->claim.kind = KBUF_NONE;
+	return m;
+}
+
+static bool is_immediate(const struct ctx *ctx, uint8_t opcode)
+{
+	return opcode < ctx->opcodes && opdefs[opcode].immediate;
+}
+
+/*
+ * Might the next read continue this one? There may be something that passes
+ * between them. What the entries say now is no more than a hint.
+ */
+static bool seems_continued(const struct ctx *ctx,
+			    const struct io_uring_sqe *sqe, uint32_t more)
+{
+	const struct queue *q = &ctx->queue;
+
+	for (uint32_t i = 0; i < more && i < LOOK_AHEAD; i++) {
+		uint32_t slot = queue_slot(q, i);
+		const struct io_uring_sqe *next = queue_entry(q, slot);
+		uint8_t opcode;
+
+		if (slot >= q->memory.sq_entries)
+			return false;
+		opcode = load_relaxed(&next->opcode);
+		if (opcode == IORING_OP_READ)
+			return load_relaxed(&next->fd) == sqe->fd &&
+			       load_relaxed(&next->off) - sqe->off <=
+				       MEMBER_BYTES_MAX;
+		if (!is_immediate(ctx, opcode))
+			return false;
 	}
+	return false;
+}
+
+static bool begin(struct ctx *ctx, const struct io_uring_sqe *sqe,
+		  uint32_t more)
+{
+	struct run *run = &ctx->run;
+
+	if (!seems_continued(ctx, sqe, more) || !is_plain_read(ctx, sqe) ||
+	    !can_be_member(sqe) || ctx->chain_head ||
+	    !list_empty(&ctx->deferred) || ctx->restrictions.hold)
+		return false;
+	run->entry = *sqe;
 	run->vectors = 0;
 	run->open = false;
 	run->anywhere = false;
-	run->first = span->position;
 	run->end = INT64_MAX;
 	run->row = (struct kbuf_row){0};
-	return (!fixed || req->file) && add(run, req, span);
-}
-
-static bool same_file(const struct req *a, const struct req *b)
-{
-	return a->fd == b->fd &&
-	       !((a->sqe_flags ^ b->sqe_flags) & IOSQE_FIXED_FILE);
+	append(run, sqe);
+	return true;
 }
 
 /* O_DIRECT is for kernel AIO, where all of them are under way at once. */
@@ -97,144 +170,207 @@ static bool may_be_direct(const struct run *run)
 {
 	const uint64_t sector_mask = 511;
 
-	return !((run->first | run->iov[0].iov_len) & sector_mask);
+	return !((run->members[0].position | run->iov[0].iov_len) &
+		 sector_mask);
 }
 
 /* Ask the file once: is it one of those that rule 1 names? */
-static bool open_file(struct run *run)
+static bool is_fit(struct ctx *ctx)
 {
-	const struct req *first = run->members[0];
+	struct run *run = &ctx->run;
 	struct stat st;
-	int fd = req_io_fd(first);
 
-	if (fd == run->refused_fd)
-		return false;
-	run->refused_fd = fd;
-	if (SYS_2(SYS_fstat, fd, &st) < 0)
+	if (SYS_2(SYS_fstat, run->fd, &st) < 0)
 		return false;
 	run->anywhere = S_ISCHR(st.st_mode) && st.st_rdev == DEV_ZERO;
 	if (!S_ISREG(st.st_mode) && !run->anywhere)
 		return false;
-	if (may_be_direct(run) && disk_is_direct(first->ctx, fd))
+	if (may_be_direct(run) && disk_is_direct(ctx, run->fd))
 		return false;
-	run->refused_fd = -1;
 	if (!run->anywhere)
 		run->end = (uint64_t)st.st_size;
-	run->open = run->next <= run->end;
-	return run->open;
+	return run->next <= run->end;
+}
+
+/* A registered file is held from here on. */
+static void open_run(struct ctx *ctx)
+{
+	struct run *run = &ctx->run;
+
+	run->fd = run->entry.fd;
+	if (run->entry.flags & IOSQE_FIXED_FILE) {
+		run->file = file_get(ctx, (uint32_t)run->entry.fd);
+		run->fd = run->file ? run->file->fd : -1;
+	}
+	if (run->fd == run->refused_fd)
+		return;
+	run->open = is_fit(ctx);
+	if (!run->open)
+		run->refused_fd = run->fd;
 }
 
 /*
- * Does it follow? Whoever reads one position again and again knows that there
- * are none; that is asked of the file, too.
+ * Does it follow the candidate? Whoever reads one position again and again
+ * knows that there are none; that is asked of the file, too.
  */
-static bool continues(struct run *run, const struct req *req,
-		      const struct span *span)
+static bool opens(struct ctx *ctx, const struct io_uring_sqe *sqe)
 {
-	bool next = span->position == run->next;
+	struct run *run = &ctx->run;
 
-	if (run->count == RUN_MAX || !same_file(run->members[0], req))
+	if (!first_has_memory(ctx))
 		return false;
-	if (!run->open && (next || span->position == run->first))
-		open_file(run);
-	return run->open && (next || run->anywhere);
+	if (sqe->off == run->next || sqe->off == run->entry.off)
+		open_run(ctx);
+	return run->open;
 }
 
-static bool takes_read(struct run *run, struct req *req, bool more)
+static bool continues(struct ctx *ctx, const struct io_uring_sqe *sqe)
 {
-	struct span span;
+	struct run *run = &ctx->run;
 
-	if ((!run->count && !more) || !req->def->span(req, &span) ||
-	    span.position > POSITION_MAX)
-		return false;
-	if (!run->count)
-		return begin(run, req, &span);
-	return continues(run, req, &span) && add(run, req, &span);
+	return run->count < RUN_MAX && is_as_plain(&run->entry, sqe) &&
+	       can_be_member(sqe) && (run->open || opens(ctx, sqe)) &&
+	       (sqe->off == run->next || run->anywhere);
 }
 
-/* Rule 4: what it does is done, and its completion has to wait. */
-static bool lets_pass(struct run *run, struct req *req)
+static bool join(struct ctx *ctx, const struct io_uring_sqe *sqe)
 {
-	if (!run->count || run->count == RUN_MAX || req->sqe_flags)
-		return false;
-	run_at_once(req);
-	hold(run, req);
-	return true;
+	struct run *run = &ctx->run;
+
+	if (give_memory(ctx, append(run, sqe)))
+		return true;
+	run->count--;
+	return false;
 }
 
-bool run_takes(struct ctx *ctx, struct req *req, bool more)
+/* Rule 4. What is chosen before it is chosen now. */
+static bool may_pass(struct ctx *ctx, const struct io_uring_sqe *sqe)
 {
-	if (req->sqe_flags & ~RUN_FLAGS || req->flags & REQ_F_CREDS)
-		return false;
-	if (req->def->immediate)
-		return lets_pass(&ctx->run, req);
-	return req->def->span && takes_read(&ctx->run, req, more);
+	return is_immediate(ctx, sqe->opcode) && !sqe->flags &&
+	       ctx->run.count < RUN_MAX &&
+	       (!selects(&ctx->run) || first_has_memory(ctx));
 }
 
-/* ---- serving ---- */
+bool run_takes_read(struct ctx *ctx, const struct io_uring_sqe *sqe,
+		    uint32_t more)
+{
+	if (ctx->run.count) {
+		if (continues(ctx, sqe) && join(ctx, sqe))
+			return true;
+		if (may_pass(ctx, sqe))
+			return false;
+		run_end(ctx);
+	}
+	return begin(ctx, sqe, more);
+}
+
+void run_keep(struct req *req)
+{
+	struct ctx *ctx = req->ctx;
+	struct run *run = &ctx->run;
+
+	if (req->flags || req->cflags || ctx->queue.memory.cqe_shift != 4) {
+		run_end(ctx);
+		req_finish(req);
+		return;
+	}
+	run->members[run->count++] = (struct run_member){
+		.user_data = req->user_data,
+		.res = req->res,
+	};
+	req_give_back(req);
+}
+
+/* ---- serving ------------------------------------------------------------- */
 
 static size_t call(const struct run *run)
 {
-	uint64_t position = run->first;
-	long n = SYS_6(SYS_preadv2, req_io_fd(run->members[0]), run->iov,
-		       run->vectors, position, position >> 32, RWF_NOWAIT);
+	uint64_t position = run->members[0].position;
+	long n = SYS_6(SYS_preadv2, run->fd, run->iov, run->vectors, position,
+		       position >> 32, RWF_NOWAIT);
 
 	return n > 0 ? (size_t)n : 0;
 }
 
-/* Rule 2. Returns how many members were served, the first ones. */
-static uint32_t deal(struct run *run, size_t bytes)
+static void post(struct ctx *ctx, const struct run_member *m, int32_t res,
+		 uint32_t cflags)
 {
+	static const uint64_t nothing[2];
+
+	lock_assume(&ctx->lock);
+	cq_post(ctx, m->user_data, res, cflags, nothing);
+}
+
+/* Rule 2. Returns how many members were served, the first ones. */
+static uint32_t serve(struct ctx *ctx, uint32_t count)
+{
+	struct run *run = &ctx->run;
 	const struct iovec *v = run->iov;
-	uint32_t i;
+	size_t bytes = call(run);
+	uint32_t i, cflags;
 
-	for (i = 0; i < run->count; i++) {
-		struct req *req = run->members[i];
+	for (i = 0; i < count; i++) {
+		struct run_member *m = &run->members[i];
 
-		if (reads(req)) {
-			if (bytes < v->iov_len)
-				break;
-			bytes -= v->iov_len;
-			req->res = (int32_t)v->iov_len;
-			v++;
-			if (req->claim.kind != KBUF_NONE)
-				req_commit(req, (uint32_t)req->res,
-					   ISSUE_NONBLOCK);
+		if (!m->reads) {
+			post(ctx, m, m->res, 0);
+			continue;
 		}
-		run_finish(req);
+		if (bytes < v->iov_len)
+			break;
+		bytes -= v->iov_len;
+		cflags =
+			kbuf_commit(ctx->kbuf, &m->claim, (uint32_t)v->iov_len);
+		post(ctx, m, (int32_t)v->iov_len, cflags);
+		v++;
 	}
 	return i;
 }
 
-/*
- * Those behind @served. The first keeps its buffer, which is the next of its
- * group; the others' go back before it is issued.
- */
-static void issue_rest(struct run *run, uint32_t served)
+static void submit_alone(struct ctx *ctx, const struct run_member *m)
 {
-	for (uint32_t i = run->count; i-- > served + 1;)
-		if (run->members[i]->claim.kind != KBUF_NONE)
-			req_recycle(run->members[i], ISSUE_NONBLOCK);
-	for (uint32_t i = served; i < run->count; i++) {
-		if (reads(run->members[i]))
-			req_issue(run->members[i]);
+	struct io_uring_sqe sqe = ctx->run.entry;
+
+	sqe.user_data = m->user_data;
+	sqe.off = m->position;
+	sqe.addr = m->addr;
+	sqe.len = m->len;
+	if (!submit_again(ctx, &sqe))
+		post(ctx, m, -ENOMEM, 0);
+}
+
+/* Those behind @served. Their buffers go back before the first is submitted. */
+static void submit_rest(struct ctx *ctx, uint32_t served, uint32_t count)
+{
+	struct run_member *members = ctx->run.members;
+
+	for (uint32_t i = count; i-- > served;)
+		if (members[i].reads)
+			kbuf_recycle(ctx->kbuf, &members[i].claim);
+	for (uint32_t i = served; i < count; i++) {
+		if (members[i].reads)
+			submit_alone(ctx, &members[i]);
 		else
-			run_finish(run->members[i]);
+			post(ctx, &members[i], members[i].res, 0);
 	}
 }
 
 void run_end(struct ctx *ctx)
 {
 	struct run *run = &ctx->run;
-	uint32_t served;
+	uint32_t count = run->count, served = 0;
 
-	if (!run->count)
+	if (!count)
 		return;
-	served = deal(run, run->vectors > 1 ? call(run) : 0);
-	counter_add(&ctx->counters, COUNTER_JOINED, served);
-	if (served < run->count)
-		issue_rest(run, served);
 	run->count = 0;
+	if (run->open && run->vectors > 1)
+		served = serve(ctx, count);
+	counter_add(&ctx->counters, COUNTER_JOINED, served);
+	if (run->file)
+		file_put(run->file);
+	run->file = NULL;
+	if (served < count)
+		submit_rest(ctx, served, count);
 }
 
 void run_submit_end(struct ctx *ctx)

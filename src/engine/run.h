@@ -5,13 +5,17 @@
  * Theory: a small read costs little beside the way into the kernel. So the
  * reads of one submission that stand next to each other, in the queue and in
  * their file, are gathered and made by one vector call, whose bytes are dealt
- * out in order. A run is in one of these states:
+ * out in order. What is gathered are entries, not requests: an entry that says
+ * word for word what the first one says, but for its place in the file, its
+ * memory and its name, needs no check that the first one did not pass, and of
+ * what it says no more than those words is kept. A run is in one of these
+ * states:
  *
- *   empty      no request is held back
- *   candidate  one read is, in case the next one continues it
+ *   empty      no entry is held back
+ *   candidate  one read is, which the next one seems to continue
  *   open       its file is known to be fit: it grows
  *
- * A request that does not fit ends the run and is looked at anew, so that all
+ * An entry that does not fit ends the run and is looked at anew, so that all
  * happens in the order of submission; the submission ends the last one.
  *
  * What makes it the same as one call after the other:
@@ -24,56 +28,43 @@
  *     alone would, so that whatever the number is by then, nobody waits.
  *  2. Only a read that got all it asked for is served by the run. The first one
  *     that did not (the file was cut, its address is bad, the page is not
- *     there) and all after it are issued one by one, as if there were no runs.
- *  3. Buffers are chosen in order, when a request joins, and each request has
- *     its own. What the call did not fill goes back, the newest first, before
- *     the rest is issued (S5, S7).
- *  4. Requests that are part of a chain, wait for a drain or ask for anything
- *     special never join. Those that wait for nothing (NOP, PROVIDE_BUFFERS)
- *     are issued at once and may stand in a run; they complete in their turn.
+ *     there) and all after it are submitted one by one, as if there were no
+ *     runs.
+ *  3. Buffers are chosen in order, when a read joins or something passes the
+ *     candidate, and each has its own. What the call did not fill goes back,
+ *     the newest first, before the rest is submitted (S5, S7).
+ *  4. Entries that are part of a chain, wait for a drain or ask for anything
+ *     special never join. Requests that wait for nothing (NOP, PROVIDE_BUFFERS)
+ *     pass: they are issued at once, and their answers wait for their turn.
  *
- * Cost: a read that no other continues pays some 250 instructions for having
- * been looked at, a submission of one nothing. Two that are continuous cost
- * about as much as alone, with the fstat; 64 a fifth of it.
- * Bound: RUN_MAX requests. Locks: the ring lock, which is held throughout.
+ * Cost: a read that no other continues pays some 20 instructions for the look
+ * ahead, a submission of one nothing. Two that are continuous cost about as
+ * much as alone, with the fstat; of 64 each 60 instructions without a buffer
+ * and 120 with one, beside the entry and the completion.
+ * Bound: RUN_MAX members. Locks: the ring lock, which is held throughout.
  */
 #ifndef POLYRING_ENGINE_RUN_H
 #define POLYRING_ENGINE_RUN_H
 
-#include "engine/cq.h"
+#include "engine/ctx.h"
+
+/* Its less usual half: there is a run, or may be one. */
+bool run_takes_read(struct ctx *ctx, const struct io_uring_sqe *sqe,
+		    uint32_t more);
 
 /*
- * Finish a request that was never armed, punted or linked and holds no claim:
- * what it may owe nevertheless, its flags say.
+ * Offer the run the next entry; it has it from now on, or returns false, and
+ * has ended unless the entry may pass. @more entries follow in this submission.
  */
-static inline void run_finish(struct req *req)
+static inline bool run_takes(struct ctx *ctx, const struct io_uring_sqe *sqe,
+			     uint32_t more)
 {
-	struct ctx *ctx = req->ctx;
-
-	if (unlikely(req->flags)) {
-		req_finish(req);
-		return;
-	}
-	lock_assume(&ctx->lock);
-	cq_post(ctx, req->user_data, req->res, req->cflags, req->big_cqe);
-	req_give_back(req);
+	return (ctx->run.count || sqe->opcode == IORING_OP_READ) &&
+	       run_takes_read(ctx, sqe, more);
 }
 
-/* Issue one that waits for nothing: afterwards it has a result. */
-static inline void run_at_once(struct req *req)
-{
-	int said = req->def->issue(req, ISSUE_NONBLOCK);
-
-	if (said < 0)
-		req->res = said;
-}
-
-/*
- * Offer the run a checked request that neither waits for others nor links; it
- * has the request from now on, or returns false. @more: the submission goes
- * on, so that it is worth beginning one.
- */
-bool run_takes(struct ctx *ctx, struct req *req, bool more);
+/* A request has passed a run and has its result: the run completes it. */
+void run_keep(struct req *req);
 
 /* Serve what is held back; the run is empty. */
 void run_end(struct ctx *ctx);

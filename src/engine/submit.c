@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "engine/submit.h"
 
+#include <string.h>
+
 #include "base/thread.h"
+#include "engine/cq.h"
 #include "engine/creds.h"
 #include "engine/link.h"
 #include "engine/run.h"
@@ -18,7 +21,7 @@ static const struct opdef *def_of(const struct ctx *ctx, uint8_t opcode)
 }
 
 /* The words that all operations share, in the kernel's order. */
-static int check_words(struct req *req, const struct io_uring_sqe *sqe)
+static COLD int check_words(struct req *req, const struct io_uring_sqe *sqe)
 {
 	const struct opdef *def = req->def;
 
@@ -39,7 +42,7 @@ static int check_words(struct req *req, const struct io_uring_sqe *sqe)
 }
 
 /* Then the operation's own. */
-static int check(struct req *req, const struct io_uring_sqe *sqe)
+static inline int check(struct req *req, const struct io_uring_sqe *sqe)
 {
 	const struct opdef *def = req->def;
 	int err = 0;
@@ -52,18 +55,20 @@ static int check(struct req *req, const struct io_uring_sqe *sqe)
 	return unlikely(err < 0) ? err : def->prep(req, sqe);
 }
 
-static void take_words(struct req *req, const struct io_uring_sqe *sqe,
-		       uint32_t thread)
+static inline void take_words(struct ctx *ctx, struct req *req,
+			      const struct io_uring_sqe *sqe)
 {
-	req->opcode = sqe->opcode;
-	req->def = def_of(req->ctx, sqe->opcode);
-	req->sqe_flags = sqe->flags & SQE_FLAGS;
+	_Static_assert(offsetof(struct req, fd) -
+				       offsetof(struct req, opcode) ==
+			       offsetof(struct io_uring_sqe, fd),
+		       "an entry begins as a request does");
+
+	memcpy(&req->opcode, sqe, offsetof(struct io_uring_sqe, off));
+	req->def = def_of(ctx, sqe->opcode);
 	req->user_data = sqe->user_data;
-	req->fd = sqe->fd;
-	req->thread = thread;
+	req->thread = ctx->submitter;
 	req->buf_group = sqe->buf_group;
-	req->buf_index = sqe->buf_index;
-	if (unlikely(req->ctx->flags & IORING_SETUP_CQE32)) {
+	if (unlikely(ctx->flags & IORING_SETUP_CQE32)) {
 		req->big_cqe[0] = 0;
 		req->big_cqe[1] = 0;
 	}
@@ -75,50 +80,74 @@ static uint32_t submitter(const struct ctx *ctx)
 	return ctx->flags & IORING_SETUP_SQPOLL ? 0 : thread_number();
 }
 
+/* Nothing that came before it has to do with it. */
+static bool stands_alone(const struct ctx *ctx)
+{
+	return !ctx->chain_head && list_empty(&ctx->deferred);
+}
+
 static bool is_plain_and_immediate(const struct req *req)
 {
 	return req->def->immediate && !(req->sqe_flags | req->flags);
 }
 
-/* What stands alone may join a run; all else ends it. */
-static void place(struct ctx *ctx, struct req *req, bool failed, bool more)
+/*
+ * Never armed, punted or linked, it has a result as soon as it is issued, and
+ * its flags say whether it owes anything.
+ */
+HOT void issue_at_once(struct ctx *ctx, struct req *req)
 {
-	bool alone = !failed && !ctx->chain_head && list_empty(&ctx->deferred);
+	int said = req->def->issue(req, ISSUE_NONBLOCK);
 
-	if (alone && !ctx->run.count && is_plain_and_immediate(req)) {
-		run_at_once(req);
-		run_finish(req);
-		return;
+	if (said < 0)
+		req->res = said;
+	if (unlikely(ctx->run.count)) {
+		run_keep(req);
+	} else if (unlikely(req->flags)) {
+		req_finish(req);
+	} else {
+		lock_assume(&ctx->lock);
+		cq_post(ctx, req->user_data, req->res, req->cflags,
+			req->big_cqe);
+		req_give_back(req);
 	}
-	if (alone && run_takes(ctx, req, more))
-		return;
-	if (ctx->run.count) {
-		run_end(ctx);
-		if (alone && run_takes(ctx, req, more))
-			return;
-	}
-	if (alone && !(req->sqe_flags & ORDERED))
+}
+
+/* In its place among the others. Returns false when the batch ends here. */
+static COLD bool place(struct req *req)
+{
+	struct ctx *ctx = req->ctx;
+	uint8_t flags = req->sqe_flags;
+	bool failed = req->res < 0;
+
+	run_end(ctx);
+	if (!failed && stands_alone(ctx) && !(flags & ORDERED))
 		req_issue(req);
 	else
 		link_submit(req, failed);
+	/* A chain takes its failure to its end before it ends the batch. */
+	return !failed || flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK) ||
+	       ctx->flags & IORING_SETUP_SUBMIT_ALL;
 }
 
-/* Returns false when the batch ends here. */
-static bool submit_one(struct ctx *ctx, struct req *req,
-		       const struct io_uring_sqe *sqe, uint32_t thread,
-		       bool more)
+HOT bool submit_one(struct ctx *ctx, const struct io_uring_sqe *sqe)
 {
-	int err;
+	struct req *req = req_new(ctx);
 
-	take_words(req, sqe, thread);
-	err = check(req, sqe);
-	req->res = err;
-	place(ctx, req, err < 0, more);
-	if (likely(err >= 0))
-		return true;
-	/* A chain takes its failure to its end before it ends the batch. */
-	return sqe->flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK) ||
-	       ctx->flags & IORING_SETUP_SUBMIT_ALL;
+	take_words(ctx, req, sqe);
+	req->res = check(req, sqe);
+	if (req->res < 0 || !is_plain_and_immediate(req) || !stands_alone(ctx))
+		return place(req);
+	issue_at_once(ctx, req);
+	return true;
+}
+
+COLD bool submit_again(struct ctx *ctx, const struct io_uring_sqe *sqe)
+{
+	if (!req_at_hand(ctx))
+		return false;
+	submit_one(ctx, sqe);
+	return true;
 }
 
 int submit(struct ctx *ctx, uint32_t count)
@@ -129,20 +158,15 @@ int submit(struct ctx *ctx, uint32_t count)
 	} entry;
 	uint32_t pending = queue_pending(&ctx->queue);
 	uint32_t left = count < pending ? count : pending;
-	uint32_t done = 0, thread = submitter(ctx);
+	uint32_t done = 0;
 	bool go_on = true;
 
-	while (go_on && done < left) {
-		struct req *req = req_new(ctx);
-
-		if (unlikely(!req))
-			break;
-		if (unlikely(!queue_fetch(&ctx->queue, &entry.sqe))) {
-			req_give_back(req);
-			break;
-		}
+	ctx->submitter = submitter(ctx);
+	while (go_on && done < left && likely(req_at_hand(ctx)) &&
+	       likely(queue_fetch(&ctx->queue, &entry.sqe))) {
 		done++;
-		go_on = submit_one(ctx, req, &entry.sqe, thread, done < left);
+		go_on = run_takes(ctx, &entry.sqe, left - done) ||
+			submit_one(ctx, &entry.sqe);
 	}
 	run_submit_end(ctx);
 	counter_add(&ctx->counters, COUNTER_REQUESTS, done);

@@ -16,4 +16,10 @@
 /* Returns how many entries were consumed, -EAGAIN when out of memory. */
 int submit(struct ctx *ctx, uint32_t count) HOLDS(&ctx->lock);
 
+/*
+ * An entry that was held back (run.h): as if it came now. False, and nothing is
+ * done, when out of memory.
+ */
+bool submit_again(struct ctx *ctx, const struct io_uring_sqe *sqe);
+
 #endif

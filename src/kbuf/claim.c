@@ -101,10 +101,15 @@ int kbuf_claim(struct kbuf_table *table, uint16_t bgid, uint32_t want_bytes,
 static void row_step(const struct kbuf_group *group, struct kbuf_row *row,
 		     uint32_t entry_len, uint32_t len)
 {
-	row->claims++;
+	if (POLYRING_CHECKED)
+		row->claims++;
+	if (likely(!group->inc)) {
+		row->entries++;
+		return;
+	}
 	row->bytes += len;
 	/* As ring_consume() will find it: I1, I3. */
-	if (group->inc && entry_len - row->bytes >= group->min_left)
+	if (entry_len - row->bytes >= group->min_left)
 		return;
 	row->entries++;
 	row->bytes = 0;
@@ -135,19 +140,30 @@ static int row_ring(struct kbuf_group *group, uint32_t want_bytes,
 	return 0;
 }
 
+/* Others may take from a shared one meanwhile. */
+static COLD int row_classic(struct kbuf_table *table, struct kbuf_group *group,
+			    uint32_t want_bytes, struct kbuf_claim *claim)
+{
+	if (!group || group->kind != GROUP_CLASSIC || !group->oldest)
+		return -ENOBUFS;
+	claim->bgid = group->bgid;
+	return classic_claim(&table->pool, group, want_bytes, claim);
+}
+
+/* A ring stays the same for all of a row; a list may only have begun. */
 int kbuf_claim_in_row(struct kbuf_table *table, uint16_t bgid,
 		      uint32_t want_bytes, struct kbuf_row *row,
 		      struct kbuf_claim *claim)
 {
-	struct kbuf_group *group = group_find(table, bgid);
+	struct kbuf_group *group = row->where;
 
-	if (group && group->kind == GROUP_RING)
-		return row_ring(group, want_bytes, row, claim);
-	/* Others may take from a shared one meanwhile. */
-	if (!group || group->kind != GROUP_CLASSIC || !group->oldest)
-		return -ENOBUFS;
-	claim->bgid = bgid;
-	return classic_claim(&table->pool, group, want_bytes, claim);
+	if (unlikely(!group)) {
+		group = group_find(table, bgid);
+		if (!group || group->kind != GROUP_RING)
+			return row_classic(table, group, want_bytes, claim);
+		row->where = group;
+	}
+	return row_ring(group, want_bytes, row, claim);
 }
 
 /* ---- commit and recycle ------------------------------------------------ */

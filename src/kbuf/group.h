@@ -68,8 +68,6 @@
 #define POLYRING_CHECKED 0
 #endif
 
-#define COLD __attribute__((noinline))
-
 #define PAGE_GROUPS 256u
 #define TABLE_PAGES (65536u / PAGE_GROUPS)
 #define LOW_GROUPS 64u /* R4 */

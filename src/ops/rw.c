@@ -215,16 +215,6 @@ int write_prep(struct req *req, const struct io_uring_sqe *sqe)
 	return single_prep(req, sqe, true);
 }
 
-bool read_span(const struct req *req, struct span *span)
-{
-	const struct rw_cmd *c = req_cmd(req, struct rw_cmd);
-
-	span->position = c->position;
-	span->addr = (uintptr_t)c->one.iov_base;
-	span->len = c->want_bytes;
-	return !c->rw_flags;
-}
-
 int readv_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
 	return vector_prep(req, sqe, false);

@@ -4,7 +4,6 @@
 
 #include "engine/req.h"
 
-bool read_span(const struct req *req, struct span *span);
 int read_prep(struct req *req, const struct io_uring_sqe *sqe);
 int write_prep(struct req *req, const struct io_uring_sqe *sqe);
 int readv_prep(struct req *req, const struct io_uring_sqe *sqe);

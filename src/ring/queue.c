@@ -18,6 +18,7 @@ void queue_init(struct queue *q)
 	q->cq_tail = 0;
 	q->cq_posted = 0;
 	q->cq_head_seen = 0;
+	q->cq_easy = 0;
 	q->backlog_count = 0;
 	list_init(&q->backlog);
 }
@@ -95,6 +96,7 @@ int queue_resize(struct queue *q, const struct ring_memory *fresh)
 	ring_shared_close(&q->memory);
 	q->memory = *fresh;
 	q->cq_head_seen = cq_head;
+	q->cq_easy = q->cq_posted;
 	return 0;
 }
 
@@ -115,6 +117,7 @@ void queue_detach(struct queue *q)
 	ring_shared_close(&q->memory);
 	q->memory = fresh;
 	q->cq_head_seen = q->cq_posted;
+	q->cq_easy = q->cq_posted;
 }
 
 uint32_t queue_pending(const struct queue *q)
@@ -126,24 +129,26 @@ uint32_t queue_pending(const struct queue *q)
 	return count <= q->memory.sq_entries ? count : q->memory.sq_entries;
 }
 
+static COLD void drop_entry(const struct queue *q)
+{
+	struct ring_header *h = q->memory.header;
+
+	store_relaxed(&h->sq_dropped, h->sq_dropped + 1);
+}
+
 bool queue_fetch(struct queue *q, struct io_uring_sqe *sqe)
 {
-	const struct ring_memory *m = &q->memory;
-	uint32_t slot = q->sq_head++ & (m->sq_entries - 1);
-	const uint8_t *from;
+	uint32_t slot = queue_slot(q, 0);
+	const struct io_uring_sqe *from = queue_entry(q, slot);
 
-	if (m->sq_array) {
-		slot = load_relaxed(&m->sq_array[slot]);
-		if (unlikely(slot >= m->sq_entries)) {
-			store_relaxed(&m->header->sq_dropped,
-				      m->header->sq_dropped + 1);
-			return false;
-		}
+	q->sq_head++;
+	if (unlikely(slot >= q->memory.sq_entries)) {
+		drop_entry(q);
+		return false;
 	}
-	from = m->sqes + ((size_t)slot << m->sqe_shift);
 	memcpy(sqe, from, 64);
-	if (unlikely(m->sqe_shift == 7))
-		memcpy((uint8_t *)sqe + 64, from + 64, 64);
+	if (unlikely(q->memory.sqe_shift == 7))
+		memcpy((uint8_t *)sqe + 64, (const uint8_t *)from + 64, 64);
 	return true;
 }
 
@@ -222,14 +227,25 @@ static void keep_for_later(struct queue *q, const struct cqe *cqe)
 		queue_sq_flags(q, IORING_SQ_CQ_OVERFLOW, 0);
 }
 
+/* How far queue_post_small() may go from here. */
+static void find_easy(struct queue *q)
+{
+	if (q->backlog_count || q->memory.cqe_shift != 4)
+		q->cq_easy = q->cq_posted;
+	else
+		q->cq_easy = q->cq_head_seen + q->memory.cq_entries;
+}
+
 bool queue_post(struct queue *q, const struct cqe *cqe)
 {
-	if (unlikely(q->backlog_count || !has_room_for(q, cqe))) {
+	bool fits = !q->backlog_count && has_room_for(q, cqe);
+
+	if (likely(fits))
+		write_entry(q, cqe);
+	else
 		keep_for_later(q, cqe);
-		return false;
-	}
-	write_entry(q, cqe);
-	return true;
+	find_easy(q);
+	return fits;
 }
 
 bool queue_flush_backlog(struct queue *q)
@@ -246,6 +262,7 @@ bool queue_flush_backlog(struct queue *q)
 		if (!--q->backlog_count)
 			queue_sq_flags(q, 0, IORING_SQ_CQ_OVERFLOW);
 	}
+	find_easy(q);
 	return !q->backlog_count;
 }
 

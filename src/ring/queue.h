@@ -39,6 +39,7 @@ struct queue {
 	uint32_t cq_tail; /* published */
 	uint32_t cq_posted; /* next completion slot to fill */
 	uint32_t cq_head_seen; /* the application's head, as last read */
+	uint32_t cq_easy; /* slots before it take a small entry, no questions */
 	uint32_t backlog_count;
 	struct list backlog;
 };
@@ -63,6 +64,27 @@ void queue_detach(struct queue *queue);
 uint32_t queue_pending(const struct queue *queue);
 
 /*
+ * Where the submission entry @ahead of the next one is; not less than
+ * memory.sq_entries when its index in the SQ array is out of range.
+ */
+static inline uint32_t queue_slot(const struct queue *queue, uint32_t ahead)
+{
+	const struct ring_memory *m = &queue->memory;
+	uint32_t slot = (queue->sq_head + ahead) & (m->sq_entries - 1);
+
+	return m->sq_array ? load_relaxed(&m->sq_array[slot]) : slot;
+}
+
+/* An entry as it stands in memory that is the application's, too. */
+static inline const struct io_uring_sqe *queue_entry(const struct queue *queue,
+						     uint32_t slot)
+{
+	const struct ring_memory *m = &queue->memory;
+
+	return (const void *)(m->sqes + ((size_t)slot << m->sqe_shift));
+}
+
+/*
  * Copy the next submission entry. @sqe has room for 128 bytes. Returns false
  * when its index in the SQ array was out of range: it was counted as dropped.
  */
@@ -83,7 +105,8 @@ bool queue_post(struct queue *queue, const struct cqe *cqe);
 
 /*
  * The common case of it, inline: a 16-byte entry, nothing in the backlog, room
- * as far as known. False: nothing was done, call queue_post().
+ * as far as known: all that is in one number. False: nothing was done, call
+ * queue_post().
  */
 static inline bool queue_post_small(struct queue *queue, uint64_t user_data,
 				    int32_t res, uint32_t flags)
@@ -92,8 +115,7 @@ static inline bool queue_post_small(struct queue *queue, uint64_t user_data,
 	uint32_t slot = queue->cq_posted;
 	struct io_uring_cqe *to;
 
-	if (unlikely(queue->backlog_count || m->cqe_shift != 4 ||
-		     slot - queue->cq_head_seen >= m->cq_entries))
+	if (unlikely(slot == queue->cq_easy))
 		return false;
 	to = (struct io_uring_cqe *)m->cqes + (slot & (m->cq_entries - 1));
 	to->user_data = user_data;
