@@ -69,7 +69,7 @@ struct recv_cmd {
 	bool never; /* ends with EAGAIN, untried */
 	bool goes_on; /* multishot: had its share in the turn before */
 	uint8_t shots; /* completions of its share, over waits (6.18) */
-	uint8_t ahead; /* datagrams since the wait; that the next call asks for */
+	uint8_t ahead; /* datagrams since the wait; to be asked for next */
 	int domain; /* AF_, 0: not asked yet */
 	uint32_t waiting; /* in the socket, as far as known */
 };
@@ -199,13 +199,11 @@ static bool tells(const struct req *req)
 	return domain != AF_UNIX;
 }
 
-static void learn_kind(const struct req *req, struct recv_cmd *c)
+static COLD void ask_kind(const struct req *req, struct recv_cmd *c)
 {
 	int type = 0;
 	socklen_t bytes = sizeof(type);
 
-	if (c->kind != KIND_UNKNOWN)
-		return;
 	SYS_5(SYS_getsockopt, req_io_fd(req), SOL_SOCKET, SO_TYPE, &type,
 	      &bytes);
 	if (type == SOCK_STREAM && !tells(req))
@@ -214,6 +212,12 @@ static void learn_kind(const struct req *req, struct recv_cmd *c)
 		c->kind = type == SOCK_STREAM	   ? KIND_STREAM
 			  : type == SOCK_SEQPACKET ? KIND_SEQPACKET
 						   : KIND_PACKETS;
+}
+
+static inline void learn_kind(const struct req *req, struct recv_cmd *c)
+{
+	if (unlikely(c->kind == KIND_UNKNOWN))
+		ask_kind(req, c);
 }
 
 /* A TCP connection whose peer has sent its end, not one that was reset. */
@@ -227,18 +231,11 @@ static bool tcp_ended(const struct req *req)
 	       info.tcpi_state != TCP_CLOSE;
 }
 
-/*
- * Does the kernel know that more waits in the socket? A stream that gave less
- * than there was room for is empty. TCP counts its end as something to read.
- */
-static uint32_t nonempty(const struct req *req, struct recv_cmd *c, long n)
+static COLD uint32_t ask_nonempty(const struct req *req, struct recv_cmd *c,
+				  long n)
 {
 	int waiting = 0;
 
-	if (n < 0)
-		return 0;
-	if (n && (size_t)n < room_of(c) && !(c->msg_flags & MSG_PEEK))
-		return 0;
 	learn_kind(req, c);
 	if (c->kind != KIND_STREAM)
 		return 0;
@@ -249,7 +246,38 @@ static uint32_t nonempty(const struct req *req, struct recv_cmd *c, long n)
 	return waiting > 0 ? IORING_CQE_F_SOCK_NONEMPTY : 0;
 }
 
+/*
+ * Does the kernel know that more waits in the socket? A stream that gave less
+ * than there was room for is empty. TCP counts its end as something to read.
+ */
+HOT uint32_t nonempty(const struct req *req, struct recv_cmd *c, long n)
+{
+	if (n < 0)
+		return 0;
+	if (n && (size_t)n < room_of(c) && !(c->msg_flags & MSG_PEEK))
+		return 0;
+	return ask_nonempty(req, c, n);
+}
+
 /* ---- one try, without multishot's header ---- */
+
+/* poll(2) costs half of a receive that finds nothing. */
+static COLD bool readable(const struct req *req)
+{
+	struct pollfd look = {.fd = req_io_fd(req), .events = POLLIN};
+
+	return SYS_3(SYS_poll, &look, 1, 0) != 0;
+}
+
+/*
+ * Datagrams mostly come one by one. So after the first there is a look before
+ * the second is tried, which has its buffer by then, or ended for want of one.
+ */
+static inline bool seems_empty(const struct req *req, const struct recv_cmd *c)
+{
+	return unlikely(c->ahead == 1 && c->kind == KIND_PACKETS) &&
+	       !c->msg_flags && !readable(req);
+}
 
 static long recvmsg_call(const struct req *req, struct recv_cmd *c,
 			 struct msghdr *h)
@@ -261,16 +289,19 @@ static long recvmsg_call(const struct req *req, struct recv_cmd *c,
 	return n;
 }
 
-static long recv_once(const struct req *req, struct recv_cmd *c)
+/* Only a message says whether a datagram was cut, and its chain ends. */
+static COLD long recv_all(const struct req *req, struct recv_cmd *c)
 {
-	/* Only a message says whether a datagram was cut, and its chain ends.
-	 */
-	if (unlikely(c->msg_flags & MSG_WAITALL) &&
-	    req->sqe_flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK)) {
-		struct msghdr h = {.msg_iov = &c->one, .msg_iovlen = 1};
+	struct msghdr h = {.msg_iov = &c->one, .msg_iovlen = 1};
 
-		return recvmsg_call(req, c, &h);
-	}
+	return recvmsg_call(req, c, &h);
+}
+
+HOT long recv_once(const struct req *req, struct recv_cmd *c)
+{
+	if (unlikely(c->msg_flags & MSG_WAITALL) &&
+	    req->sqe_flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK))
+		return recv_all(req, c);
 	return SYS_6(SYS_recvfrom, req_io_fd(req), c->one.iov_base,
 		     c->one.iov_len, c->msg_flags | MSG_DONTWAIT, NULL, NULL);
 }
@@ -349,6 +380,8 @@ static long recvmsg_divided(struct req *req, struct recv_cmd *c)
 
 	if (divided_bytes(c) > c->one.iov_len)
 		return req_socket_error(req, -EFAULT);
+	if (seems_empty(req, c))
+		return -EAGAIN;
 	h = divide(c, &c->one, &payload);
 	n = recvmsg_call(req, c, &h);
 	if (n < 0)
@@ -360,13 +393,18 @@ static long recvmsg_divided(struct req *req, struct recv_cmd *c)
 	return n;
 }
 
-static long try_once(struct req *req, struct recv_cmd *c)
+static COLD long message_once(struct req *req, struct recv_cmd *c)
 {
-	if (!c->msg)
-		return recv_once(req, c);
 	if (req->flags & REQ_F_MULTISHOT)
 		return recvmsg_divided(req, c);
 	return recvmsg_once(req, c);
+}
+
+HOT long try_once(struct req *req, struct recv_cmd *c)
+{
+	if (c->msg)
+		return message_once(req, c);
+	return seems_empty(req, c) ? -EAGAIN : recv_once(req, c);
 }
 
 /* ---- buffers ---- */
@@ -375,7 +413,8 @@ static long try_once(struct req *req, struct recv_cmd *c)
  * S10: a worker has used it up, other receives leave it. RECVMSG uses up a
  * classic one, and of a ring tells the id and leaves it (6.18).
  */
-static int no_address(struct req *req, const struct recv_cmd *c, uint32_t flags)
+static COLD int no_address(struct req *req, const struct recv_cmd *c,
+			   uint32_t flags)
 {
 	int err = req_socket_error(req, -ENOBUFS);
 
@@ -393,25 +432,7 @@ static int no_address(struct req *req, const struct recv_cmd *c, uint32_t flags)
 	return -ENOBUFS;
 }
 
-/* poll(2) costs half of a receive that finds nothing. */
-static bool readable(const struct req *req)
-{
-	struct pollfd look = {.fd = req_io_fd(req), .events = POLLIN};
-
-	return SYS_3(SYS_poll, &look, 1, 0) != 0;
-}
-
-/*
- * Datagrams mostly come one by one. So after the first there is a look before
- * the second is tried, which has its buffer by then, or ended for want of one.
- */
-static bool seems_empty(const struct req *req, const struct recv_cmd *c)
-{
-	return unlikely(c->ahead == 1 && c->kind == KIND_PACKETS) &&
-	       !readable(req);
-}
-
-static int take_buffer(struct req *req, struct recv_cmd *c, uint32_t flags)
+HOT int take_buffer(struct req *req, struct recv_cmd *c, uint32_t flags)
 {
 	int err;
 
@@ -459,7 +480,8 @@ static void step(struct req *req, struct recv_cmd *c, size_t bytes)
 }
 
 /* The last completion: bytes, the end of the stream, or an error. */
-static int conclude(struct req *req, struct recv_cmd *c, long n, uint32_t flags)
+static COLD int conclude(struct req *req, struct recv_cmd *c, long n,
+			 uint32_t flags)
 {
 	uint32_t total = req->moved + (n > 0 ? (uint32_t)n : 0);
 
@@ -480,25 +502,23 @@ static int conclude(struct req *req, struct recv_cmd *c, long n, uint32_t flags)
 	return ISSUE_DONE;
 }
 
-/* One try: ISSUE_DONE with the answer in *@n, or what else to do. */
-static int attempt(struct req *req, struct recv_cmd *c, uint32_t flags, long *n)
+/* There is no buffer, or no socket: an error, which the file may know better.
+ */
+static COLD int refused(struct req *req, int err)
 {
-	int err = 0, said;
+	int said = req_socket_error(req, err);
 
-	/* On a worker the choice is final (S6), so the file comes first. */
-	if (unlikely(req->sqe_flags & IOSQE_ASYNC))
-		err = req_socket_error(req, 0);
-	if (!err)
-		err = take_buffer(req, c, flags);
-	if (err < 0) {
-		said = req_socket_error(req, err);
-		if (said != err)
-			req->cflags = 0;
-		return said;
-	}
-	*n = seems_empty(req, c) ? -EAGAIN : try_once(req, c);
+	if (said != err)
+		req->cflags = 0;
+	return said;
+}
+
+/* A try has failed, with *@n: it is over, or nothing was there yet. */
+static COLD int failed(struct req *req, struct recv_cmd *c, uint32_t flags,
+		       long *n)
+{
 	/* That the file is no socket comes before a chosen buffer. */
-	if (unlikely(*n == -EFAULT) && req->claim.kind != KBUF_NONE)
+	if (*n == -EFAULT && req->claim.kind != KBUF_NONE)
 		*n = req_socket_error(req, -EFAULT);
 	if (*n != -EAGAIN || c->msg_flags & MSG_DONTWAIT)
 		return ISSUE_DONE;
@@ -508,6 +528,22 @@ static int attempt(struct req *req, struct recv_cmd *c, uint32_t flags, long *n)
 	else if (req->claim.kind != KBUF_TAKEN)
 		req_recycle(req, flags);
 	return ISSUE_AGAIN;
+}
+
+/* One try: ISSUE_DONE with the answer in *@n, or what else to do. */
+HOT int attempt(struct req *req, struct recv_cmd *c, uint32_t flags, long *n)
+{
+	int err = 0;
+
+	/* On a worker the choice is final (S6), so the file comes first. */
+	if (unlikely(req->sqe_flags & IOSQE_ASYNC))
+		err = req_socket_error(req, 0);
+	if (!err)
+		err = take_buffer(req, c, flags);
+	if (unlikely(err < 0))
+		return refused(req, err);
+	*n = try_once(req, c);
+	return likely(*n >= 0) ? ISSUE_DONE : failed(req, c, flags, n);
 }
 
 static int recv_single(struct req *req, struct recv_cmd *c, uint32_t flags)
@@ -593,18 +629,22 @@ static int multishot_one(struct req *req, struct recv_cmd *c, uint32_t flags)
  * RECVMSG alone: of RECV an empty datagram uses no buffer. And only where
  * datagrams have no order: see packets_post().
  */
-static bool packets_pay(const struct req *req, struct recv_cmd *c)
+static COLD bool packets_fit(const struct req *req, struct recv_cmd *c)
 {
 	socklen_t bytes = sizeof(c->domain);
 
-	if (likely(c->ahead < PACKETS_FROM || c->kind != KIND_PACKETS))
-		return false;
 	if (!c->msg || c->msg_flags || req->sqe_flags & IOSQE_ASYNC)
 		return false;
 	if (!c->domain)
 		SYS_5(SYS_getsockopt, req_io_fd(req), SOL_SOCKET, SO_DOMAIN,
 		      &c->domain, &bytes);
 	return c->domain == AF_INET || c->domain == AF_INET6;
+}
+
+static inline bool packets_pay(const struct req *req, struct recv_cmd *c)
+{
+	return unlikely(c->ahead >= PACKETS_FROM && c->kind == KIND_PACKETS) &&
+	       packets_fit(req, c);
 }
 
 static long packets_tell(const struct recv_cmd *c, const struct packets *p,
@@ -677,34 +717,37 @@ static bool came_short(const struct req *req, uint32_t asked, long came)
 	       !(req->events & (EPOLLERR | EPOLLHUP));
 }
 
-/* As multishot_one(), for as many as may have come. */
-static int multishot_many(struct req *req, struct recv_cmd *c, uint32_t flags)
+/*
+ * As multishot_one(), for as many as may have come. False: there are no buffers
+ * for many, and nothing was tried.
+ */
+static COLD bool multishot_many(struct req *req, struct recv_cmd *c,
+				uint32_t flags, int *said)
 {
 	uint32_t max = MULTISHOT_SHARE - c->shots, asked;
 	struct packets p;
-	int said;
 	long n;
 
 	asked = packets_claim(req, c->want_bytes, (uint32_t)divided_bytes(c),
 			      c->ahead < max ? c->ahead : max, &p);
 	if (!asked)
-		return multishot_one(req, c, flags);
+		return false;
 	c->goes_on = false;
 	for (uint32_t i = 0; i < asked; i++)
 		p.headers[i].msg_hdr = divide(c, &p.buffers[i], &p.payloads[i]);
 	n = packets_receive(req, &p, asked);
 	req->cflags = 0;
-	if (n <= 0) {
-		c->ahead = 0;
-		packets_commit(req, &p, 0);
-		return n == -EAGAIN ? ISSUE_AGAIN
-				    : conclude(req, c, n, flags);
+	if (n > 0) {
+		c->ahead = ahead_after(c, asked, n);
+		*said = packets_post(req, c, &p, (uint32_t)n);
+		if (*said == ISSUE_MORE && came_short(req, asked, n))
+			*said = ISSUE_AGAIN;
+		return true;
 	}
-	c->ahead = ahead_after(c, asked, n);
-	said = packets_post(req, c, &p, (uint32_t)n);
-	if (said == ISSUE_MORE && !c->goes_on && came_short(req, asked, n))
-		return ISSUE_AGAIN;
-	return said;
+	c->ahead = 0;
+	packets_commit(req, &p, 0);
+	*said = n == -EAGAIN ? ISSUE_AGAIN : conclude(req, c, n, flags);
+	return true;
 }
 
 static int recv_multishot(struct req *req, struct recv_cmd *c, uint32_t flags)
@@ -713,14 +756,13 @@ static int recv_multishot(struct req *req, struct recv_cmd *c, uint32_t flags)
 
 	learn_kind(req, c);
 	do {
-		if (packets_pay(req, c))
-			said = multishot_many(req, c, flags);
-		else
+		if (!packets_pay(req, c) ||
+		    !multishot_many(req, c, flags, &said))
 			said = multishot_one(req, c, flags);
 	} while (said == ISSUE_MORE && !c->goes_on);
 	if (said == ISSUE_AGAIN && c->ahead < PACKETS_FROM)
 		c->ahead = 0;
-	if (c->msg_flags & MSG_DONTWAIT && said > 0)
+	if (unlikely(c->msg_flags & MSG_DONTWAIT) && said > 0)
 		return -EAGAIN;
 	return said;
 }

@@ -36,6 +36,8 @@ struct send_cmd {
 	struct msg *msg; /* SENDMSG, or SEND with an address */
 	uint32_t want_bytes;
 	uint32_t msg_flags;
+	bool simple; /* bytes, to where the socket is connected: no more */
+	bool dontwait; /* a simple one: it does not wait for room */
 	bool to_address; /* SEND with one: kept in msg->name */
 	bool bundles;
 	bool never; /* ends with EAGAIN, untried */
@@ -127,7 +129,28 @@ static bool too_long(const struct req *req, const struct io_uring_sqe *sqe)
 	       abi_has(req->ctx->abi.answers, ABI_LENGTH_BOUND);
 }
 
-int send_prep(struct req *req, const struct io_uring_sqe *sqe)
+/* Nothing but bytes and flags, and no flag that asks for more than one try. */
+static bool is_simple(const struct io_uring_sqe *sqe)
+{
+	return !(sqe->ioprio || sqe->addr2 || sqe->pad3_ ||
+		 sqe->flags & IOSQE_BUFFER_SELECT ||
+		 sqe->op_flags & MSG_WAITALL || sqe->len > INT32_MAX);
+}
+
+static int simple_prep(struct req *req, struct send_cmd *c,
+		       const struct io_uring_sqe *sqe)
+{
+	c->one.iov_base = (void *)(uintptr_t)sqe->addr;
+	c->one.iov_len = sqe->len;
+	c->msg_flags = sqe->op_flags | MSG_NOSIGNAL | MSG_DONTWAIT;
+	c->dontwait = sqe->op_flags & MSG_DONTWAIT;
+	c->simple = true;
+	return likely(fault_range_ok(sqe->addr, sqe->len))
+		       ? 0
+		       : import_error(req, -EFAULT);
+}
+
+static COLD int other_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
 	struct send_cmd *c = req_cmd(req, struct send_cmd);
 	int err;
@@ -150,6 +173,13 @@ int send_prep(struct req *req, const struct io_uring_sqe *sqe)
 	if (c->bundles)
 		return sqe->addr2 ? -EINVAL : bundle_prepare(req);
 	return take_data(req, c, sqe);
+}
+
+int send_prep(struct req *req, const struct io_uring_sqe *sqe)
+{
+	if (likely(is_simple(sqe)))
+		return simple_prep(req, req_cmd(req, struct send_cmd), sqe);
+	return other_prep(req, sqe);
 }
 
 static int message_prep(struct req *req, const struct io_uring_sqe *sqe)
@@ -525,20 +555,34 @@ static int zc_begin(struct req *req, struct send_cmd *c)
 	return c->buffer && zc_holds_all(c) ? 0 : -EFAULT;
 }
 
-int send_issue(struct req *req, uint32_t issue_flags)
+static COLD int send_other(struct req *req, struct send_cmd *c,
+			   uint32_t issue_flags)
 {
-	struct send_cmd *c = req_cmd(req, struct send_cmd);
-
-	if (unlikely(c->never))
+	if (c->never)
 		return req_file_is_open(req) ? -EAGAIN : -EBADF;
-	if (unlikely(c->zero_copy)) {
+	if (c->zero_copy) {
 		int err = zc_begin(req, c);
 
 		if (err < 0)
 			return err;
 	}
-	if (unlikely(c->twice))
+	if (c->twice)
 		return send_twice(req, c, issue_flags);
 	return c->bundles ? send_bundle(req, c)
 			  : send_plain(req, c, issue_flags);
+}
+
+int send_issue(struct req *req, uint32_t issue_flags)
+{
+	struct send_cmd *c = req_cmd(req, struct send_cmd);
+	long n;
+
+	if (unlikely(!c->simple))
+		return send_other(req, c, issue_flags);
+	n = SYS_6(SYS_sendto, req_io_fd(req), c->one.iov_base, c->one.iov_len,
+		  c->msg_flags, NULL, 0);
+	if (unlikely(n < 0))
+		return n == -EAGAIN && !c->dontwait ? ISSUE_AGAIN : (int)n;
+	req->res = (int32_t)n;
+	return ISSUE_DONE;
 }

@@ -742,6 +742,27 @@ static void S13_too_small(struct ring *r)
 	}
 }
 
+/* What the second is to have is looked at before the socket is. */
+static void S13_too_small_behind_one(struct ring *r)
+{
+	static const enum pair_kind kinds[] = {PAIR_DGRAM, PAIR_UDP};
+	struct msghdr msg = {.msg_namelen = 4};
+	struct bufs b;
+	int fd[2];
+
+	for (size_t i = 0; i < array_size(kinds); i++) {
+		pair(fd, kinds[i]);
+		bufs_open(&b, r, GROUP + (uint16_t)i, 2, 64, 0, 1);
+		bufs_add(&b, b.bytes + 64, 8, 1);
+		bufs_publish(&b);
+		recvmsg_multi(r, fd[0], &msg)->buf_group = GROUP + (uint16_t)i;
+		submit(r);
+		put(fd[1], "x");
+		reap_until_final(r);
+		note_head(r, GROUP + (uint16_t)i);
+	}
+}
+
 static void S13_sizes_that_overflow(struct ring *r)
 {
 	struct msghdr msg = {.msg_namelen = 0x7fffffff};
@@ -861,6 +882,7 @@ static const struct scenario rows[] = {
 	SCENARIO(S13_truncated, "S13"),
 	SCENARIO(S13_control, "S13"),
 	SCENARIO(S13_too_small, "S13"),
+	SCENARIO(S13_too_small_behind_one, "S13"),
 	SCENARIO(S13_sizes_that_overflow, "S13"),
 	SCENARIO(S13_checks, "S13"),
 	SCENARIO(S13_iov_caps, "S13"),
