@@ -2,6 +2,7 @@
 #include "intercept/decode.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 #define INSN_BYTES_MAX 15
 
@@ -14,6 +15,7 @@
  *   j  8 bits from here           J  32 bits from here
  *   o  an address                 e  16 and 8 bits
  *   3  ModRM; 0 and 1 have b      4  ModRM; 0 and 1 have z
+ *   S  as M, of vectors           T  as B, of vectors
  * Prefixes, VEX, EVEX and the escapes are taken care of before.
  */
 static const char one_byte[] = "MMMMbzxxMMMMbzxx"
@@ -35,21 +37,21 @@ static const char one_byte[] = "MMMMbzxxMMMMbzxx"
 
 /* After 0f; 38 and 3a lead to two more maps, which are uniform. */
 static const char two_byte[] = "MMMMx.....x.xM.B"
-			       "MMMMMMMMMMMMMMMM"
-			       "MMMMxxxxMMMMMMMM"
+			       "SSSSSSSSMMMMMMMM"
+			       "MMMMxxxxSSSSSSSS"
 			       "......x.xxxxxxxx"
 			       "MMMMMMMMMMMMMMMM"
-			       "MMMMMMMMMMMMMMMM"
-			       "MMMMMMMMMMMMMMMM"
-			       "BBBBMMM.xxxxMMMM"
+			       "SSSSSSSSSSSSSSSS"
+			       "SSSSSSSSSSSSSSSS"
+			       "TTTTSSS.xxxxSSSS"
 			       "JJJJJJJJJJJJJJJJ"
 			       "MMMMMMMMMMMMMMMM"
 			       "...MBMxx...MBMMM"
 			       "MMMMMMMMMMBMMMMM"
-			       "MMBMBBBM........"
-			       "MMMMMMMMMMMMMMMM"
-			       "MMMMMMMMMMMMMMMM"
-			       "MMMMMMMMMMMMMMMM";
+			       "MMTMTTTM........"
+			       "SSSSSSSSSSSSSSSS"
+			       "SSSSSSSSSSSSSSSS"
+			       "SSSSSSSSSSSSSSSS";
 
 enum map { MAP_ONE, MAP_0F, MAP_0F38, MAP_0F3A, MAP_LATER };
 
@@ -57,7 +59,8 @@ struct reader {
 	const uint8_t *begin, *at, *end;
 	bool beyond; /* the instruction goes on behind the end */
 	bool short_operand, short_address;
-	uint8_t rex;
+	uint8_t rex; /* VEX has the same bits */
+	bool high_vvvv, high_immediate; /* say 8 or more, if a register */
 	uint8_t opcode;
 	enum map map;
 	struct insn *insn;
@@ -120,12 +123,14 @@ static void read_vex(struct reader *r, uint8_t first)
 	static const enum map maps[8] = {MAP_LATER, MAP_0F,    MAP_0F38,
 					 MAP_0F3A,  MAP_LATER, MAP_0F38,
 					 MAP_0F38,  MAP_LATER};
+	uint8_t one = (uint8_t)~take(r), two;
 
-	r->insn->vectors = first == 0x62 ? INSN_AVX512 : INSN_AVX;
-	r->map = MAP_0F;
-	if (first != 0xc5)
-		r->map = maps[peek(r, 0) & 7];
-	skip(r, first == 0xc5 ? 1 : first == 0xc4 ? 2 : 3);
+	r->insn->reaches = first == 0x62 ? INSN_VECTORS : INSN_AVX;
+	r->rex = one >> 5 & (first == 0xc5 ? 4 : 7);
+	r->map = first == 0xc5 ? MAP_0F : maps[~one & 7];
+	two = first == 0xc5 ? one : (uint8_t)~take(r);
+	r->high_vvvv = two & 0x40;
+	skip(r, first == 0x62 ? 1 : 0);
 	r->opcode = take(r);
 }
 
@@ -155,9 +160,9 @@ static char letter_of(const struct reader *r)
 	case MAP_0F:
 		return two_byte[r->opcode];
 	case MAP_0F38:
-		return 'M';
+		return r->opcode < 0xf0 ? 'S' : 'M';
 	case MAP_0F3A:
-		return 'B';
+		return 'T';
 	case MAP_LATER:
 		break;
 	}
@@ -166,8 +171,7 @@ static char letter_of(const struct reader *r)
 
 static bool has_modrm(char letter)
 {
-	return letter == 'M' || letter == 'B' || letter == 'Z' ||
-	       letter == '3' || letter == '4';
+	return strchr("MBZ34ST", letter);
 }
 
 /* ModRM, SIB and displacement. Returns ModRM. */
@@ -214,6 +218,10 @@ static void read_rest(struct reader *r, char letter, uint8_t modrm)
 	bool group = (modrm >> 3 & 7) < 2; /* test, unlike not and neg */
 
 	switch (letter) {
+	case 'T':
+		r->high_immediate = peek(r, 0) & 0x80;
+		skip(r, 1);
+		break;
 	case 'b':
 	case 'B':
 		skip(r, 1);
@@ -295,6 +303,43 @@ static uint8_t control_0f(uint8_t opcode)
 	return 0;
 }
 
+/* Instructions on k0 to k7 that VEX encodes. */
+static bool names_masks(const struct reader *r)
+{
+	if (r->map == MAP_0F)
+		return r->opcode >> 4 == 4 || r->opcode >> 4 == 9;
+	return r->map == MAP_0F3A && r->opcode >> 2 == 0x30 >> 2;
+}
+
+/* Gathering loads count an index in a vector register. */
+static bool names_high(const struct reader *r, uint8_t modrm)
+{
+	bool in_register = modrm >> 6 == 3;
+	bool gathers = r->map == MAP_0F38 && r->opcode >> 2 == 0x90 >> 2;
+
+	return r->rex & 4 || (in_register && r->rex & 1) || r->high_vvvv ||
+	       (gathers && r->rex & 2);
+}
+
+static uint8_t reached(const struct reader *r, char letter, uint8_t modrm)
+{
+	uint8_t reaches = r->insn->reaches;
+
+	if (reaches && names_masks(r))
+		return INSN_VECTORS;
+	if (reaches && letter == 'T' && r->high_immediate)
+		return reaches | INSN_HIGH;
+	if (reaches || letter == 'S' || letter == 'T')
+		return reaches | (names_high(r, modrm) ? INSN_HIGH : 0);
+	if (r->map == MAP_0F && moves_all_state(r->opcode, modrm))
+		return INSN_VECTORS;
+	/* popf, iret, std */
+	if (r->map == MAP_ONE &&
+	    (r->opcode == 0x9d || r->opcode == 0xcf || r->opcode == 0xfd))
+		return INSN_DF;
+	return 0;
+}
+
 int insn_decode(const uint8_t *at, const uint8_t *end, struct insn *insn)
 {
 	struct reader r = {.begin = at, .at = at, .end = end, .insn = insn};
@@ -318,11 +363,9 @@ int insn_decode(const uint8_t *at, const uint8_t *end, struct insn *insn)
 		return 0;
 	if (r.map == MAP_ONE)
 		insn->flags |= control_one(r.opcode, modrm);
-	if (r.map == MAP_0F && !insn->vectors) {
+	if (r.map == MAP_0F && !insn->reaches)
 		insn->flags |= control_0f(r.opcode);
-		if (moves_all_state(r.opcode, modrm))
-			insn->vectors = INSN_AVX512;
-	}
+	insn->reaches = reached(&r, letter, modrm);
 	insn->length = (uint8_t)(r.at - at);
 	return insn->length;
 }

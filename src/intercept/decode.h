@@ -5,7 +5,9 @@
  * Theory: a table of letters for each of the two opcode maps says which of
  * ModRM, immediate and displacement follow an opcode; prefixes come before,
  * VEX and EVEX have rules of their own. Nothing is known of what instructions
- * do, but for branches, system calls, and the vector registers they name.
+ * do, but for branches, system calls, and which registers they may write that
+ * others leave alone. There we are not exact, but err on one side: a general
+ * register above r7 beside a vector register counts as one, too.
  *
  * An encoding that is not in the tables (AMD's XOP, APX, what the 64-bit mode
  * refuses) is not guessed at: the answer is 0, and whoever asked leaves the
@@ -29,16 +31,20 @@ enum {
 	INSN_ODD = 1 << 6, /* interrupts and the like: not to be moved */
 };
 
-/* The vector registers that an instruction can reach. */
+/* What an instruction may reach beyond xmm0 to xmm7 and the status flags. */
 enum {
-	INSN_AVX = 1 << 0, /* VEX: ymm0 to ymm15 */
-	INSN_AVX512 = 1 << 1, /* EVEX and the saving of state: all */
+	INSN_HIGH = 1 << 0, /* xmm8 to xmm15 */
+	INSN_AVX = 1 << 1, /* VEX: of these, the upper halves */
+	INSN_AVX512 = 1 << 2, /* EVEX: what else there is */
+	INSN_DF = 1 << 3, /* and all other flags: by popf, say */
+	INSN_VECTORS = INSN_HIGH | INSN_AVX | INSN_AVX512,
+	INSN_ALL = INSN_VECTORS | INSN_DF,
 };
 
 struct insn {
 	uint8_t length; /* bytes, 1 to 15 */
 	uint8_t flags;
-	uint8_t vectors; /* nothing set: at most xmm0 to xmm15 */
+	uint8_t reaches;
 	const uint8_t *target; /* with INSN_BRANCH */
 };
 

@@ -38,6 +38,7 @@ enum serves {
 };
 
 static int serves;
+intptr_t intercept_errno_at;
 bool intercept_rings_exist;
 
 void intercept_say(const char *format, ...)
@@ -179,28 +180,25 @@ long intercept_call(long number, long a, long b, long c, long d, long e, long f)
 	return sys_direct(number, a, b, c, d, e, f);
 }
 
-/* Where errno is, without asking libc each time: that takes a nanosecond. */
-static int *errno_of_thread(void)
+void intercept_find_errno(void)
 {
-	static __thread int *at __attribute__((tls_model("initial-exec")));
+	uintptr_t thread;
 
-	if (unlikely(!at))
-		at = &errno;
-	return at;
+	__asm__("mov %%fs:0, %0" : "=r"(thread));
+	intercept_errno_at = (intptr_t)((uintptr_t)&errno - thread);
 }
 
 /* An inline system call leaves errno alone, so must we. */
 static inline long from_inline(enum intercept_lane lane, long number, long a,
 			       long b, long c, long d, long e, long f)
 {
-	int *at = errno_of_thread();
-	int errno_before = *at;
+	int errno_before = errno;
 	long result;
 
 	if ((int)number != SYS_mmap)
 		counters_note(lane);
 	result = intercept_call(number, a, b, c, d, e, f);
-	*at = errno_before;
+	errno = errno_before;
 	return result;
 }
 
@@ -208,21 +206,6 @@ long intercept_from_trap(long number, long a, long b, long c, long d, long e,
 			 long f)
 {
 	return from_inline(LANE_TRAP, number, a, b, c, d, e, f);
-}
-
-long intercept_enter_from_patch(int ring_fd, uint32_t to_submit,
-				uint32_t min_complete, uint32_t flags,
-				const void *arg, size_t arg_bytes)
-{
-	int *at = errno_of_thread();
-	int errno_before = *at;
-	long result;
-
-	counters_note(LANE_PATCH);
-	result = polyring_enter(ring_fd, to_submit, min_complete, flags, arg,
-				arg_bytes);
-	*at = errno_before;
-	return result;
 }
 
 long intercept_from_patch(long number, long a, long b, long c, long d, long e,

@@ -121,44 +121,98 @@ FUNCTION(intercept_trampoline)
  *	16(%rsp)	the red zone, then the program's stack
  *
  * and all registers as at the site but rcx, which the stub restores. The rules
- * are the trampoline's. What differs is the price: flags are restored with
- * sahf and an addition that overflows or not, as popf takes 3 ns; DF, which
- * popf alone could restore together with the rest, is looked at. And only the
- * vector registers are saved that the site's object knows (patch.c).
+ * are the trampoline's. What differs is the price:
+ *  - Only the vector registers are saved that the site's object can reach
+ *    (patch.c), and by moves: XSAVE and XRSTOR take 160 ns.
+ *  - Likewise the flags. pushf and popf take 1.5 and 3 ns and are for objects
+ *    that can set DF. Of the others six flags are kept: by lahf and sahf, and
+ *    OF by an addition that overflows or not. The rest of r11 is known then.
+ *  - io_uring_enter goes to the engine from here. The site's code knows nothing
+ *    of errno, so that is kept. All else, and the call by which it is first
+ *    noted that the lane is used, goes by way of intercept_from_patch().
  */
 #define FROM_STUB (16 + RED_ZONE)
+#define LANE_PATCH 4
+
+/* What is kept, counted from rbp; below the last are the vector registers. */
+#define FLAGS 8
+#define RDI -8
+#define RSI -16
+#define RDX -24
+#define R8 -32
+#define R9 -40
+#define R10 -48
+#define ERRNO -56
+#define ERRNO_ROOM 16
+
 #define SSE 16
 #define AVX 32
 #define AVX512 64
 
-/* @move each of the first 16 registers, @bytes wide, to or from the stack. */
-.macro to_stack move, register, bytes
+#define SIX_FLAGS 0
+#define ALL_FLAGS 1
+
+/* lahf: AH is SF, ZF, AF, PF, CF and a bit that is always set. AL is OF. */
+.macro save_flags which
+	mov	%rax, %r11
+	.if \which == ALL_FLAGS
+	pushfq
+	cld
+	.else
+	lahf
+	seto	%al
+	push	%rax
+	.endif
+.endm
+
+/* Also r11. 1 + 127 overflows. IF, 0x200, is set in every program. */
+.macro restore_flags which
+	.if \which == ALL_FLAGS
+	mov	FLAGS(%rbp), %r11
+	push	%r11
+	popfq
+	.else
+	mov	FLAGS(%rbp), %rax
+	movzbl	%al, %r11d
+	movzbl	%ah, %edx
+	shl	$11, %r11d
+	lea	0x200(%rdx, %r11), %r11d
+	add	$127, %al
+	sahf
+	.endif
+.endm
+
+/* @move the first @count registers, @bytes wide, to or from the stack. */
+.macro to_stack move, register, bytes, count
 	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	.if \n < \count
 	\move	%\register\n, \bytes * \n(%rsp)
+	.endif
 	.endr
 .endm
 
-.macro from_stack move, register, bytes
+.macro from_stack move, register, bytes, count
 	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	.if \n < \count
 	\move	\bytes * \n(%rsp), %\register\n
+	.endif
 	.endr
 .endm
 
-/* XSAVE and XRSTOR take 160 ns, whatever they save; SSE's moves take 2. */
-.macro save_vectors kind
+.macro save_vectors kind, count
 	.if \kind == SSE
-	sub	$16 * 16, %rsp
+	sub	$\count * 16 + ERRNO_ROOM, %rsp
 	and	$-16, %rsp
-	to_stack movaps, xmm, 16
+	to_stack movaps, xmm, 16, \count
 	.elseif \kind == AVX
-	sub	$16 * 32, %rsp
+	sub	$\count * 32 + ERRNO_ROOM, %rsp
 	and	$-32, %rsp
-	to_stack vmovaps, ymm, 32
+	to_stack vmovaps, ymm, 32, \count
 	vzeroupper
 	.else
-	sub	$32 * 64 + 64, %rsp
+	sub	$32 * 64 + 64 + ERRNO_ROOM, %rsp
 	and	$-64, %rsp
-	to_stack vmovaps, zmm, 64
+	to_stack vmovaps, zmm, 64, 16
 	.irp	n, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
 	vmovaps	%zmm\n, 64 * \n(%rsp)
 	.endr
@@ -169,13 +223,13 @@ FUNCTION(intercept_trampoline)
 	.endif
 .endm
 
-.macro restore_vectors kind
+.macro restore_vectors kind, count
 	.if \kind == SSE
-	from_stack movaps, xmm, 16
+	from_stack movaps, xmm, 16, \count
 	.elseif \kind == AVX
-	from_stack vmovaps, ymm, 32
+	from_stack vmovaps, ymm, 32, \count
 	.else
-	from_stack vmovaps, zmm, 64
+	from_stack vmovaps, zmm, 64, 16
 	.irp	n, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
 	vmovaps	64 * \n(%rsp), %zmm\n
 	.endr
@@ -185,13 +239,13 @@ FUNCTION(intercept_trampoline)
 	.endif
 .endm
 
-.macro patched_entry name, kind
+.macro patched_entry name, kind, count, flags
 	.hidden \name
 FUNCTION(\name)
 	.cfi_startproc
 	.cfi_def_cfa rsp, FROM_STUB
 	.cfi_offset rip, 8 - FROM_STUB
-	pushfq
+	save_flags \flags
 	.cfi_adjust_cfa_offset 8
 	push	%rbp
 	.cfi_adjust_cfa_offset 8
@@ -204,69 +258,64 @@ FUNCTION(\name)
 	push	%r8
 	push	%r9
 	push	%r10
-	cld
-	save_vectors \kind
+	save_vectors \kind, \count
 
-	/* The call that is frequent has its arguments almost in place. */
-	cmp	$426, %eax
-	jne	3f
+	cmp	$426, %r11d
+	jne	2f
+	testb	$LANE_PATCH, counters_lanes(%rip)
+	jz	2f
+	mov	intercept_errno_at(%rip), %rax
+	mov	%fs:(%rax), %eax
+	mov	%eax, ERRNO(%rbp)
 	mov	%r10, %rcx
-	call	intercept_enter_from_patch
-	jmp	4f
+	call	*polyring_enter@GOTPCREL(%rip)
+	mov	intercept_errno_at(%rip), %rcx
+	mov	ERRNO(%rbp), %edx
+	mov	%edx, %fs:(%rcx)
+	movslq	%eax, %rcx
+
+1:	restore_vectors \kind, \count
+	restore_flags \flags
+	mov	%rcx, %rax
+	mov	RDI(%rbp), %rdi
+	mov	RSI(%rbp), %rsi
+	mov	RDX(%rbp), %rdx
+	mov	R8(%rbp), %r8
+	mov	R9(%rbp), %r9
+	mov	R10(%rbp), %r10
+	.cfi_remember_state
+	lea	FLAGS + 8(%rbp), %rsp
+	.cfi_def_cfa rsp, FROM_STUB
+	mov	(%rbp), %rbp
+	.cfi_same_value rbp
+	ret
+	.cfi_restore_state
 
 	/* intercept_from_patch(rax, rdi, rsi, rdx, r10, r8, r9) */
-3:	push	%r9
+2:	push	%r9
 	push	%r9
 	mov	%r8, %r9
 	mov	%r10, %r8
 	mov	%rdx, %rcx
 	mov	%rsi, %rdx
 	mov	%rdi, %rsi
-	mov	%rax, %rdi
+	mov	%r11, %rdi
 	call	intercept_from_patch
 	add	$16, %rsp
-
-4:	mov	%rax, %rdi
-	restore_vectors \kind
-	mov	8(%rbp), %r11
-	test	$0x400, %r11d
-	jnz	1f
-	/* OF is bit 11 of the flags; 1 + 127 overflows. The rest by sahf. */
-	mov	%r11d, %eax
-	mov	%r11d, %ecx
-	shl	$8, %eax
-	shr	$11, %ecx
-	and	$1, %ecx
-	mov	%cl, %al
-	add	$127, %al
-	sahf
-2:	mov	%rdi, %rax
-	mov	-8(%rbp), %rdi
-	mov	-16(%rbp), %rsi
-	mov	-24(%rbp), %rdx
-	mov	-32(%rbp), %r8
-	mov	-40(%rbp), %r9
-	mov	-48(%rbp), %r10
-	mov	%rbp, %rsp
-	.cfi_def_cfa_register rsp
-	pop	%rbp
-	.cfi_adjust_cfa_offset -8
-	.cfi_same_value rbp
-	lea	8(%rsp), %rsp
-	.cfi_adjust_cfa_offset -8
-	ret
-	.cfi_def_cfa rbp, FROM_STUB + 16
-	.cfi_offset rbp, -FROM_STUB - 16
-1:	push	%r11
-	popfq
-	jmp	2b
+	mov	%rax, %rcx
+	jmp	1b
 	.cfi_endproc
 	.size	\name, . - \name
 .endm
 
-	patched_entry intercept_patched_sse, SSE
-	patched_entry intercept_patched_avx, AVX
-	patched_entry intercept_patched_avx512, AVX512
+	patched_entry intercept_patched_sse_8, SSE, 8, SIX_FLAGS
+	patched_entry intercept_patched_sse, SSE, 16, SIX_FLAGS
+	patched_entry intercept_patched_sse_flags, SSE, 16, ALL_FLAGS
+	patched_entry intercept_patched_avx_8, AVX, 8, SIX_FLAGS
+	patched_entry intercept_patched_avx, AVX, 16, SIX_FLAGS
+	patched_entry intercept_patched_avx_flags, AVX, 16, ALL_FLAGS
+	patched_entry intercept_patched_avx512, AVX512, 32, SIX_FLAGS
+	patched_entry intercept_patched_avx512_flags, AVX512, 32, ALL_FLAGS
 
 /*
  * long syscall(long number, ...): io_uring's three and mmap go to the

@@ -47,6 +47,11 @@ bool intercept_lane_open(enum intercept_lane lane);
 /* Has a ring been made through us? One relaxed load; never goes back. */
 extern bool intercept_rings_exist;
 
+/* Where errno is, counted from a thread's pointer: that is the same for all
+ * threads, as libc's own thread-local memory is static. For entry.S. */
+extern intptr_t intercept_errno_at;
+void intercept_find_errno(void);
+
 /*
  * The one dispatcher: a system call by number. Returns what the kernel would,
  * errors as a negative errno. Never touches errno.
@@ -59,9 +64,6 @@ long intercept_from_trap(long number, long a, long b, long c, long d, long e,
 			 long f);
 long intercept_from_patch(long number, long a, long b, long c, long d, long e,
 			  long f);
-long intercept_enter_from_patch(int ring_fd, uint32_t to_submit,
-				uint32_t min_complete, uint32_t flags,
-				const void *arg, size_t arg_bytes);
 long intercept_from_libc(long number, long a, long b, long c, long d, long e,
 			 long f);
 
@@ -113,10 +115,19 @@ void trap_update(void *handle);
 
 extern const char intercept_trampoline[];
 
-/* For stubs; they preserve xmm0 to xmm15, ymm0 to ymm15, all there are. */
+/*
+ * For stubs; named for the vector registers that they preserve: 8 of SSE or
+ * AVX, all 16 of SSE or AVX, all there are. Those of _flags preserve all, also
+ * of the flags.
+ */
+extern const char intercept_patched_sse_8[];
 extern const char intercept_patched_sse[];
+extern const char intercept_patched_sse_flags[];
+extern const char intercept_patched_avx_8[];
 extern const char intercept_patched_avx[];
+extern const char intercept_patched_avx_flags[];
 extern const char intercept_patched_avx512[];
+extern const char intercept_patched_avx512_flags[];
 
 /* ---- signals.c ----------------------------------------------------------- */
 

@@ -30,13 +30,17 @@
  * lane, and the trap lane does the work.
  *
  * What is preserved: all registers but rax, rcx and r11, as the kernel does.
- * The engine is C code and clobbers vector registers. Whoever calls into the
- * object from outside expects no better of the functions it calls; only code
- * of the object itself may keep something there over a call to its own
- * function (compilers do that for functions they see). So the registers to
- * preserve are those which the object's code can reach: those of SSE, with one
- * VEX instruction those of AVX, with one EVEX instruction all. In entry.S is an
- * entry for each. x87, MMX and the control words the engine leaves alone.
+ * The engine is C code and clobbers vector registers and flags. Whoever calls
+ * into the object from outside expects no better of the functions it calls;
+ * only code of the object itself may keep something there over a `syscall`, or
+ * over a call to its own function (compilers do that for functions they see).
+ * To keep it, some instruction had to put it there. So what no instruction of
+ * the object can reach is not preserved: xmm8 to xmm15, the halves of ymm, all
+ * that EVEX brings, DF. Arguments and results are the exception, which a
+ * function may pass on without naming them: xmm0 to xmm7 are preserved always,
+ * as are the flags that arithmetic sets. (Code in no table was compiled apart,
+ * and counts as from outside.) In entry.S are entries for what is usual. x87,
+ * MMX and the control words the engine leaves alone.
  *
  * Rules:
  *  1. Only whole functions that decode to the end and to the last byte.
@@ -45,9 +49,11 @@
  *     stay behind. patch_serves() sees from the bytes whether one is there.
  *  4. The caller (sites.c) holds its lock.
  *
- * Cost of a call beside the library's own: 5 to 6 ns, also with AVX; with
- * AVX-512 33 (bench/call.c); of a trap: 1,600 to 2,500. Of the decoding: 4 ns a
- * byte of an object with io_uring calls, once; for liburing 0.2 ms in all.
+ * Cost of a call beside the library's own: 3 ns, some 70 instructions; with 16
+ * registers of AVX 5.5, with AVX-512 some 30 (bench/call.c; 9 and 12 ns while
+ * another thread has half of the core); of a trap: 1,600 to 4,000. Of the
+ * decoding: 4 ns a byte of an object with io_uring calls, once; for liburing
+ * 0.2 ms in all.
  */
 #include "intercept/patch.h"
 
@@ -82,7 +88,7 @@ struct plans {
 	struct plan *plans; /* in order of addresses */
 	size_t count;
 	bool one_thread;
-	unsigned int vectors; /* what the object's code can reach */
+	unsigned int reaches; /* what the object's code can, of INSN_ALL */
 };
 
 /* Every patch ever made. */
@@ -260,14 +266,14 @@ static bool sweep_function(struct plans *plans, const struct code *function)
 	for (; at < function->end; at += insn.length) {
 		if (!insn_decode(at, function->end, &insn))
 			return false;
-		plans->vectors |= insn.vectors;
+		plans->reaches |= insn.reaches;
 		if (insn.flags & INSN_BRANCH)
 			drop_entered(plans, insn.target);
 	}
 	return true;
 }
 
-/* Code that does not decode may use any register, so all are preserved. */
+/* Code that does not decode may reach anything, so all is preserved. */
 static void sweep(struct plans *plans, const struct functions *functions)
 {
 	struct code function;
@@ -275,7 +281,7 @@ static void sweep(struct plans *plans, const struct functions *functions)
 	for (size_t i = 0; i < functions->count; i++)
 		if (!functions_at(functions, i, &function) ||
 		    !sweep_function(plans, &function))
-			plans->vectors |= INSN_AVX | INSN_AVX512;
+			plans->reaches = INSN_ALL;
 }
 
 /* ---- stubs --------------------------------------------------------------- */
@@ -320,19 +326,41 @@ static int make_executable(uint8_t *at, size_t bytes)
 			       PROT_READ | PROT_EXEC, 0, 0, 0);
 }
 
-/* What the processor has, or the system keeps, no more needs to be kept. */
-static const void *entry_for(const struct plans *plans)
+/* What the processor lacks, or the system does not keep, can't be reached. */
+static unsigned int reachable(void)
 {
 	unsigned int state = 0, high, a, b, c, d;
 	const unsigned int avx = 1u << 2, avx512 = 7u << 5;
 
 	if (__get_cpuid(1, &a, &b, &c, &d) && c & bit_OSXSAVE)
 		__asm__("xgetbv" : "=a"(state), "=d"(high) : "c"(0));
-	if (plans->vectors & INSN_AVX512 && (state & avx512) == avx512)
-		return intercept_patched_avx512;
-	if (plans->vectors && state & avx)
-		return intercept_patched_avx;
-	return intercept_patched_sse;
+	if ((state & avx512) == avx512)
+		return INSN_ALL;
+	return INSN_HIGH | INSN_DF | (state & avx ? INSN_AVX : 0);
+}
+
+/* The cheapest that preserves what the object reaches. */
+static const void *entry_for(const struct plans *plans)
+{
+	static const struct {
+		unsigned int preserves;
+		const char *entry;
+	} entries[] = {
+		{0, intercept_patched_sse_8},
+		{INSN_HIGH, intercept_patched_sse},
+		{INSN_HIGH | INSN_DF, intercept_patched_sse_flags},
+		{INSN_AVX, intercept_patched_avx_8},
+		{INSN_AVX | INSN_HIGH, intercept_patched_avx},
+		{INSN_AVX | INSN_HIGH | INSN_DF, intercept_patched_avx_flags},
+		{INSN_VECTORS, intercept_patched_avx512},
+		{INSN_ALL, intercept_patched_avx512_flags},
+	};
+	unsigned int reaches = plans->reaches & reachable();
+	size_t i = 0;
+
+	while (reaches & ~entries[i].preserves)
+		i++;
+	return entries[i].entry;
 }
 
 static size_t pages_for(size_t bytes)
@@ -354,6 +382,7 @@ static int stubs_make(struct plans *plans, const struct code *code)
 	stubs = map_near(code, bytes);
 	if (!stubs)
 		return -ENOMEM;
+	intercept_find_errno();
 	memcpy(stubs, &entry, sizeof(entry));
 	at = stubs + sizeof(entry);
 	for (size_t i = 0; i < plans->count; i++) {

@@ -28,8 +28,8 @@
  *     delivers in si_errno; others are the program's.
  *  6. Objects loaded later add filters; filters are never removed.
  *
- * Cost: 1.6 to 2.5 us a trapped call. Every other system call of a process with
- * a filter pays 25 ns, although the kernel answers from a bitmap: it learns
+ * Cost: 1.6 to 4 us a trapped call. Every other system call of a process with a
+ * filter pays 25 ns, although the kernel answers from a bitmap: it learns
  * from the filter that their number alone decides.
  */
 #include "intercept/intercept.h"

@@ -8,10 +8,15 @@
  *           1  one long instruction before it
  *           2  several short ones before it
  *           3  short ones behind it
- *   XMMS    only so many vector registers are used, of SSE, or with AVX also
- *           defined of AVX; by default all there is
+ *   XMMS    only so many vector registers are used, of SSE, or with AVX or
+ *           AVX512 also defined of these; by default all there is
+ *   SIX_FLAGS  DF is left alone, and nothing here could set it
  */
-#ifdef AVX
+#if defined(AVX512)
+#define MOVE vmovups
+#define VECTOR %zmm
+#define VECTOR_SIZE 64
+#elif defined(AVX)
 #define MOVE vmovups
 #define VECTOR %ymm
 #define VECTOR_SIZE 32
@@ -43,7 +48,8 @@ registers_call:
 	mov	%rsp, saved_rsp(%rip)
 
 #ifdef XMMS
-	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, \
+		16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
 	.if \n < XMMS
 	MOVE	registers_in + VECTORS + VECTOR_SIZE * \n(%rip), VECTOR\n
 	.endif
@@ -54,8 +60,17 @@ registers_call:
 	xrstor64 registers_in + VECTORS(%rip)
 #endif
 
+#ifdef SIX_FLAGS
+	/* 8, which is OF, and 120 overflow. */
+	mov	registers_in + FLAGS + 1(%rip), %al
+	and	$8, %al
+	add	$120, %al
+	mov	registers_in + FLAGS(%rip), %ah
+	sahf
+#else
 	push	registers_in + FLAGS(%rip)
 	popfq
+#endif
 	mov	registers_in + GPR(0)(%rip), %rax
 	mov	registers_in + GPR(1)(%rip), %rbx
 	mov	registers_in + GPR(2)(%rip), %rcx
@@ -105,7 +120,8 @@ registers_behind:
 	pop	registers_out + FLAGS(%rip)
 	cld
 #ifdef XMMS
-	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, \
+		16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
 	.if \n < XMMS
 	MOVE	VECTOR\n, registers_out + VECTORS + VECTOR_SIZE * \n(%rip)
 	.endif
