@@ -195,16 +195,9 @@ static void arm(struct req *req)
 	wait_for(req, REQ_ARMED);
 }
 
-void issue_settle(struct req *req, int said)
+static COLD void settle_rare(struct req *req, int said)
 {
 	switch (said) {
-	case ISSUE_DONE:
-		req_finish(req);
-		break;
-	case ISSUE_AGAIN:
-		req_note_hold(req);
-		arm(req);
-		break;
 	case ISSUE_PUNT:
 		req_note_hold(req);
 		punt(req);
@@ -221,6 +214,18 @@ void issue_settle(struct req *req, int said)
 		break;
 	default:
 		req_finish_with(req, said);
+	}
+}
+
+void issue_settle(struct req *req, int said)
+{
+	if (likely(said == ISSUE_DONE)) {
+		req_finish(req);
+	} else if (likely(said == ISSUE_AGAIN)) {
+		req_note_hold(req);
+		arm(req);
+	} else {
+		settle_rare(req, said);
 	}
 }
 

@@ -82,7 +82,7 @@ static void end_chain(struct ctx *ctx)
 		queue_chain(head);
 }
 
-void link_submit(struct req *req, bool failed)
+COLD void link_submit(struct req *req, bool failed)
 {
 	struct ctx *ctx = req->ctx;
 

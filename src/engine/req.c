@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "engine/req.h"
 
+#include <assert.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -59,20 +60,20 @@ bool req_at_hand(struct ctx *ctx)
 	return likely(ctx->free_reqs) || slab_add(ctx);
 }
 
-struct req *req_new(struct ctx *ctx)
+struct req *req_next(struct ctx *ctx)
 {
 	struct req *req = ctx->free_reqs;
 
-	ctx->free_reqs = req->link;
-	req->link = NULL;
 	req->cflags = 0;
 	req->flags = 0;
 	return req;
 }
 
-void req_give_back(struct req *req)
+void req_take(struct req *req)
 {
-	push_free(req->ctx, req);
+	assert(req == req->ctx->free_reqs);
+	req->ctx->free_reqs = req->link;
+	req->link = NULL;
 }
 
 void *req_extra(struct req *req, size_t bytes)
@@ -97,18 +98,6 @@ void req_detach(struct req *req)
 		list_remove(&req->node);
 		req->flags &= ~REQ_F_AGAIN;
 	}
-}
-
-static void req_post_last(struct req *req)
-{
-	lock_assume(&req->ctx->lock);
-	if (req->flags & REQ_F_SILENT)
-		return;
-	if ((req->sqe_flags & IOSQE_CQE_SKIP_SUCCESS) &&
-	    (req->res >= 0 || req->flags & REQ_F_SUCCESS) &&
-	    !(req->flags & REQ_F_FAIL_LINK))
-		return;
-	cq_post(req->ctx, req->user_data, req->res, req->cflags, req->big_cqe);
 }
 
 static void end_hold(struct req *req)
@@ -158,27 +147,54 @@ static void req_clean(struct req *req)
 	req->canceled = false;
 }
 
-static bool owes(const struct req *req)
+static void req_post_last(struct req *req)
 {
-	return req->flags & (REQ_F_OWES | REQ_F_HOLDS) || req->link ||
-	       req->wait.watch || req->timer.slot || req->file ||
-	       req->claim.kind != KBUF_NONE || req->sqe_flags & IOSQE_ASYNC;
+	lock_assume(&req->ctx->lock);
+	if (req->flags & REQ_F_SILENT)
+		return;
+	if ((req->sqe_flags & IOSQE_CQE_SKIP_SUCCESS) &&
+	    (req->res >= 0 || req->flags & REQ_F_SUCCESS) &&
+	    !(req->flags & REQ_F_FAIL_LINK))
+		return;
+	cq_post(req->ctx, req->user_data, req->res, req->cflags, req->big_cqe);
+}
+
+/*
+ * It waited, or holds something, or is not simply to be told. A file is not
+ * asked for: whoever took one said so (REQ_F_OWES).
+ */
+static bool is_special(const struct req *req)
+{
+	return req->flags ||
+	       req->sqe_flags & (IOSQE_ASYNC | IOSQE_CQE_SKIP_SUCCESS) ||
+	       req->link || req->wait.watch || req->timer.slot ||
+	       req->claim.kind != KBUF_NONE;
+}
+
+static COLD void finish_special(struct req *req)
+{
+	req_settle_debts(req);
+	req->state = REQ_DONE;
+	req->moved = 0;
+	req_post_last(req);
+	link_after(req);
+	req_clean(req);
+	push_free(req->ctx, req);
 }
 
 void req_finish(struct req *req)
 {
-	bool slow = owes(req);
+	struct ctx *ctx = req->ctx;
 
-	if (unlikely(slow))
-		req_settle_debts(req);
+	if (unlikely(is_special(req))) {
+		finish_special(req);
+		return;
+	}
 	req->state = REQ_DONE;
 	req->moved = 0;
-	req_post_last(req);
-	if (unlikely(slow)) {
-		link_after(req);
-		req_clean(req);
-	}
-	push_free(req->ctx, req);
+	lock_assume(&ctx->lock);
+	cq_post(ctx, req->user_data, req->res, req->cflags, req->big_cqe);
+	push_free(ctx, req);
 }
 
 void req_finish_with(struct req *req, int32_t res)

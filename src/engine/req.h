@@ -191,10 +191,12 @@ void req_slabs_free(struct ctx *ctx);
 
 /* Is there a clean request? If not, out of memory. */
 bool req_at_hand(struct ctx *ctx);
-/* That one. What submission doesn't set is zero (held: -1). */
-struct req *req_new(struct ctx *ctx);
-/* One that never began. */
-void req_give_back(struct req *req);
+/*
+ * Have a look at that one. What submission doesn't set is zero (held: -1). It
+ * stays at hand, for whoever is done with it at once, until it is taken.
+ */
+struct req *req_next(struct ctx *ctx);
+void req_take(struct req *req);
 
 /* Try the operation and act on what it says. */
 void req_issue(struct req *req);

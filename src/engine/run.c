@@ -28,7 +28,7 @@ static bool selects(const struct run *run)
 
 /* ---- a member's memory --------------------------------------------------- */
 
-static bool choose_buffer(struct ctx *ctx, struct run_member *m)
+HOT bool choose_buffer(struct ctx *ctx, struct run_member *m)
 {
 	struct run *run = &ctx->run;
 
@@ -40,7 +40,7 @@ static bool choose_buffer(struct ctx *ctx, struct run_member *m)
 }
 
 /* Its vector, unless it has none or leads out of the file. */
-static bool give_memory(struct ctx *ctx, struct run_member *m)
+HOT bool give_memory(struct ctx *ctx, struct run_member *m)
 {
 	struct run *run = &ctx->run;
 	uint64_t addr = m->addr;
@@ -65,53 +65,44 @@ static bool give_memory(struct ctx *ctx, struct run_member *m)
 	return true;
 }
 
-/* The candidate has none until something comes behind it. */
-static bool first_has_memory(struct ctx *ctx)
-{
-	return ctx->run.vectors || give_memory(ctx, &ctx->run.members[0]);
-}
-
 /* ---- joining ------------------------------------------------------------- */
+
+static bool asks_for_more(const struct io_uring_sqe *sqe)
+{
+	return sqe->op_flags || sqe->attr_type_mask;
+}
 
 /* Asks for bytes, and for nothing special. */
 static bool is_plain_read(const struct ctx *ctx, const struct io_uring_sqe *sqe)
 {
 	return sqe->opcode == IORING_OP_READ && !(sqe->flags & ~RUN_FLAGS) &&
-	       !sqe->ioprio && !sqe->op_flags && !sqe->personality &&
-	       !sqe->attr_type_mask &&
+	       !sqe->ioprio && !sqe->personality && !asks_for_more(sqe) &&
 	       (sqe->flags & IOSQE_FIXED_FILE || sqe->fd != ctx->ring_fd);
 }
 
-/* Says so word for word as the first does. */
-static bool is_as_plain(const struct io_uring_sqe *a,
-			const struct io_uring_sqe *b)
+static inline uint64_t word_at(const void *at)
 {
-	const size_t until_fd = offsetof(struct io_uring_sqe, off);
-	const size_t group = offsetof(struct io_uring_sqe, buf_group);
+	uint64_t word;
 
-	return !memcmp(a, b, until_fd) && a->op_flags == b->op_flags &&
-	       !memcmp(&a->buf_group, &b->buf_group, sizeof(*a) - group);
+	memcpy(&word, at, sizeof(word));
+	return word;
 }
 
-static bool can_be_member(const struct io_uring_sqe *sqe)
+/* Is so, word for word, as the first is: from opcode to fd, and from group on.
+ */
+HOT bool is_as_plain(const struct io_uring_sqe *first,
+		     const struct io_uring_sqe *sqe)
+{
+	return word_at(first) == word_at(sqe) &&
+	       word_at(&first->buf_group) == word_at(&sqe->buf_group) &&
+	       !asks_for_more(sqe);
+}
+
+HOT bool can_be_member(const struct io_uring_sqe *sqe)
 {
 	return sqe->off <= POSITION_MAX && sqe->len <= MEMBER_BYTES_MAX &&
 	       (sqe->flags & IOSQE_BUFFER_SELECT ||
 		fault_range_ok(sqe->addr, sqe->len));
-}
-
-static struct run_member *append(struct run *run,
-				 const struct io_uring_sqe *sqe)
-{
-	struct run_member *m = &run->members[run->count++];
-
-	m->user_data = sqe->user_data;
-	m->position = sqe->off;
-	m->addr = sqe->addr;
-	m->len = sqe->len;
-	m->reads = true;
-	m->claim.kind = KBUF_NONE;
-	return m;
 }
 
 static bool is_immediate(const struct ctx *ctx, uint8_t opcode)
@@ -161,7 +152,6 @@ static bool begin(struct ctx *ctx, const struct io_uring_sqe *sqe,
 	run->anywhere = false;
 	run->end = INT64_MAX;
 	run->row = (struct kbuf_row){0};
-	append(run, sqe);
 	return true;
 }
 
@@ -213,18 +203,16 @@ static void open_run(struct ctx *ctx)
  * Does it follow the candidate? Whoever reads one position again and again
  * knows that there are none; that is asked of the file, too.
  */
-static bool opens(struct ctx *ctx, const struct io_uring_sqe *sqe)
+static COLD bool opens(struct ctx *ctx, const struct io_uring_sqe *sqe)
 {
 	struct run *run = &ctx->run;
 
-	if (!first_has_memory(ctx))
-		return false;
 	if (sqe->off == run->next || sqe->off == run->entry.off)
 		open_run(ctx);
 	return run->open;
 }
 
-static bool continues(struct ctx *ctx, const struct io_uring_sqe *sqe)
+HOT bool continues(struct ctx *ctx, const struct io_uring_sqe *sqe)
 {
 	struct run *run = &ctx->run;
 
@@ -233,52 +221,64 @@ static bool continues(struct ctx *ctx, const struct io_uring_sqe *sqe)
 	       (sqe->off == run->next || run->anywhere);
 }
 
-static bool join(struct ctx *ctx, const struct io_uring_sqe *sqe)
+HOT bool join(struct ctx *ctx, const struct io_uring_sqe *sqe)
 {
 	struct run *run = &ctx->run;
+	struct run_member *m = &run->members[run->count];
 
-	if (give_memory(ctx, append(run, sqe)))
-		return true;
-	run->count--;
-	return false;
+	m->user_data = sqe->user_data;
+	m->position = sqe->off;
+	m->addr = sqe->addr;
+	m->len = sqe->len;
+	m->reads = true;
+	m->claim.kind = KBUF_NONE;
+	if (!give_memory(ctx, m))
+		return false;
+	run->count++;
+	return true;
 }
 
-/* Rule 4. What is chosen before it is chosen now. */
+/* Rule 4. */
 static bool may_pass(struct ctx *ctx, const struct io_uring_sqe *sqe)
 {
 	return is_immediate(ctx, sqe->opcode) && !sqe->flags &&
-	       ctx->run.count < RUN_MAX &&
-	       (!selects(&ctx->run) || first_has_memory(ctx));
+	       ctx->run.count < RUN_MAX;
+}
+
+/* It ends the run, or may pass, or a new one may begin with it. */
+static COLD bool may_begin(struct ctx *ctx, const struct io_uring_sqe *sqe,
+			   uint32_t more)
+{
+	if (ctx->run.count && may_pass(ctx, sqe))
+		return false;
+	run_end(ctx);
+	return begin(ctx, sqe, more);
 }
 
 bool run_takes_read(struct ctx *ctx, const struct io_uring_sqe *sqe,
 		    uint32_t more)
 {
-	if (ctx->run.count) {
-		if (continues(ctx, sqe) && join(ctx, sqe))
-			return true;
-		if (may_pass(ctx, sqe))
-			return false;
-		run_end(ctx);
-	}
-	return begin(ctx, sqe, more);
+	bool fits = ctx->run.count && continues(ctx, sqe);
+
+	return (likely(fits) || may_begin(ctx, sqe, more)) && join(ctx, sqe);
 }
 
-void run_keep(struct req *req)
+void run_pass(struct req *req)
 {
 	struct ctx *ctx = req->ctx;
 	struct run *run = &ctx->run;
+	bool is_short = !req->cflags && ctx->queue.memory.cqe_shift == 4;
 
-	if (req->flags || req->cflags || ctx->queue.memory.cqe_shift != 4) {
-		run_end(ctx);
-		req_finish(req);
+	if (run->count && is_short && !req->flags) {
+		run->members[run->count++] = (struct run_member){
+			.user_data = req->user_data,
+			.res = req->res,
+		};
 		return;
 	}
-	run->members[run->count++] = (struct run_member){
-		.user_data = req->user_data,
-		.res = req->res,
-	};
-	req_give_back(req);
+	req_take(req);
+	run_end(ctx);
+	req_finish(req);
 }
 
 /* ---- serving ------------------------------------------------------------- */
@@ -302,7 +302,7 @@ static void post(struct ctx *ctx, const struct run_member *m, int32_t res,
 }
 
 /* Rule 2. Returns how many members were served, the first ones. */
-static uint32_t serve(struct ctx *ctx, uint32_t count)
+static uint32_t deal(struct ctx *ctx, uint32_t count)
 {
 	struct run *run = &ctx->run;
 	const struct iovec *v = run->iov;
@@ -355,16 +355,14 @@ static void submit_rest(struct ctx *ctx, uint32_t served, uint32_t count)
 	}
 }
 
-void run_end(struct ctx *ctx)
+void run_serve(struct ctx *ctx)
 {
 	struct run *run = &ctx->run;
 	uint32_t count = run->count, served = 0;
 
-	if (!count)
-		return;
 	run->count = 0;
 	if (run->open && run->vectors > 1)
-		served = serve(ctx, count);
+		served = deal(ctx, count);
 	counter_add(&ctx->counters, COUNTER_JOINED, served);
 	if (run->file)
 		file_put(run->file);

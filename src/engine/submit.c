@@ -20,11 +20,24 @@ static const struct opdef *def_of(const struct ctx *ctx, uint8_t opcode)
 	return opcode < ctx->opcodes ? &opdefs[opcode] : &unknown_op;
 }
 
+/* Every kernel has these flags, and they need no more looking at. */
+static bool is_easy(const struct req *req, const struct io_uring_sqe *sqe)
+{
+	uint8_t easy = req->def->selects_buffer
+			       ? IOSQE_FIXED_FILE | IOSQE_BUFFER_SELECT
+			       : IOSQE_FIXED_FILE;
+
+	return !(sqe->flags & ~easy || sqe->ioprio || sqe->personality ||
+		 req->ctx->restrictions.hold);
+}
+
 /* The words that all operations share, in the kernel's order. */
 static COLD int check_words(struct req *req, const struct io_uring_sqe *sqe)
 {
 	const struct opdef *def = req->def;
 
+	if (likely(is_easy(req, sqe)))
+		return 0;
 	if (!abi_knows(&req->ctx->abi, ABI_SQE, sqe->flags))
 		return -EINVAL;
 	if (sqe->flags & IOSQE_BUFFER_SELECT && !def->selects_buffer)
@@ -101,44 +114,53 @@ HOT void issue_at_once(struct ctx *ctx, struct req *req)
 
 	if (said < 0)
 		req->res = said;
-	if (unlikely(ctx->run.count)) {
-		run_keep(req);
-	} else if (unlikely(req->flags)) {
-		req_finish(req);
-	} else {
-		lock_assume(&ctx->lock);
-		cq_post(ctx, req->user_data, req->res, req->cflags,
-			req->big_cqe);
-		req_give_back(req);
+	if (unlikely(req->flags | ctx->run.count)) {
+		run_pass(req);
+		return;
 	}
+	lock_assume(&ctx->lock);
+	cq_post(ctx, req->user_data, req->res, req->cflags, req->big_cqe);
 }
 
-/* In its place among the others. Returns false when the batch ends here. */
-static COLD bool place(struct req *req)
+/* Its checks failed. Returns false when the batch ends here. */
+static COLD bool fail(struct req *req)
 {
 	struct ctx *ctx = req->ctx;
-	uint8_t flags = req->sqe_flags;
-	bool failed = req->res < 0;
+	/* A chain takes its failure to its end before it ends the batch. */
+	bool go_on = req->sqe_flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK) ||
+		     ctx->flags & IORING_SETUP_SUBMIT_ALL;
 
+	req_take(req);
 	run_end(ctx);
-	if (!failed && stands_alone(ctx) && !(flags & ORDERED))
+	link_submit(req, true);
+	return go_on;
+}
+
+/* In its place among the others. */
+static COLD void place(struct req *req)
+{
+	struct ctx *ctx = req->ctx;
+
+	req_take(req);
+	run_end(ctx);
+	if (stands_alone(ctx) && !(req->sqe_flags & ORDERED))
 		req_issue(req);
 	else
-		link_submit(req, failed);
-	/* A chain takes its failure to its end before it ends the batch. */
-	return !failed || flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK) ||
-	       ctx->flags & IORING_SETUP_SUBMIT_ALL;
+		link_submit(req, false);
 }
 
 HOT bool submit_one(struct ctx *ctx, const struct io_uring_sqe *sqe)
 {
-	struct req *req = req_new(ctx);
+	struct req *req = req_next(ctx);
 
 	take_words(ctx, req, sqe);
 	req->res = check(req, sqe);
-	if (req->res < 0 || !is_plain_and_immediate(req) || !stands_alone(ctx))
-		return place(req);
-	issue_at_once(ctx, req);
+	if (unlikely(req->res < 0))
+		return fail(req);
+	if (is_plain_and_immediate(req) && stands_alone(ctx))
+		issue_at_once(ctx, req);
+	else
+		place(req);
 	return true;
 }
 
