@@ -44,6 +44,17 @@ static const struct deviation rows[] = {
 		.why = "bytes that were not placed are not there",
 	},
 	{
+		.name = "empty",
+		.what = "two empty datagrams that one multishot RECVMSG finds "
+			"in an internet socket behind others",
+		.kernel = "the first ends the request, the second stays in the "
+			  "socket",
+		.polyring = "tells both: the first with F_MORE, the second as "
+			    "the end",
+		.why = "many were received with one call (D6), and what was "
+		       "received can't be put back",
+	},
+	{
 		.name = "direct-position",
 		.what = "READ at position -1 of an O_DIRECT file",
 		.kernel = "reads where the file stands and leaves it there",

@@ -676,6 +676,25 @@ static void S13_an_empty_datagram_behind_many(struct ring *r)
 	note_head(r, GROUP);
 }
 
+/* Each ends the request that it comes to, and leaves the next in the socket. */
+static void S13_two_empty_datagrams(struct ring *r)
+{
+	struct msghdr msg = {.msg_namelen = sizeof(struct sockaddr_in)};
+	struct bufs b;
+	int fd[2];
+
+	pair(fd, PAIR_UDP);
+	bufs_open(&b, r, GROUP, 32, 56, 0, 32);
+	send_datagrams(fd[1], 18, 17);
+	send_datagrams(fd[1], 1, 0);
+	for (int i = 0; i < 2; i++) {
+		recvmsg_multi(r, fd[0], &msg);
+		submit(r);
+		reap_until_final(r);
+		note_head(r, GROUP);
+	}
+}
+
 static void S13_truncated(struct ring *r)
 {
 	struct msghdr msg = {.msg_namelen = 4};
@@ -879,6 +898,7 @@ static const struct scenario rows[] = {
 	SCENARIO(S13_many_datagrams, "S13", .modes = MODES_ALL),
 	SCENARIO(S13_many_datagrams_and_few_buffers, "S13 S2"),
 	SCENARIO(S13_an_empty_datagram_behind_many, "S13"),
+	SCENARIO(S13_two_empty_datagrams, "S13", .deviates = "empty"),
 	SCENARIO(S13_truncated, "S13"),
 	SCENARIO(S13_control, "S13"),
 	SCENARIO(S13_too_small, "S13"),
