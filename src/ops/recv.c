@@ -333,24 +333,23 @@ static long recvmsg_once(const struct req *req, struct recv_cmd *c)
 
 /* ---- one try of a multishot RECVMSG (S13) ---- */
 
-/* Divide @buffer: the header comes later, what is left is @payload. */
-static struct msghdr divide(const struct recv_cmd *c,
-			    const struct iovec *buffer, struct iovec *payload)
+/* Divide @buffer into @h: the header comes later, what is left is @payload. */
+HOT void divide(const struct recv_cmd *c, const struct iovec *buffer,
+		struct iovec *payload, struct msghdr *h)
 {
 	char *name =
 		(char *)buffer->iov_base + sizeof(struct io_uring_recvmsg_out);
-	uint32_t header_bytes = (uint32_t)divided_bytes(c);
+	char *control = name + c->name_bytes;
 
-	payload->iov_base = (char *)buffer->iov_base + header_bytes;
-	payload->iov_len = buffer->iov_len - header_bytes;
-	return (struct msghdr){
-		.msg_name = c->name_bytes ? name : NULL,
-		.msg_namelen = c->name_bytes,
-		.msg_control = c->control_bytes ? name + c->name_bytes : NULL,
-		.msg_controllen = c->control_bytes,
-		.msg_iov = payload,
-		.msg_iovlen = 1,
-	};
+	payload->iov_base = control + c->control_bytes;
+	payload->iov_len = buffer->iov_len - divided_bytes(c);
+	h->msg_name = c->name_bytes ? name : NULL;
+	h->msg_namelen = c->name_bytes;
+	h->msg_control = c->control_bytes ? control : NULL;
+	h->msg_controllen = c->control_bytes;
+	h->msg_iov = payload;
+	h->msg_iovlen = 1;
+	h->msg_flags = 0;
 }
 
 /* Write the header. Returns what the completion says, or -EFAULT. */
@@ -382,7 +381,7 @@ static long recvmsg_divided(struct req *req, struct recv_cmd *c)
 		return req_socket_error(req, -EFAULT);
 	if (seems_empty(req, c))
 		return -EAGAIN;
-	h = divide(c, &c->one, &payload);
+	divide(c, &c->one, &payload, &h);
 	n = recvmsg_call(req, c, &h);
 	if (n < 0)
 		return n;
@@ -618,9 +617,12 @@ static int multishot_one(struct req *req, struct recv_cmd *c, uint32_t flags)
 	c->want_bytes = c->cap_bytes;
 	if (c->ahead < PACKETS_FROM)
 		c->ahead++;
-	if (share_is_used(c))
+	share_is_used(c);
+	if (!empty)
 		return ISSUE_MORE;
-	return empty ? ISSUE_AGAIN : ISSUE_MORE;
+	/* Where nothing is left, there is nothing to look for either. */
+	c->goes_on = false;
+	return ISSUE_AGAIN;
 }
 
 /* ---- many datagrams with one call (D6) ---- */
@@ -734,7 +736,7 @@ static COLD bool multishot_many(struct req *req, struct recv_cmd *c,
 		return false;
 	c->goes_on = false;
 	for (uint32_t i = 0; i < asked; i++)
-		p.headers[i].msg_hdr = divide(c, &p.buffers[i], &p.payloads[i]);
+		divide(c, &p.buffers[i], &p.payloads[i], &p.headers[i].msg_hdr);
 	n = packets_receive(req, &p, asked);
 	req->cflags = 0;
 	if (n > 0) {
