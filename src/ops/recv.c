@@ -261,7 +261,6 @@ HOT uint32_t nonempty(const struct req *req, struct recv_cmd *c, long n)
 
 /* ---- one try, without multishot's header ---- */
 
-/* poll(2) costs half of a receive that finds nothing. */
 static COLD bool readable(const struct req *req)
 {
 	struct pollfd look = {.fd = req_io_fd(req), .events = POLLIN};
@@ -271,7 +270,8 @@ static COLD bool readable(const struct req *req)
 
 /*
  * Datagrams mostly come one by one. So after the first there is a look before
- * the second is tried, which has its buffer by then, or ended for want of one.
+ * the second is tried, which has its buffer by then, or ended for want of one:
+ * two thirds of a recvmsg(2) that finds nothing.
  */
 static inline bool seems_empty(const struct req *req, const struct recv_cmd *c)
 {
@@ -401,9 +401,7 @@ static COLD long message_once(struct req *req, struct recv_cmd *c)
 
 HOT long try_once(struct req *req, struct recv_cmd *c)
 {
-	if (c->msg)
-		return message_once(req, c);
-	return seems_empty(req, c) ? -EAGAIN : recv_once(req, c);
+	return c->msg ? message_once(req, c) : recv_once(req, c);
 }
 
 /* ---- buffers ---- */
