@@ -12,8 +12,6 @@
 #include "polyring/polyring.h"
 
 #define MXCSR 24
-#define XMM_REGISTERS 160
-#define LEGACY_END 416
 #define XSTATE_BV 512
 #define XSAVE_BYTES 2816
 /* What of XCR0 is vectors: those of SSE, AVX, AVX-512. */
@@ -23,18 +21,19 @@
 extern int spoiled;
 POLYRING_API int spoiled;
 
-static uint8_t image[XSAVE_BYTES] __attribute__((aligned(64)));
-
+/* A signal handler may do the same in the middle of it. */
 static void spoil(void)
 {
-	uint32_t low, high;
+	uint8_t image[XSAVE_BYTES] __attribute__((aligned(64)));
+	uint32_t low, high, mxcsr;
 
 	__asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
 	low &= VECTORS;
-	memset(image + XMM_REGISTERS, 0xa5, XSAVE_BYTES - XMM_REGISTERS);
+	memset(image, 0xa5, sizeof(image));
 	memset(image + XSTATE_BV, 0, 64);
 	memcpy(image + XSTATE_BV, &low, sizeof(low));
-	__asm__("stmxcsr %0" : "=m"(image[MXCSR]));
+	__asm__("stmxcsr %0" : "=m"(mxcsr));
+	memcpy(image + MXCSR, &mxcsr, sizeof(mxcsr));
 	__asm__ volatile("xrstor64 %0" : : "m"(image), "a"(low), "d"(0));
 	errno = 1000;
 	spoiled++;
