@@ -56,6 +56,9 @@ static uintptr_t objects_seen[OBJECTS_MAX];
 static size_t objects_count;
 static unsigned long long objects_unloads;
 
+/* In ourselves, the engine, the C library, the dynamic linker, the vDSO. */
+static uintptr_t exempt[5];
+
 /* All that was ever found: what is in the filter needs no second one. */
 static struct site_list known;
 
@@ -263,19 +266,22 @@ static bool object_holds(uintptr_t base, const ElfW(Phdr) * segments,
 	return false;
 }
 
-/* Ourselves, the engine, the C library, the dynamic linker, the vDSO. */
+/* Once, as a name is searched for in all objects. */
+static void exempt_find(void)
+{
+	if (exempt[0])
+		return;
+	/* RTLD_NEXT: a program's own address of a function may be its PLT's. */
+	exempt[0] = (uintptr_t)sites_find;
+	exempt[1] = (uintptr_t)dlsym(RTLD_NEXT, "polyring_setup");
+	exempt[2] = (uintptr_t)dlsym(RTLD_NEXT, "gnu_get_libc_version");
+	exempt[3] = getauxval(AT_BASE);
+	exempt[4] = getauxval(AT_SYSINFO_EHDR);
+}
+
 static bool object_is_exempt(uintptr_t base, const ElfW(Phdr) * segments,
 			     size_t count)
 {
-	/* RTLD_NEXT: a program's own address of a function may be its PLT's. */
-	const uintptr_t exempt[] = {
-		(uintptr_t)sites_find,
-		(uintptr_t)dlsym(RTLD_NEXT, "polyring_setup"),
-		(uintptr_t)dlsym(RTLD_NEXT, "gnu_get_libc_version"),
-		getauxval(AT_BASE),
-		getauxval(AT_SYSINFO_EHDR),
-	};
-
 	for (size_t i = 0; i < array_size(exempt); i++)
 		if (exempt[i] && object_holds(base, segments, count, exempt[i]))
 			return true;
@@ -405,6 +411,7 @@ int sites_find(struct site_list *found)
 	int err;
 
 	pthread_mutex_lock(&sites_lock);
+	exempt_find();
 	err = dl_iterate_phdr(look_at_loaded, found);
 	pthread_mutex_unlock(&sites_lock);
 	return err;
@@ -421,6 +428,7 @@ int sites_find_beside(void *handle, struct site_list *found)
 	while (map && map->l_prev)
 		map = map->l_prev;
 	pthread_mutex_lock(&sites_lock);
+	exempt_find();
 	for (; map && !err; map = map->l_next) {
 		const ElfW(Ehdr) *elf = (const ElfW(Ehdr) *)map->l_addr;
 
