@@ -97,26 +97,27 @@ struct req {
 	uint8_t cold_tries; /* see cold.h */
 	int32_t held; /* a duplicate for a worker's time, -1: none */
 	struct file_node *file; /* a registered file, held */
+	struct req *link; /* the next of the chain */
+	struct reactor_wait wait;
+	uint32_t moved; /* bytes that earlier tries moved (S8) */
+	uint32_t events; /* what the reactor last said of its file */
+	uint32_t hold; /* it keeps a buffer for longer: kbuf's number (X3) */
 	uint16_t personality; /* with REQ_F_CREDS */
 	/* To end with ECANCELED. No flag: a worker may be writing those. */
 	bool canceled;
-	struct req *link; /* the next of the chain */
-	struct req *link_head; /* LINK_TIMEOUT: the request it watches */
 	struct kbuf_claim claim;
+	_Alignas(8) uint8_t cmd[REQ_CMD_BYTES];
+	/* What is up to here is all that a message touches. */
+	struct req *link_head; /* LINK_TIMEOUT: the request it watches */
 	void *extra; /* freed with the request */
 	uint64_t big_cqe[2];
 	uint64_t count_target; /* finish when so many completions were posted */
 	int32_t said; /* by issue on a worker */
-	uint32_t moved; /* bytes that earlier tries moved (S8) */
-	uint32_t events; /* what the reactor last said of its file */
-	uint32_t hold; /* it keeps a buffer for longer: kbuf's number (X3) */
 	struct list node; /* deferred, again, done, or free */
 	struct list index; /* chain of the pending index */
 	struct list pending; /* all of the index, the oldest first */
-	struct reactor_wait wait;
 	struct timer timer;
 	struct work work;
-	_Alignas(8) uint8_t cmd[REQ_CMD_BYTES];
 };
 
 /* The operation's own words: struct net_cmd *c = req_cmd(req, struct net_cmd)
