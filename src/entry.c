@@ -617,14 +617,21 @@ static void abandon(struct ctx *ctx, void *argument)
 
 static struct lock fork_lock; /* one thread forks at a time */
 
+/* A ring that has ended meanwhile is nobody's to let go again. */
 static void hold_still(struct ctx *ctx, void *argument) UNCHECKED_LOCKS
 {
+	bool held = false;
+
 	(void)argument;
-	for (int i = 0; i < FORK_PATIENCE && !ctx->held_for_fork; i++) {
-		ctx->held_for_fork = lock_try(&ctx->lock);
-		if (!ctx->held_for_fork)
+	for (int i = 0; i < FORK_PATIENCE && !held; i++) {
+		held = lock_try(&ctx->lock);
+		if (!held)
 			SYS_0(SYS_sched_yield);
 	}
+	if (held && ctx->state == CTX_FREE)
+		lock_drop(&ctx->lock);
+	else
+		ctx->held_for_fork = held;
 }
 
 static void go_on(struct ctx *ctx, void *argument) UNCHECKED_LOCKS

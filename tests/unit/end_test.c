@@ -8,6 +8,8 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -290,6 +292,70 @@ static void a_child_holds_no_file_of_a_request(void **state)
 	expect_nothing_left();
 }
 
+static struct {
+	pthread_t forker;
+	bool forking, ending; /* once each */
+	sem_t ends, forks, closes;
+} meeting;
+
+static void wait_for(sem_t *event)
+{
+	while (sem_wait(event) < 0)
+		;
+}
+
+/* The fork finds a ring that is about to end, and locked until it has. */
+static long meet_invoke(long number, long a, long b, long c, long d, long e,
+			long f)
+{
+	bool forks = pthread_equal(pthread_self(), meeting.forker);
+
+	if (forks && number == SYS_sched_yield && !meeting.forking) {
+		meeting.forking = true;
+		sem_post(&meeting.forks);
+		wait_for(&meeting.closes);
+	}
+	if (!forks && number == SYS_epoll_ctl && b == EPOLL_CTL_DEL &&
+	    !meeting.ending) {
+		meeting.ending = true;
+		sem_post(&meeting.ends);
+		wait_for(&meeting.forks);
+	}
+	if (!forks && number == SYS_close)
+		sem_post(&meeting.closes);
+	return sys_direct(number, a, b, c, d, e, f);
+}
+
+static void a_fork_leaves_no_ring_locked_that_ends(void **state)
+{
+	struct ring ring;
+	pid_t child;
+
+	(void)state;
+	if (!children_can_be_followed())
+		skip();
+	ring_open(&ring, 8, 0, 0);
+	meeting.forker = pthread_self();
+	sem_init(&meeting.ends, 0, 0);
+	sem_init(&meeting.forks, 0, 0);
+	sem_init(&meeting.closes, 0, 0);
+	set_invoke(meet_invoke);
+	ring_close(&ring);
+	wait_for(&meeting.ends);
+	child = fork();
+	set_invoke(NULL);
+	if (!child)
+		child_body(&ring);
+	expect_nothing_left();
+	/* The next ring has the place of the one that ended. */
+	alarm(PATIENCE_MS / 1000);
+	ring_open(&ring, 8, 0, 0);
+	ring_close(&ring);
+	alarm(0);
+	wait_for_child(child);
+	expect_nothing_left();
+}
+
 /* ---- a full queue ---- */
 
 /* Nothing is lost, and all comes in order, though nobody takes it for long. */
@@ -342,6 +408,7 @@ int end_tests_run(void)
 		cmocka_unit_test(a_full_queue_keeps_a_multishot_in_order),
 		cmocka_unit_test(a_child_leaves_the_rings_to_its_parent),
 		cmocka_unit_test(a_child_holds_no_file_of_a_request),
+		cmocka_unit_test(a_fork_leaves_no_ring_locked_that_ends),
 	};
 
 	return cmocka_run_group_tests_name("end", tests, NULL, NULL);
