@@ -384,6 +384,14 @@ void reactor_release(struct reactor *r, int fd)
 		watch_let_go(w);
 }
 
+void reactor_renew(struct reactor *r, int fd)
+{
+	struct reactor_watch *w = watch_of(r, fd);
+
+	if (w)
+		watch_set_stray(r, w);
+}
+
 void reactor_forget(struct reactor *r, int fd)
 {
 	struct reactor_watch *w = watch_of(r, fd);

@@ -100,6 +100,12 @@ int reactor_fd(const struct reactor_wait *wait);
 void reactor_release_idle(struct reactor *reactor);
 void reactor_release(struct reactor *reactor, int fd);
 
+/*
+ * The kernel has just given out @fd: whatever had that number is closed, and
+ * arming the new file need not ask epoll.
+ */
+void reactor_renew(struct reactor *reactor, int fd);
+
 /* The engine closes a number of its own, which nothing waits on any more. */
 void reactor_forget(struct reactor *reactor, int fd);
 

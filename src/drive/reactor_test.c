@@ -211,15 +211,14 @@ static void a_changed_mask_is_heard(void **state)
 	close(ends[1]);
 }
 
-/* D5: the application closes a number, and it becomes another file. */
-static void D5_a_number_reused_while_armed(void **state)
+/* The application closes a number, and it becomes another file. */
+static void a_number_is_reused(bool renewed)
 {
 	struct listener old, young, third;
 	int before[2], after[2], number;
 	struct reactor r;
 	char byte;
 
-	(void)state;
 	open_for_test(&r);
 	pair_of_pipes(before);
 	pair_of_pipes(after);
@@ -229,6 +228,8 @@ static void D5_a_number_reused_while_armed(void **state)
 	number = before[0];
 	assert_int_equal(arm(&r, &old, number, EPOLLIN), 0);
 	assert_int_equal(dup2(after[0], number), number);
+	if (renewed)
+		reactor_renew(&r, number);
 	assert_int_equal(arm(&r, &young, number, EPOLLIN), 0);
 
 	put_byte(after[1]);
@@ -253,6 +254,18 @@ static void D5_a_number_reused_while_armed(void **state)
 	close(before[1]);
 	close(after[0]);
 	close(after[1]);
+}
+
+static void D5_a_number_reused_while_armed(void **state)
+{
+	(void)state;
+	a_number_is_reused(false);
+}
+
+static void D5_a_number_given_out_while_armed(void **state)
+{
+	(void)state;
+	a_number_is_reused(true);
 }
 
 /* D5: a duplicate is held while armed, and lingers for one turn at most. */
@@ -635,6 +648,7 @@ int reactor_tests_run(void)
 		cmocka_unit_test(each_wait_hears_its_own_mask),
 		cmocka_unit_test(a_changed_mask_is_heard),
 		cmocka_unit_test(D5_a_number_reused_while_armed),
+		cmocka_unit_test(D5_a_number_given_out_while_armed),
 		cmocka_unit_test(D5_a_number_that_comes_back),
 		cmocka_unit_test(D5_a_held_duplicate_is_let_go),
 		cmocka_unit_test(a_lingering_duplicate_is_taken_up_again),

@@ -177,7 +177,10 @@ static int accept_one(struct req *req, struct accept_cmd *c, int fd)
 	c->waiting = false;
 	if (sock == -EAGAIN)
 		return ISSUE_AGAIN;
-	if (sock >= 0 && c->slot_plus_1)
+	if (sock < 0)
+		return (int)sock;
+	reactor_renew(&req->ctx->reactor, (int)sock);
+	if (c->slot_plus_1)
 		sock = files_install(req->ctx, c->slot_plus_1, (int)sock);
 	if (sock < 0)
 		return (int)sock;
