@@ -70,15 +70,16 @@ def _judge(text, values, good):
 
 def ratio(over, under, key, good, text):
     """Judge the median of over/under, round by round. Several names under a
-    side mean the best of them: the least."""
+    side mean the best of them, by its median: the least of each round would be
+    whom the noise favoured."""
     def judge(result):
-        def least(names, i):
-            found = [result.samples[name][i][key] for name in names
-                     if len(result.samples.get(name, [])) > i]
-            return min(found) if len(found) == len(names) else None
+        def best(names):
+            medians = {name: result.median(name, key) for name in names}
+            if None in medians.values():
+                return []
+            return result.values(min(medians, key=medians.get), key)
 
-        rounds = max((len(s) for s in result.samples.values()), default=0)
-        pairs = [(least(over, i), least(under, i)) for i in range(rounds)]
+        pairs = zip(best(over), best(under))
         return _judge(text, [a / b for a, b in pairs if a and b], good)
     return judge
 
