@@ -5,6 +5,7 @@
 #include <linux/kcmp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -49,6 +50,11 @@ int fd_move_high(int fd)
 		return fd;
 	fd_close(fd);
 	return high;
+}
+
+void fd_make_room(void)
+{
+	fd_close(fd_move_high((int)SYS_2(SYS_eventfd2, 0, EFD_CLOEXEC)));
 }
 
 void fd_close(int fd)

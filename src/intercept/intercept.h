@@ -98,6 +98,9 @@ int sites_find(struct site_list *found);
 /* The same for the namespace that dlmopen() put @handle into. */
 int sites_find_beside(void *handle, struct site_list *found);
 
+/* Does any of the objects looked at know one of io_uring's numbers? */
+bool sites_suspected(void);
+
 void sites_free(struct site_list *list);
 
 /* In the child of a fork. */

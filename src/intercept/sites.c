@@ -59,6 +59,8 @@ static unsigned long long objects_unloads;
 /* In ourselves, the engine, the C library, the dynamic linker, the vDSO. */
 static uintptr_t exempt[5];
 
+static bool numbers_found;
+
 /* All that was ever found: what is in the filter needs no second one. */
 static struct site_list known;
 
@@ -236,6 +238,7 @@ static bool object_counts(uintptr_t base, const ElfW(Phdr) * segments,
 		if (best < one)
 			best = one;
 	}
+	numbers_found = numbers_found || best != NUMBER_NONE;
 	return best == NUMBER_NEAR ||
 	       (best == NUMBER_SOMEWHERE && bytes <= SMALL_BYTES);
 }
@@ -398,6 +401,11 @@ static int look_at_loaded(struct dl_phdr_info *info, size_t bytes, void *arg)
 	}
 	return look_at(info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum,
 		       info->dlpi_name, arg);
+}
+
+bool sites_suspected(void)
+{
+	return numbers_found;
 }
 
 /* The lock may be held by a thread that the child does not have. */

@@ -45,6 +45,7 @@
 #include <ucontext.h>
 
 #include "abi/uring.h"
+#include "base/fd.h"
 #include "base/mem.h"
 #include "base/sys.h"
 #include "intercept/real.h"
@@ -349,6 +350,8 @@ __attribute__((constructor)) static void intercept_open(void)
 		return;
 	signals_unblock();
 	trap_update(NULL);
+	if (sites_suspected())
+		fd_make_room();
 	counters_open();
 	pthread_atfork(signals_before_fork, signals_after_fork, forked);
 }

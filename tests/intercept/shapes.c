@@ -4,7 +4,9 @@
  * be served, and other system calls made there must reach the kernel.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "tap.h"
@@ -83,8 +85,25 @@ static int nothing_is_writable_code(void)
 	return good;
 }
 
+/* Where the engine's would be, but there is no ring yet. */
+static int no_file_is_open_above(void)
+{
+	struct rlimit limit;
+	int first;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return 0;
+	first = (int)(limit.rlim_cur > 1 << 20 ? 1 << 20 : limit.rlim_cur) / 2;
+	for (int fd = first; fd < first + 16; fd++)
+		if (fcntl(fd, F_GETFD) >= 0)
+			return 0;
+	return 1;
+}
+
 int main(void)
 {
+	CHECK("no_file_is_open_before_there_is_a_ring",
+	      no_file_is_open_above());
 	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
 		CHECK(shapes[i].name, served(shapes[i].call));
 	CHECK("other_system_calls_reach_the_kernel", other_calls_work());
