@@ -676,6 +676,30 @@ static void S13_an_empty_datagram_behind_many(struct ring *r)
 	note_head(r, GROUP);
 }
 
+/* An error of the socket comes before the datagrams that wait in it. */
+static void S13_refused_after_many(struct ring *r)
+{
+	struct msghdr msg = {.msg_namelen = sizeof(struct sockaddr_in)};
+	struct bufs b;
+	int fd[2];
+
+	pair(fd, PAIR_UDP);
+	bufs_open(&b, r, GROUP, 32, 56, 0, 32);
+	recvmsg_multi(r, fd[0], &msg);
+	submit(r);
+	send_datagrams(fd[1], 12, -1);
+	reap(r, 12);
+	send_datagrams(fd[1], 3, -1);
+	close(fd[1]);
+	put(fd[0], "nobody listens");
+	reap_until_final(r);
+	note_head(r, GROUP);
+	recvmsg_multi(r, fd[0], &msg);
+	submit(r);
+	reap(r, 3);
+	note_head(r, GROUP);
+}
+
 /* Each ends the request that it comes to, and leaves the next in the socket. */
 static void S13_two_empty_datagrams(struct ring *r)
 {
@@ -898,6 +922,7 @@ static const struct scenario rows[] = {
 	SCENARIO(S13_many_datagrams, "S13", .modes = MODES_ALL),
 	SCENARIO(S13_many_datagrams_and_few_buffers, "S13 S2"),
 	SCENARIO(S13_an_empty_datagram_behind_many, "S13"),
+	SCENARIO(S13_refused_after_many, "S13", .modes = MODE_DEFER),
 	SCENARIO(S13_two_empty_datagrams, "S13", .deviates = "empty"),
 	SCENARIO(S13_truncated, "S13"),
 	SCENARIO(S13_control, "S13"),
