@@ -2,7 +2,6 @@
 #include "intercept/decode.h"
 
 #include <stdbool.h>
-#include <string.h>
 
 #define INSN_BYTES_MAX 15
 
@@ -16,6 +15,7 @@
  *   o  an address                 e  16 and 8 bits
  *   3  ModRM; 0 and 1 have b      4  ModRM; 0 and 1 have z
  *   S  as M, of vectors           T  as B, of vectors
+ *   f  nothing follows; writes all flags, or DF
  * Prefixes, VEX, EVEX and the escapes are taken care of before.
  */
 static const char one_byte[] = "MMMMbzxxMMMMbzxx"
@@ -27,13 +27,13 @@ static const char one_byte[] = "MMMMbzxxMMMMbzxx"
 			       "xxxMxxxxzZbB...."
 			       "jjjjjjjjjjjjjjjj"
 			       "BZxBMMMMMMMMMMMM"
-			       "..........x....."
+			       "..........x..f.."
 			       "oooo....bz......"
 			       "bbbbbbbbvvvvvvvv"
-			       "BBw.xxBZe.w..bx."
+			       "BBw.xxBZe.w..bxf"
 			       "MMMMxxx.MMMMMMMM"
 			       "jjjjbbbbJJxj...."
-			       "x.xx..34......MM";
+			       "x.xx..34.....fMM";
 
 /* After 0f; 38 and 3a lead to two more maps, which are uniform. */
 static const char two_byte[] = "MMMMx.....x.xM.B"
@@ -171,7 +171,17 @@ static char letter_of(const struct reader *r)
 
 static bool has_modrm(char letter)
 {
-	return strchr("MBZ34ST", letter);
+	switch (letter) {
+	case 'M':
+	case 'B':
+	case 'Z':
+	case '3':
+	case '4':
+	case 'S':
+	case 'T':
+		return true;
+	}
+	return false;
 }
 
 /* ModRM, SIB and displacement. Returns ModRM. */
@@ -333,11 +343,7 @@ static uint8_t reached(const struct reader *r, char letter, uint8_t modrm)
 		return reaches | (names_high(r, modrm) ? INSN_HIGH : 0);
 	if (r->map == MAP_0F && moves_all_state(r->opcode, modrm))
 		return INSN_VECTORS;
-	/* popf, iret, std */
-	if (r->map == MAP_ONE &&
-	    (r->opcode == 0x9d || r->opcode == 0xcf || r->opcode == 0xfd))
-		return INSN_DF;
-	return 0;
+	return letter == 'f' ? INSN_DF : 0;
 }
 
 int insn_decode(const uint8_t *at, const uint8_t *end, struct insn *insn)
