@@ -140,6 +140,7 @@ class Server:
             pinned()
             allow_files(self.FILES)
 
+        self.complaint = ""
         self.process = subprocess.Popen(
             [*prefix, *command], env=environment(side), text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=before)
@@ -150,7 +151,7 @@ class Server:
         if not found:
             self.end()
             raise Failed("the server did not start: "
-                         + (self.process.stderr.read().strip() or line)[-200:])
+                         + (self.complaint.strip() or line)[-200:])
         self.port = found.group(1)
         return self
 
@@ -166,7 +167,8 @@ class Server:
         if self.process.poll() is None:
             self.process.terminate()
         try:
-            return self.process.communicate(timeout=10)[0]
+            said, self.complaint = self.process.communicate(timeout=10)
+            return said
         except (subprocess.TimeoutExpired, ValueError):
             self.process.kill()
             self.process.wait()
