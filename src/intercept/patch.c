@@ -49,8 +49,8 @@
  *     stay behind. patch_serves() sees from the bytes whether one is there.
  *  4. The caller (sites.c) holds its lock.
  *
- * Cost of a call beside the library's own: 3 ns, some 70 instructions; with 16
- * registers of AVX 5.5, with AVX-512 some 30 (bench/call.c; 9 and 12 ns while
+ * Cost of a call beside the library's own: 5 ns, some 70 instructions; with 16
+ * registers of AVX 7, with AVX-512 some 30 (bench/call.c; 9 and 12 ns while
  * another thread has half of the core); of a trap: 1,600 to 4,000. Of the
  * decoding: 4 ns a byte of an object with io_uring calls, once; for liburing
  * 0.2 ms in all.
