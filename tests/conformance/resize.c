@@ -79,6 +79,20 @@ static void with_completions(struct ring *r)
 	go(r);
 }
 
+/* Then more than the smaller queue has room for: none is lost. */
+static void smaller_and_full(struct ring *r)
+{
+	nops(r, 6);
+	submit(r);
+	resize(r, 4, 8, 0);
+	for (int i = 0; i < 3; i++) {
+		nops(r, 4);
+		submit(r);
+	}
+	note("ready %u flags %u", ring_ready(r), *r->sq_flags);
+	reap(r, 18);
+}
+
 /* What does not fit is refused, and nothing has changed. */
 static void with_too_many_completions(struct ring *r)
 {
@@ -356,6 +370,7 @@ static void old_memory(struct ring *r)
 static const struct scenario rows[] = {
 	SCENARIO(idle, NULL, .modes = MODE_DEFER),
 	SCENARIO(with_completions, NULL, .modes = MODE_DEFER),
+	SCENARIO(smaller_and_full, NULL, .modes = MODE_DEFER),
 	SCENARIO(with_too_many_completions, NULL, .modes = MODE_DEFER),
 	SCENARIO(with_submissions, NULL, .modes = MODE_DEFER),
 	SCENARIO(with_too_many_submissions, NULL, .modes = MODE_DEFER),

@@ -68,6 +68,25 @@ static void operations(struct ring *r)
 	sqe_with(r, IORING_OP_READ, 0x80);
 }
 
+/* A file that may not be read, several times at once. */
+static void reads_at_once(struct ring *r)
+{
+	struct io_uring_restriction rows[] = {
+		ALLOW_SQE(IORING_OP_NOP),
+		ALLOW_REGISTER(IORING_REGISTER_ENABLE_RINGS),
+	};
+	int file = open("/dev/zero", O_RDONLY);
+	static char text[8] = "abcdefg";
+
+	ring_open(r, 16, IORING_SETUP_R_DISABLED | IORING_SETUP_SUBMIT_ALL);
+	restrict_by(r, rows, array_size(rows));
+	enable(r);
+	for (unsigned int i = 0; i < 3; i++)
+		sqe_new(r, IORING_OP_READ, file, text + 2 * i, 2, 2 * i);
+	go(r);
+	note_bytes("text", text, sizeof(text));
+}
+
 static void operations_none(struct ring *r)
 {
 	struct io_uring_restriction rows[] = {
@@ -273,6 +292,7 @@ static void disabled(struct ring *r)
 
 static const struct scenario rows[] = {
 	SCENARIO(operations, NULL, .bare = true),
+	SCENARIO(reads_at_once, NULL, .bare = true),
 	SCENARIO(operations_none, NULL, .bare = true),
 	SCENARIO(registers, NULL, .bare = true),
 	SCENARIO(flags_allowed, NULL, .bare = true),

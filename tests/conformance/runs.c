@@ -672,6 +672,42 @@ static void bad_entries_beside(struct ring *r)
 	}
 }
 
+/* What no read may say, said by all of them alike. */
+static void bad_words_in_all(struct ring *r)
+{
+	static const struct {
+		uint16_t ioprio, personality;
+	} words[] = {{0xffff, 0}, {0, 77}, {1, 77}};
+	int file = numbered(40);
+
+	ring_open(r, 16, IORING_SETUP_SUBMIT_ALL);
+	for (size_t i = 0; i < array_size(words); i++) {
+		for (unsigned int k = 0; k < 3; k++) {
+			struct io_uring_sqe *sqe = read_at(r, file, 4, 4 * k);
+
+			sqe->ioprio = words[i].ioprio;
+			sqe->personality = words[i].personality;
+		}
+		go(r);
+	}
+}
+
+/* They wait behind whatever waits for those before it. */
+static void a_drain_before(struct ring *r)
+{
+	int file = numbered(40), fd[2];
+
+	pair(fd, PAIR_PIPE);
+	sqe_new(r, IORING_OP_READ, fd[0], bytes + 8192, 8, 0);
+	sqe_nop(r)->flags = IOSQE_IO_DRAIN;
+	reads(r, file, 3, 4, 0);
+	submit(r);
+	quiet(r);
+	put(fd[1], "x");
+	reap(r, 5);
+	note_bytes("bytes", bytes, 12);
+}
+
 static void a_full_queue(struct ring *r)
 {
 	struct io_uring_params params = {
@@ -754,6 +790,8 @@ static const struct scenario scenarios[] = {
 	SCENARIO(asynchronous_ones_beside, NULL),
 	SCENARIO(flags_beside, NULL),
 	SCENARIO(bad_entries_beside, NULL, .bare = true),
+	SCENARIO(bad_words_in_all, NULL, .bare = true),
+	SCENARIO(a_drain_before, NULL, .modes = MODES_ALL),
 	SCENARIO(a_full_queue, NULL, .bare = true),
 	SCENARIO(registered_files, NULL),
 };
