@@ -17,7 +17,8 @@
  *     on its way between them, so only while there is one thread.
  *
  * A site whose number stands directly before it and is none of ours, nor
- * mmap's, is left as it is. What finds no window is trapped (trap.c), and only
+ * mmap's, is left as it is; so are bytes within another instruction that only
+ * look like one. What finds no window is trapped (trap.c), and only
  * then is there a filter. Nothing is tried again at a hit: what was missing
  * then is missing still.
  *
@@ -577,6 +578,39 @@ static void sites_take_off(struct site_list *sites, const struct plans *plans,
 	sites->count = kept;
 }
 
+/* In a function that decodes, are these bytes of another instruction? */
+static bool is_no_instruction(const struct functions *functions,
+			      const uint8_t *syscall)
+{
+	struct code function;
+	struct insn insn;
+
+	if (!functions_find(functions, syscall, &function))
+		return false;
+	for (const uint8_t *at = function.begin; at < function.end;
+	     at += insn.length)
+		if (at == syscall || !insn_decode(at, function.end, &insn))
+			return false;
+	return true;
+}
+
+static void sites_take_off_false(struct site_list *sites,
+				 const struct functions *functions)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < sites->count; i++) {
+		const struct site *site = &sites->sites[i];
+		const uint8_t *syscall =
+			(const uint8_t *)site->first - SYSCALL_BYTES;
+
+		if (site->first != site->last ||
+		    !is_no_instruction(functions, syscall))
+			sites->sites[kept++] = *site;
+	}
+	sites->count = kept;
+}
+
 static void plans_forget_foreign(struct plans *plans)
 {
 	size_t kept = 0;
@@ -609,6 +643,7 @@ void patch_sites(const struct functions *functions, const struct code *code,
 {
 	struct plans plans = {.one_thread = only_one_thread()};
 
+	sites_take_off_false(sites, functions);
 	if (!sites->count || !processor_can())
 		return;
 	plans.plans = mem_new(sites->count, sizeof(*plans.plans));

@@ -18,9 +18,10 @@
  * inline as well; which of them are io_uring's the filter sees by the number.
  *
  * Looking at bytes instead of instructions finds a few that are none (the
- * middle of an immediate). That is harmless: the processor never stands
- * there. An object with very many would make a long filter, so it counts as
- * one range.
+ * middle of an immediate). To trap those is harmless, for the processor never
+ * stands there, but the filter that it takes is not free: patch.c, which knows
+ * instructions, takes them off. An object with very many would make a long
+ * filter, so it counts as one range.
  *
  * Not looked at: the C library, the dynamic linker, the vDSO, ourselves and
  * the engine, whose calls are meant for the kernel. Not found: code made at

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * One call site that a jump replaces, beside one of another system call, in an
- * object that is looked at again when others come and go; and the filters that
- * are in force then.
+ * One call site that a jump replaces, beside one of another system call and
+ * beside bytes that only look like one, in an object that is looked at again
+ * when others come and go; and the filters that are in force then.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -36,6 +36,15 @@ __attribute__((noinline)) static long own_getpid(void)
 	return getpid_site[0] == 0xb8 ? result : -1;
 }
 
+/* The same two bytes, but in another instruction. */
+__attribute__((noinline)) static int own_number(void)
+{
+	int number;
+
+	__asm__ volatile("mov $0x050f, %0" : "=r"(number));
+	return number;
+}
+
 static void look_again(void)
 {
 	for (int i = 0; i < 3; i++) {
@@ -58,6 +67,8 @@ int main(void)
 			fputs(line, stdout);
 	if (status)
 		fclose(status);
-	return own_syscall(426, -1) == -EBADF && own_getpid() == getpid() ? 0
-									  : 1;
+	return own_syscall(426, -1) == -EBADF && own_getpid() == getpid() &&
+			       own_number() == 0x050f
+		       ? 0
+		       : 1;
 }
