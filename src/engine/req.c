@@ -71,9 +71,12 @@ struct req *req_next(struct ctx *ctx)
 
 void req_take(struct req *req)
 {
-	assert(req == req->ctx->free_reqs);
-	req->ctx->free_reqs = req->link;
+	struct ctx *ctx = req->ctx;
+
+	assert(req == ctx->free_reqs);
+	ctx->free_reqs = req->link;
 	req->link = NULL;
+	req->thread = ctx->submitter;
 }
 
 void *req_extra(struct req *req, size_t bytes)

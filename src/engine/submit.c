@@ -79,7 +79,6 @@ static inline void take_words(struct ctx *ctx, struct req *req,
 	memcpy(&req->opcode, sqe, offsetof(struct io_uring_sqe, off));
 	req->def = def_of(ctx, sqe->opcode);
 	req->user_data = sqe->user_data;
-	req->thread = ctx->submitter;
 	req->buf_group = sqe->buf_group;
 	if (unlikely(ctx->flags & IORING_SETUP_CQE32)) {
 		req->big_cqe[0] = 0;
