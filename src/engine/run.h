@@ -30,9 +30,9 @@
  *     that did not (the file was cut, its address is bad, the page is not
  *     there) and all after it are submitted one by one, as if there were no
  *     runs.
- *  3. Buffers are chosen in order, when a read joins, and each has its own. What
- *     the call did not fill goes back, the newest first, before the rest is
- *     submitted (S5, S7).
+ *  3. Buffers are chosen in order, when a read joins, and each has its own.
+ *     What the call did not fill goes back, the newest first, before the rest
+ *     is submitted (S5, S7).
  *  4. Entries that are part of a chain, wait for a drain or ask for anything
  *     special never join. Requests that wait for nothing (NOP, PROVIDE_BUFFERS)
  *     pass: they are issued at once, and their answers wait for their turn.
@@ -54,7 +54,8 @@ bool run_takes_read(struct ctx *ctx, const struct io_uring_sqe *sqe,
 
 /*
  * Offer the run the next entry; it has it from now on, or returns false. Then
- * it is to end, unless the entry may pass. @more entries follow in this submission.
+ * it is to end, unless the entry may pass. @more entries follow in this
+ * submission.
  */
 static inline bool run_takes(struct ctx *ctx, const struct io_uring_sqe *sqe,
 			     uint32_t more)
