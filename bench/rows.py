@@ -344,7 +344,8 @@ def echo_rows(build, ms):
                       echo_targets(connections, size), group="Connections",
                       **SLICES)
     yield Row("echo-64-64-single",
-              "TCP echo 64 B, 64 connections, single-shot, classic buffers",
+              "TCP echo 64 B, 64 connections, single-shot, classic buffers, by a "
+              "server that looks and never waits",
               "ns", {side: echo(build, side, 64, 64, ms, "single")
                      for side in ("kernel", "patch")}, group="Connections",
               **SLICES)
