@@ -282,24 +282,37 @@ def server(build, side, kind="multishot", connections=1024, buffers=2048):
 class Standing:
     """A server and its load, up and connected for as long as the row lasts. A
     sample is a slice of work, so that sides take turns every few hundredths
-    of a second, and nothing is measured that happens once."""
+    of a second, and nothing is measured that happens once. @looks: the server
+    never waits, and is stopped while it is not its turn."""
 
-    def __init__(self, ms, server_of, load_of):
+    def __init__(self, ms, server_of, load_of, looks=False):
         self.ms, self.server_of, self.load_of = ms, server_of, load_of
+        self.looks = looks
 
     def __enter__(self):
         with contextlib.ExitStack() as stack:
             one = stack.enter_context(self.server_of())
             self.load = stack.enter_context(sides.Load(self.load_of(one)))
             self.load.work(self.ms)  # warms up, and is not counted
+            self.process = one.process
+            self.goes_on(not self.looks)
             self.stack = stack.pop_all()
         return self
 
     def __exit__(self, *_):
+        self.goes_on(True)
         self.stack.close()
 
+    def goes_on(self, yes):
+        if self.looks:
+            self.process.send_signal(signal.SIGCONT if yes else signal.SIGSTOP)
+
     def __call__(self):
-        said = self.load.work(self.ms)
+        self.goes_on(True)
+        try:
+            said = self.load.work(self.ms)
+        finally:
+            self.goes_on(False)
         if not said["ops"]:
             raise sides.Failed("nothing came")
         sample = {"cpu_ns": said["cpu_ns"] / said["ops"],
@@ -320,7 +333,8 @@ def load_command(build, one, connections, size):
 
 def echo(build, side, connections, size, ms, kind="multishot"):
     return Standing(ms, lambda: server(build, side, kind),
-                    lambda one: load_command(build, one, connections, size))
+                    lambda one: load_command(build, one, connections, size),
+                    looks=kind == "single")
 
 
 def echo_targets(connections, size):
@@ -344,11 +358,11 @@ def echo_rows(build, ms):
                       echo_targets(connections, size), group="Connections",
                       **SLICES)
     yield Row("echo-64-64-single",
-              "TCP echo 64 B, 64 connections, single-shot, classic buffers, by a "
-              "server that looks and never waits",
-              "ns", {side: echo(build, side, 64, 64, ms, "single")
-                     for side in ("kernel", "patch")}, group="Connections",
-              **SLICES)
+              "TCP echo 64 B, 64 connections, single-shot, classic buffers, "
+              "by a server that looks and never waits: time a message", "ns",
+              {side: echo(build, side, 64, 64, ms, "single")
+               for side in ("kernel", "patch")}, group="Connections",
+              **{**SLICES, "key": "wall_ns"})
     yield Row("accept", "accept, echo of one byte, close: CPU time of the "
               "server a connection", "ns",
               {side: echo(build, side, 1, 0, ms)
