@@ -38,11 +38,8 @@ void buffer_put(struct buffer_node *node)
 	if (--node->refs)
 		return;
 	lock_assume(&ctx->lock);
-	if (node->tag && ctx->state == CTX_OPEN) {
-		const uint64_t none[2] = {0, 0};
-
-		cq_post(ctx, node->tag, 0, 0, none);
-	}
+	if (node->tag && ctx->state == CTX_OPEN)
+		cq_post(ctx, node->tag, 0, 0, NULL);
 	mem_free(node);
 }
 

@@ -10,7 +10,7 @@ void cq_post_any(struct ctx *ctx, uint64_t user_data, int32_t res,
 		.flags = flags,
 	};
 
-	if (ctx->flags & IORING_SETUP_CQE32 || flags & IORING_CQE_F_32) {
+	if (extra) {
 		cqe.extra[0] = extra[0];
 		cqe.extra[1] = extra[1];
 	}

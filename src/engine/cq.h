@@ -9,8 +9,8 @@
 #include "engine/ctx.h"
 
 /*
- * @extra, two words, is looked at only on a CQE32 ring, and with F_32 among
- * @flags, which only a CQE_MIXED ring may be given. Never fails (D14).
+ * @extra: the two words that a CQE32 ring's entry has beside, or one with F_32
+ * among its @flags on a CQE_MIXED ring. NULL: zero. Never fails (D14).
  */
 static inline void cq_post(struct ctx *ctx, uint64_t user_data, int32_t res,
 			   uint32_t flags, const uint64_t *extra)
@@ -24,8 +24,7 @@ static inline void cq_post(struct ctx *ctx, uint64_t user_data, int32_t res,
 			   uint32_t flags, const uint64_t *extra)
 {
 	ctx->posted_total++;
-	if (unlikely(flags & IORING_CQE_F_32 ||
-		     !queue_post_small(&ctx->queue, user_data, res, flags)))
+	if (unlikely(!queue_post_small(&ctx->queue, user_data, res, flags)))
 		cq_post_any(ctx, user_data, res, flags, extra);
 }
 

@@ -47,11 +47,8 @@ void file_put(struct file_node *node)
 	lock_assume(&ctx->lock);
 	reactor_forget(&ctx->reactor, node->fd);
 	fd_close(node->fd);
-	if (node->tag && ctx->state == CTX_OPEN) {
-		const uint64_t none[2] = {0, 0};
-
-		cq_post(ctx, node->tag, 0, 0, none);
-	}
+	if (node->tag && ctx->state == CTX_OPEN)
+		cq_post(ctx, node->tag, 0, 0, NULL);
 	mem_free(node);
 }
 

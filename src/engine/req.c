@@ -159,7 +159,8 @@ static void req_post_last(struct req *req)
 	    (req->res >= 0 || req->flags & REQ_F_SUCCESS) &&
 	    !(req->flags & REQ_F_FAIL_LINK))
 		return;
-	cq_post(req->ctx, req->user_data, req->res, req->cflags, req->big_cqe);
+	cq_post(req->ctx, req->user_data, req->res, req->cflags,
+		req->flags & REQ_F_BIG ? req->big_cqe : NULL);
 }
 
 /*
@@ -196,7 +197,7 @@ void req_finish(struct req *req)
 	req->state = REQ_DONE;
 	req->moved = 0;
 	lock_assume(&ctx->lock);
-	cq_post(ctx, req->user_data, req->res, req->cflags, req->big_cqe);
+	cq_post(ctx, req->user_data, req->res, req->cflags, NULL);
 	push_free(ctx, req);
 }
 
@@ -212,7 +213,7 @@ bool req_post_more(struct req *req, int32_t res, uint32_t cflags)
 	if (!queue_has_room(&req->ctx->queue) || req->ctx->queue.backlog_count)
 		return false;
 	cq_post(req->ctx, req->user_data, res, cflags | IORING_CQE_F_MORE,
-		req->big_cqe);
+		NULL);
 	req->cflags = 0; /* told; the next completion has its own */
 	return true;
 }

@@ -59,6 +59,7 @@ enum req_state {
 /* Beside the IOSQE_ flags, which keep their bits in req->sqe_flags. */
 enum {
 	REQ_F_MULTISHOT = 1u << 0, /* may post several completions */
+	REQ_F_BIG = 1u << 1, /* its completion has the words of big_cqe */
 	REQ_F_FAIL_LINK = 1u << 2, /* a success that breaks its chain */
 	REQ_F_INDEXED = 1u << 3, /* in the index of pending requests */
 	REQ_F_AGAIN = 1u << 4, /* queued to be tried in the next turn */

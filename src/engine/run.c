@@ -295,10 +295,8 @@ static size_t call(const struct run *run)
 static void post(struct ctx *ctx, const struct run_member *m, int32_t res,
 		 uint32_t cflags)
 {
-	static const uint64_t nothing[2];
-
 	lock_assume(&ctx->lock);
-	cq_post(ctx, m->user_data, res, cflags, nothing);
+	cq_post(ctx, m->user_data, res, cflags, NULL);
 }
 
 /* Rule 2. Returns how many members were served, the first ones. */

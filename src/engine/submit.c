@@ -80,10 +80,6 @@ static inline void take_words(struct ctx *ctx, struct req *req,
 	req->def = def_of(ctx, sqe->opcode);
 	req->user_data = sqe->user_data;
 	req->buf_group = sqe->buf_group;
-	if (unlikely(ctx->flags & IORING_SETUP_CQE32)) {
-		req->big_cqe[0] = 0;
-		req->big_cqe[1] = 0;
-	}
 }
 
 /* A thread that polls for submissions stays, whoever does its work for it. */
@@ -118,7 +114,7 @@ HOT void issue_at_once(struct ctx *ctx, struct req *req)
 		return;
 	}
 	lock_assume(&ctx->lock);
-	cq_post(ctx, req->user_data, req->res, req->cflags, req->big_cqe);
+	cq_post(ctx, req->user_data, req->res, req->cflags, NULL);
 }
 
 /* Its checks failed. Returns false when the batch ends here. */

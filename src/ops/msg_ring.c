@@ -63,9 +63,7 @@ int msg_ring_prep(struct req *req, const struct io_uring_sqe *sqe)
 static void post(struct ctx *to, const struct msg_ring_cmd *c, int32_t result,
 		 uint32_t flags) HOLDS(&to->lock)
 {
-	const uint64_t none[2] = {0, 0};
-
-	cq_post(to, c->user_data, result, flags, none);
+	cq_post(to, c->user_data, result, flags, NULL);
 }
 
 static int give_data(struct ctx *to, const struct msg_ring_cmd *c)

@@ -37,6 +37,7 @@ int nop_prep(struct req *req, const struct io_uring_sqe *sqe)
 		return -EINVAL;
 	if (req->ctx->flags & IORING_SETUP_CQE_MIXED)
 		req->cflags = IORING_CQE_F_32;
+	req->flags |= REQ_F_BIG;
 	req->big_cqe[0] = sqe->off;
 	req->big_cqe[1] = sqe->addr;
 	return 0;

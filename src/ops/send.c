@@ -260,14 +260,13 @@ int sendmsg_zc_prep(struct req *req, const struct io_uring_sqe *sqe)
 void send_zc_cleanup(struct req *req)
 {
 	const struct send_cmd *c = req_cmd(req, struct send_cmd);
-	const uint64_t none[2] = {0, 0};
 
 	lock_assume(&req->ctx->lock);
 	if (c->buffer)
 		buffer_put(c->buffer);
 	cq_post(req->ctx, req->user_data,
 		c->reports ? (int32_t)IORING_NOTIF_USAGE_ZC_COPIED : 0,
-		IORING_CQE_F_NOTIF, none);
+		IORING_CQE_F_NOTIF, NULL);
 }
 
 /* S10: consumed and told, unless the file is no socket. */

@@ -230,10 +230,12 @@ static void keep_for_later(struct queue *q, const struct cqe *cqe)
 /* How far queue_post_small() may go from here. */
 static void find_easy(struct queue *q)
 {
-	if (q->backlog_count || q->memory.cqe_shift != 4)
+	const struct ring_memory *m = &q->memory;
+
+	if (q->backlog_count || m->cqe_shift != 4 || m->cqe_mixed)
 		q->cq_easy = q->cq_posted;
 	else
-		q->cq_easy = q->cq_head_seen + q->memory.cq_entries;
+		q->cq_easy = q->cq_head_seen + m->cq_entries;
 }
 
 bool queue_post(struct queue *q, const struct cqe *cqe)
