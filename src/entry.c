@@ -114,11 +114,15 @@ static int check_relations(const struct io_uring_params *p)
 static void watch(int ring_fd, bool watched) UNCHECKED_LOCKS
 {
 	struct ctx *ctx = ctx_lock_fd(ring_fd);
+	bool says_work;
 
 	if (!ctx)
 		return;
+	/* Without a completion a byte says that work waits, and stays. */
+	says_work = ctx->watched && ctx->flags & IORING_SETUP_DEFER_TASKRUN;
 	store_relaxed(&ctx->watched, watched);
-	notify_taken(ctx);
+	if (!says_work)
+		notify_taken(ctx);
 	standby_leave(ctx);
 }
 
