@@ -11,43 +11,27 @@
  */
 #include "harness.h"
 
+#include "../bare_call.h"
+
 #include <sys/mman.h>
-#include <sys/syscall.h>
-
-/* As programs make calls that want nothing of libc, for every way in to find.
- */
-static inline long call(long number, long a, long b, long c, long d, long e,
-			long f)
-{
-	register long r10 __asm__("r10") = d;
-	register long r8 __asm__("r8") = e;
-	register long r9 __asm__("r9") = f;
-	long result;
-
-	__asm__ volatile("syscall"
-			 : "=a"(result)
-			 : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10),
-			   "r"(r8), "r"(r9)
-			 : "rcx", "r11", "memory");
-	return result;
-}
 
 static int kernel_setup(uint32_t entries, struct io_uring_params *params)
 {
-	return (int)call(NR_io_uring_setup, entries, (long)params, 0, 0, 0, 0);
+	return (int)bare_call(NR_io_uring_setup, entries, (long)params, 0, 0, 0,
+			      0);
 }
 
 static int kernel_enter(int fd, uint32_t to_submit, uint32_t min_complete,
 			uint32_t flags, const void *arg, size_t arg_bytes)
 {
-	return (int)call(NR_io_uring_enter, fd, to_submit, min_complete, flags,
-			 (long)arg, (long)arg_bytes);
+	return (int)bare_call(NR_io_uring_enter, fd, to_submit, min_complete,
+			      flags, (long)arg, (long)arg_bytes);
 }
 
 static int kernel_register(int fd, uint32_t opcode, void *arg, uint32_t nr_args)
 {
-	return (int)call(NR_io_uring_register, fd, opcode, (long)arg, nr_args,
-			 0, 0);
+	return (int)bare_call(NR_io_uring_register, fd, opcode, (long)arg,
+			      nr_args, 0, 0);
 }
 
 static long kernel_map(void *hint, size_t bytes, int prot, int flags, int fd,

@@ -14,6 +14,8 @@
 
 #include "abi/uring.h"
 
+#include "../bare_call.h"
+
 static int passed, failed;
 
 static void check(const char *name, int good)
@@ -28,17 +30,7 @@ static void check(const char *name, int good)
 __attribute__((noinline)) static long own_syscall(long number, long a, long b,
 						  long c, long d)
 {
-	register long r10 __asm__("r10") = d;
-	register long r8 __asm__("r8") = 0;
-	register long r9 __asm__("r9") = 0;
-	long result;
-
-	__asm__ volatile("syscall"
-			 : "=a"(result)
-			 : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10),
-			   "r"(r8), "r"(r9)
-			 : "rcx", "r11", "memory");
-	return result;
+	return bare_call(number, a, b, c, d, 0, 0);
 }
 
 static int served(void)
