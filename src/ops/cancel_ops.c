@@ -9,7 +9,7 @@
  */
 #include "ops/cancel_ops.h"
 
-#include "engine/cancel.h"
+#include "sched/cancel.h"
 
 struct async_cancel_cmd {
 	uint64_t user_data;

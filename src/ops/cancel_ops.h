@@ -2,7 +2,7 @@
 #ifndef POLYRING_OPS_CANCEL_OPS_H
 #define POLYRING_OPS_CANCEL_OPS_H
 
-#include "engine/req.h"
+#include "core/req.h"
 
 int async_cancel_prep(struct req *req, const struct io_uring_sqe *sqe);
 int async_cancel_issue(struct req *req, uint32_t issue_flags);

@@ -19,7 +19,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/sys.h"
-#include "engine/ctx.h"
+#include "core/ctx.h"
 
 struct cmd_cmd {
 	uint32_t command;

@@ -39,9 +39,9 @@
 #include "base/fault.h"
 #include "base/lock.h"
 #include "base/sys.h"
-#include "engine/ctx.h"
-#include "engine/files.h"
-#include "engine/issue.h"
+#include "core/ctx.h"
+#include "tables/files.h"
+#include "sched/issue.h"
 
 #define ACCEPTS_A_TURN 32
 #define RETRY_FIRST_NS INT64_C(1000000)

@@ -2,7 +2,7 @@
 #ifndef POLYRING_OPS_CONN_H
 #define POLYRING_OPS_CONN_H
 
-#include "engine/req.h"
+#include "core/req.h"
 
 int accept_prep(struct req *req, const struct io_uring_sqe *sqe);
 int accept_issue(struct req *req, uint32_t issue_flags);

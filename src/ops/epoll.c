@@ -17,9 +17,9 @@
 
 #include "base/fault.h"
 #include "base/sys.h"
-#include "engine/ctx.h"
-#include "engine/notify.h"
-#include "engine/standby.h"
+#include "core/ctx.h"
+#include "core/notify.h"
+#include "sched/standby.h"
 
 struct epoll_cmd {
 	struct epoll_event event;

@@ -2,7 +2,7 @@
 #ifndef POLYRING_OPS_EPOLL_H
 #define POLYRING_OPS_EPOLL_H
 
-#include "engine/req.h"
+#include "core/req.h"
 
 int epoll_ctl_prep(struct req *req, const struct io_uring_sqe *sqe);
 int epoll_ctl_issue(struct req *req, uint32_t issue_flags);

@@ -8,7 +8,7 @@
  */
 #include "ops/files_ops.h"
 
-#include "engine/files.h"
+#include "tables/files.h"
 
 struct files_cmd {
 	uint64_t addr;

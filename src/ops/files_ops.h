@@ -2,7 +2,7 @@
 #ifndef POLYRING_OPS_FILES_OPS_H
 #define POLYRING_OPS_FILES_OPS_H
 
-#include "engine/req.h"
+#include "core/req.h"
 
 int files_update_prep(struct req *req, const struct io_uring_sqe *sqe);
 int files_update_issue(struct req *req, uint32_t issue_flags);

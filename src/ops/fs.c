@@ -16,8 +16,8 @@
 #include "ops/fs.h"
 
 #include "base/sys.h"
-#include "engine/ctx.h"
-#include "engine/path.h"
+#include "core/ctx.h"
+#include "io/path.h"
 
 struct fs_cmd {
 	uint64_t off;

@@ -2,7 +2,7 @@
 #ifndef POLYRING_OPS_FS_H
 #define POLYRING_OPS_FS_H
 
-#include "engine/req.h"
+#include "core/req.h"
 
 int fsync_prep(struct req *req, const struct io_uring_sqe *sqe);
 int sync_file_range_prep(struct req *req, const struct io_uring_sqe *sqe);

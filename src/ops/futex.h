@@ -2,7 +2,7 @@
 #ifndef POLYRING_OPS_FUTEX_H
 #define POLYRING_OPS_FUTEX_H
 
-#include "engine/req.h"
+#include "core/req.h"
 
 int futex_wait_prep(struct req *req, const struct io_uring_sqe *sqe);
 int futex_wait_issue(struct req *req, uint32_t issue_flags);

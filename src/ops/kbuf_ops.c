@@ -5,7 +5,7 @@
  */
 #include "ops/kbuf_ops.h"
 
-#include "engine/ctx.h"
+#include "core/ctx.h"
 
 struct kbuf_cmd {
 	uint64_t addr;

@@ -2,7 +2,7 @@
 #ifndef POLYRING_OPS_KBUF_OPS_H
 #define POLYRING_OPS_KBUF_OPS_H
 
-#include "engine/req.h"
+#include "core/req.h"
 
 int provide_prep(struct req *req, const struct io_uring_sqe *sqe);
 int provide_issue(struct req *req, uint32_t issue_flags);

@@ -14,11 +14,11 @@
 #include "ops/msg_ring.h"
 
 #include "base/fd.h"
-#include "engine/cq.h"
-#include "engine/ctx.h"
-#include "engine/files.h"
-#include "engine/notify.h"
-#include "engine/registry.h"
+#include "core/cq.h"
+#include "core/ctx.h"
+#include "tables/files.h"
+#include "core/notify.h"
+#include "core/registry.h"
 
 struct msg_ring_cmd {
 	uint64_t user_data;

@@ -2,7 +2,7 @@
 #ifndef POLYRING_OPS_MSG_RING_H
 #define POLYRING_OPS_MSG_RING_H
 
-#include "engine/req.h"
+#include "core/req.h"
 
 int msg_ring_prep(struct req *req, const struct io_uring_sqe *sqe);
 int msg_ring_issue(struct req *req, uint32_t issue_flags);

@@ -9,8 +9,8 @@
 #include "ops/nop.h"
 
 #include "base/fd.h"
-#include "engine/buffers.h"
-#include "engine/files.h"
+#include "tables/buffers.h"
+#include "tables/files.h"
 
 #define BIG_ENTRIES (IORING_SETUP_CQE32 | IORING_SETUP_CQE_MIXED)
 

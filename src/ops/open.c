@@ -26,11 +26,11 @@
 
 #include "base/fault.h"
 #include "base/sys.h"
-#include "engine/ctx.h"
-#include "engine/disk.h"
-#include "engine/files.h"
-#include "engine/path.h"
-#include "engine/registry.h"
+#include "core/ctx.h"
+#include "sched/aio_reads.h"
+#include "tables/files.h"
+#include "io/path.h"
+#include "core/registry.h"
 
 /* How much of an open_how from the future is looked at; the rest must be 0. */
 #define HOW_BYTES_MAX 65536u

@@ -2,7 +2,7 @@
 #ifndef POLYRING_OPS_OPEN_H
 #define POLYRING_OPS_OPEN_H
 
-#include "engine/req.h"
+#include "core/req.h"
 
 int openat_prep(struct req *req, const struct io_uring_sqe *sqe);
 int openat2_prep(struct req *req, const struct io_uring_sqe *sqe);

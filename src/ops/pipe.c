@@ -14,7 +14,7 @@
 #include "base/fault.h"
 #include "base/fd.h"
 #include "base/sys.h"
-#include "engine/files.h"
+#include "tables/files.h"
 
 #define PIPE_FLAGS (O_CLOEXEC | O_NONBLOCK | O_DIRECT | O_EXCL)
 

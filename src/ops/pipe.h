@@ -2,7 +2,7 @@
 #ifndef POLYRING_OPS_PIPE_H
 #define POLYRING_OPS_PIPE_H
 
-#include "engine/req.h"
+#include "core/req.h"
 
 int pipe_prep(struct req *req, const struct io_uring_sqe *sqe);
 int pipe_issue(struct req *req, uint32_t issue_flags);

@@ -35,11 +35,11 @@
 
 #include "base/fd.h"
 #include "base/sys.h"
-#include "engine/cancel.h"
-#include "engine/index.h"
-#include "engine/issue.h"
-#include "engine/notify.h"
-#include "engine/registry.h"
+#include "sched/cancel.h"
+#include "core/index.h"
+#include "sched/issue.h"
+#include "core/notify.h"
+#include "core/registry.h"
 
 /* Reported by the kernel always; poll(2) and epoll leave out RDHUP. */
 #define UNASKED (EPOLLERR | EPOLLHUP | EPOLLRDHUP)

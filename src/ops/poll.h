@@ -2,7 +2,7 @@
 #ifndef POLYRING_OPS_POLL_H
 #define POLYRING_OPS_POLL_H
 
-#include "engine/req.h"
+#include "core/req.h"
 
 int poll_add_prep(struct req *req, const struct io_uring_sqe *sqe);
 int poll_add_issue(struct req *req, uint32_t issue_flags);

@@ -30,10 +30,10 @@
 
 #include "base/fault.h"
 #include "base/sys.h"
-#include "engine/bundle.h"
-#include "engine/ctx.h"
-#include "engine/iov.h"
-#include "engine/packets.h"
+#include "io/bundle.h"
+#include "core/ctx.h"
+#include "io/iov.h"
+#include "io/recv_batch.h"
 
 /* Completions in one turn (S12), as 6.18's. */
 #define MULTISHOT_SHARE PACKETS_MAX

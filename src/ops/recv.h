@@ -2,7 +2,7 @@
 #ifndef POLYRING_OPS_RECV_H
 #define POLYRING_OPS_RECV_H
 
-#include "engine/req.h"
+#include "core/req.h"
 
 int recv_prep(struct req *req, const struct io_uring_sqe *sqe);
 int recvmsg_prep(struct req *req, const struct io_uring_sqe *sqe);

@@ -30,10 +30,10 @@
 
 #include "base/fault.h"
 #include "base/sys.h"
-#include "engine/buffers.h"
-#include "engine/disk.h"
-#include "engine/iov.h"
-#include "engine/issue.h"
+#include "tables/buffers.h"
+#include "sched/aio_reads.h"
+#include "io/iov.h"
+#include "sched/issue.h"
 
 #define STREAM_POSITION UINT64_MAX
 /* Completions of one multishot request in one turn (S12). */

@@ -2,7 +2,7 @@
 #ifndef POLYRING_OPS_RW_H
 #define POLYRING_OPS_RW_H
 
-#include "engine/req.h"
+#include "core/req.h"
 
 int read_prep(struct req *req, const struct io_uring_sqe *sqe);
 int write_prep(struct req *req, const struct io_uring_sqe *sqe);

@@ -23,10 +23,10 @@
 
 #include "base/fault.h"
 #include "base/sys.h"
-#include "engine/buffers.h"
-#include "engine/bundle.h"
-#include "engine/cq.h"
-#include "engine/iov.h"
+#include "tables/buffers.h"
+#include "io/bundle.h"
+#include "core/cq.h"
+#include "io/iov.h"
 
 /* Completions of one bundling send in one turn: until the CQ is full. */
 #define BUNDLES_SHARE IORING_MAX_CQ_ENTRIES

@@ -2,7 +2,7 @@
 #ifndef POLYRING_OPS_SEND_H
 #define POLYRING_OPS_SEND_H
 
-#include "engine/req.h"
+#include "core/req.h"
 
 int send_prep(struct req *req, const struct io_uring_sqe *sqe);
 int sendmsg_prep(struct req *req, const struct io_uring_sqe *sqe);

@@ -24,9 +24,9 @@
 
 #include "base/fd.h"
 #include "base/sys.h"
-#include "engine/files.h"
-#include "engine/issue.h"
-#include "engine/registry.h"
+#include "tables/files.h"
+#include "sched/issue.h"
+#include "core/registry.h"
 
 #define FLAGS                                                                \
 	(SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT | \

@@ -2,7 +2,7 @@
 #ifndef POLYRING_OPS_SPLICE_H
 #define POLYRING_OPS_SPLICE_H
 
-#include "engine/req.h"
+#include "core/req.h"
 
 int splice_prep(struct req *req, const struct io_uring_sqe *sqe);
 int tee_prep(struct req *req, const struct io_uring_sqe *sqe);

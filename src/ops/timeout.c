@@ -21,10 +21,10 @@
 #include "ops/timeout.h"
 
 #include "base/sys.h"
-#include "engine/cancel.h"
-#include "engine/ctx.h"
-#include "engine/index.h"
-#include "engine/when.h"
+#include "sched/cancel.h"
+#include "core/ctx.h"
+#include "core/index.h"
+#include "io/deadline.h"
 
 #define CLOCKS (IORING_TIMEOUT_BOOTTIME | IORING_TIMEOUT_REALTIME)
 #define UPDATES (IORING_TIMEOUT_UPDATE | IORING_LINK_TIMEOUT_UPDATE)

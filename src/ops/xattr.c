@@ -14,7 +14,7 @@
 
 #include "base/fault.h"
 #include "base/sys.h"
-#include "engine/path.h"
+#include "io/path.h"
 
 /* Linux's bounds on a name and on a value. */
 #define NAME_BYTES_MAX 256

@@ -2,7 +2,7 @@
 #ifndef POLYRING_OPS_XATTR_H
 #define POLYRING_OPS_XATTR_H
 
-#include "engine/req.h"
+#include "core/req.h"
 
 int fsetxattr_prep(struct req *req, const struct io_uring_sqe *sqe);
 int setxattr_prep(struct req *req, const struct io_uring_sqe *sqe);

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "../conformance/harness.h"
+#include "../conformance/runner/harness.h"
 
 #define HANG_S 10
 #define SHRINK_MOST 4000

@@ -25,7 +25,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "../conformance/harness.h"
+#include "../conformance/runner/harness.h"
 #include "check.h"
 
 #define BATCH_PROGRAMS 400

@@ -7,7 +7,7 @@
 
 #include "program.h"
 
-#include "../conformance/scenario.h"
+#include "../conformance/runner/scenario.h"
 
 #define EVENTS_MAX 8192u
 

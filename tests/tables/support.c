@@ -16,9 +16,9 @@
 #include "abi/profile.h"
 #include "abi/uring.h"
 #include "cli/offer.h"
-#include "engine/req.h"
-#include "entry.h"
-#include "register.h"
+#include "core/req.h"
+#include "api/entry.h"
+#include "api/register.h"
 
 static FILE *page;
 

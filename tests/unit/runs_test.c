@@ -2,7 +2,7 @@
 /*
  * Runs (D6): many reads are one call, and a call that is cut anywhere changes
  * nothing but how many calls there are. That they answer as single reads do is
- * compared with the kernel (tests/conformance/runs.c).
+ * compared with the kernel (tests/conformance/sched/runs.c).
  */
 #include "unit.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Several threads in one ring: nobody sleeps on with what he waits for (see
- * engine/notify.h). Each wait is without a deadline, so that a lost wake-up
+ * core/notify.h). Each wait is without a deadline, so that a lost wake-up
  * fails the test instead of costing time.
  */
 #include "unit.h"

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What polyring adds to groups of provided buffers: low water (X1), sharing
+ * (X2) and seeing (X3), for programs that know that they run on polyring.
+ *
+ * Theory: beside entry.c, and of the same layer: it finds the ring and hands
+ * the rest to kbuf. No io_uring call does more or less because of it. Setting
+ * a level takes the ring's lock, sharing that of both; reading counters takes
+ * none, and may run on any thread beside whatever the ring does (RCU, as mmap).
+ */
+#include "base/fd.h"
+#include "base/rcu.h"
+#include "core/ctx.h"
+#include "core/notify.h"
+#include "polyring/kbuf.h"
+#include "polyring/polyring.h"
+
+static int no_ring(int fd)
+{
+	return fd_is_open(fd) ? -EOPNOTSUPP : -EBADF;
+}
+
+/* -1 stands for none. */
+static int check_eventfd(int fd)
+{
+	int own;
+
+	if (fd == -1)
+		return 0;
+	own = fd_dup_eventfd(fd);
+	if (own < 0)
+		return own;
+	fd_close(own);
+	return 0;
+}
+
+POLYRING_API int polyring_group_low_water(int ring_fd, uint16_t bgid,
+					  uint32_t threshold,
+					  int eventfd) UNCHECKED_LOCKS
+{
+	struct ctx *ctx;
+	int err;
+
+	ctx = ctx_lock_fd(ring_fd);
+	if (!ctx)
+		return no_ring(ring_fd);
+	err = check_eventfd(eventfd);
+	if (!err)
+		err = kbuf_low_water(ctx->kbuf, bgid, threshold, eventfd);
+	ctx_unlock(ctx);
+	return err;
+}
+
+POLYRING_API int polyring_group_counters(int ring_fd, uint16_t bgid,
+					 struct kbuf_counters *counters)
+{
+	struct ctx *ctx = ctx_of_fd(ring_fd);
+	int err;
+
+	if (!ctx)
+		return no_ring(ring_fd);
+	rcu_enter();
+	/* Pairs with the release in ctx.c that ends a ring. */
+	if (load_acquire(&ctx->state) == CTX_OPEN)
+		err = kbuf_counters(ctx->kbuf, bgid, counters);
+	else
+		err = no_ring(ring_fd);
+	rcu_leave();
+	return err;
+}
+
+POLYRING_API int polyring_group_share(int from_fd, uint16_t bgid, int to_fd,
+				      uint16_t to_bgid) UNCHECKED_LOCKS
+{
+	struct ctx *to = ctx_of_fd(to_fd), *from;
+	int err;
+
+	if (!to)
+		return no_ring(to_fd);
+	from = ctx_lock_fd(from_fd);
+	if (!from)
+		return no_ring(from_fd);
+	ctx_lock_second(from, to);
+	if (from->state != CTX_OPEN || to->state != CTX_OPEN)
+		err = -EBADF;
+	else
+		err = kbuf_group_share(from->kbuf, bgid, to->kbuf, to_bgid);
+	if (to != from)
+		ctx_unlock(to);
+	ctx_unlock(from);
+	return err;
+}

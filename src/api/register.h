@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One register opcode: a row of the table in register.c, which the probe and
+ * the documentation are generated from.
+ */
+#ifndef POLYRING_API_REGISTER_H
+#define POLYRING_API_REGISTER_H
+
+#include "core/ctx.h"
+
+struct regdef {
+	const char *name;
+	uint32_t since;
+	/* NULL: refused, and `missing` says why. */
+	int (*call)(struct ctx *ctx, void *arg, uint32_t nr_args);
+	const char *missing;
+};
+
+extern const struct regdef regdefs[IORING_REGISTER_LAST];
+
+#endif

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A ring: everything one io_uring instance is.
+ *
+ * Theory: one lock, ctx->lock, guards all that is mutable here: the queues'
+ * cursors, requests, groups of buffers, the reactor's tables, the timers. It
+ * is taken once for each enter, dropped around every sleep, and never held
+ * across a call that may wait. What other threads bring, workers' results
+ * and wake-ups, arrives through ctx->arrivals, which has a lock of its own.
+ *
+ * Lock order: standby's lock, then ctx->lock, then arrivals, then a pool's, of
+ * workers or of shared buffers (kbuf/shared.h). Two rings' locks have no order:
+ * see ctx_lock_second(). kbuf readers (mmap) take none (RCU).
+ *
+ * A ctx is never given back to the allocator: a thread that looked one up may
+ * find it closed (ctx->state) or reused (ctx->ring_fd differs), never gone.
+ *
+ * Who drives (D4): the thread that waits in enter; else the SQPOLL thread;
+ * else the standby thread. ctx->inside counts the first kind.
+ */
+#ifndef POLYRING_CORE_CTX_H
+#define POLYRING_CORE_CTX_H
+
+#include <pthread.h>
+#include <sys/uio.h>
+
+#include "abi/profile.h"
+#include "base/lock.h"
+#include "drive/aio.h"
+#include "drive/reactor.h"
+#include "drive/timer.h"
+#include "tables/personalities.h"
+#include "tables/regions.h"
+#include "core/req.h"
+#include "tables/restrictions.h"
+#include "observe/counters.h"
+#include "ring/queue.h"
+
+enum ctx_state {
+	CTX_FREE,
+	CTX_OPEN,
+	CTX_CLOSING, /* the last copy of its fd is gone */
+};
+
+/* A registered file: one number of ours, counted by slots and requests. */
+struct file_node {
+	struct ctx *ctx;
+	int fd;
+	uint32_t refs;
+	uint64_t tag;
+};
+
+struct file_table {
+	struct file_node **slots;
+	uint32_t count;
+	uint32_t alloc_from; /* where FILE_INDEX_ALLOC may choose */
+	uint32_t alloc_to;
+	uint32_t hint;
+};
+
+/* Registered buffers: where they are is told in buffers.h. */
+struct buffer_table {
+	struct buffer_node **slots;
+	uint32_t count;
+};
+
+/* What is believed of a number until it was used so often: see disk.h. */
+struct disk_belief {
+	int fd;
+	uint16_t left;
+	bool direct;
+};
+
+#define DISK_BELIEFS 64
+
+struct disk {
+	struct aio aio;
+	bool refused; /* no context is to be had */
+	bool landed; /* answers that nobody has taken in yet */
+	struct disk_belief beliefs[DISK_BELIEFS];
+};
+
+/* Reads that the page cache doesn't have: see cold.h. */
+struct cold {
+	struct list reads;
+	uint32_t waiters; /* others of them, on workers */
+	struct timer timer;
+};
+
+#define RUN_MAX 64u
+
+/* A read that a run may serve, or an answer that waits for its turn. */
+struct run_member {
+	uint64_t user_data;
+	uint64_t position; /* these three as submitted */
+	uint64_t addr;
+	uint32_t len;
+	bool reads;
+	int32_t res; /* the answer */
+	struct kbuf_claim claim;
+};
+
+/* Reads gathered for one call: what it means is told in run.h. */
+struct run {
+	uint32_t count; /* members */
+	uint32_t vectors; /* reads that have their memory */
+	bool open;
+	bool anywhere; /* positions mean nothing */
+	int fd; /* to read from */
+	int refused_fd; /* was asked in this submission and is not fit */
+	struct file_node *file; /* held, if a registered one is read */
+	uint64_t next; /* what would continue the last */
+	uint64_t end; /* of the file */
+	struct io_uring_sqe entry; /* the first read's */
+	struct kbuf_row row;
+	struct run_member members[RUN_MAX]; /* in order of submission */
+	struct iovec iov[RUN_MAX];
+};
+
+/* A thread asleep in the reactor, and what is to wake it. */
+struct sleeper {
+	struct list node; /* in ctx->sleepers */
+	uint32_t want; /* completions to be taken, CTX_WANT_NONE: no number */
+	uint32_t punted; /* fewer than so many requests on workers */
+	int64_t due_ns; /* it will be back by then */
+};
+
+#define CTX_WANT_NONE UINT32_MAX
+
+#define CTX_INDEX_BITS_MIN 6
+
+struct ctx {
+	struct lock lock;
+	uint8_t state;
+	uint32_t flags; /* IORING_SETUP_ */
+	struct abi_view abi; /* the kernel whose answers it gives */
+	uint32_t opcodes; /* as many does that kernel know */
+	int ring_fd; /* the application's end */
+	uint64_t ring_inode; /* of its socket: knows duplicates */
+	int peer_fd; /* ours: sees the hang-up, feeds the readability */
+	pthread_t issuer; /* SINGLE_ISSUER: the one */
+	bool issuer_known;
+
+	struct queue queue;
+	struct reactor reactor;
+	struct timer_heap timers;
+	struct kbuf_table *kbuf;
+	struct file_table files;
+	struct buffer_table buffers;
+	struct region region;
+	struct creds_table personalities;
+	struct disk disk;
+	struct cold cold;
+
+	/* requests */
+	struct req *free_reqs; /* through req->link */
+	uint32_t submitter; /* the thread whose entries are being read */
+	void *slabs; /* chain of blocks */
+	struct list *index; /* pending requests by user_data */
+	struct list pending; /* the same, the oldest first */
+	uint32_t index_bits;
+	uint32_t indexed;
+	uint32_t live_counted; /* what a drain waits for */
+	struct list deferred; /* drain: in order of submission */
+	struct list ready; /* may run now: the next of a link chain */
+	struct list again; /* had their share: tried once more next turn */
+	struct req *chain_head; /* the link chain being submitted */
+	struct req *chain_last;
+	bool chain_failed;
+	struct run run;
+	bool drain_disabled; /* CQE_SKIP was used: no drains any more */
+	uint64_t posted_total; /* completions ever: timeouts count them */
+	uint64_t counted_total; /* the same when last looked at for them */
+	struct list counting; /* timeouts that wait for completions */
+
+	/* what other threads bring */
+	struct lock arrivals_lock;
+	struct list arrivals; /* finished on a worker or at the disk */
+	uint32_t punted; /* on workers or at the disk now */
+
+	struct counters
+		counters; /* never reset: the process's sum needs them */
+
+	/* who is here */
+	uint32_t inside; /* threads in enter */
+	bool in_slots; /* was registered: its number may be another file's */
+	struct list sleepers; /* asleep in the reactor: struct sleeper */
+	bool wake_out; /* a wake-up is on its way to one of them */
+	uint32_t entered; /* counts enters: standby watches it move */
+	bool shows_taskrun; /* armed work shows as SQ_TASKRUN (D4) */
+	bool watched; /* somebody polls the ring fd */
+	bool byte_out; /* our byte is in the socket */
+	bool backlog_fresh; /* completions went to the backlog, unannounced */
+	bool posted_async; /* some came from a worker */
+	int event_fd;
+	bool event_async_only;
+	bool sqpoll_runs; /* its thread exists */
+	clockid_t clock; /* of absolute waits */
+	struct io_uring_napi napi; /* as last set */
+	uint32_t worker_bounds[2]; /* as this ring set them; 0: never */
+	struct restrictions restrictions;
+	int64_t sqpoll_idle_ns;
+	uint32_t sqpoll_cpu; /* with SQ_AFF */
+
+	/* the standby thread's view */
+	uint32_t standby_seen; /* ctx->entered when it last looked */
+	bool attended; /* it watches this ring's reactor */
+	bool attend_fired; /* it was told once and does not watch now */
+	bool held_for_fork; /* the forking thread has the lock */
+	bool disabled; /* R_DISABLED, until ENABLE_RINGS */
+};
+
+/* ---- finding (registry.c) ---- */
+
+/* The open ring behind @fd, or NULL. No lock; check under the ring lock. */
+struct ctx *ctx_of_fd(int fd);
+/* With the lock taken; NULL when it is none of ours. */
+struct ctx *ctx_lock_fd(int fd) UNCHECKED_LOCKS;
+/*
+ * Holding @ctx's lock, take @other's too, if it is another. Nobody waits for
+ * one while holding the other: the first may be let go for a moment, after
+ * which either may have been closed.
+ */
+void ctx_lock_second(struct ctx *ctx, struct ctx *other) UNCHECKED_LOCKS;
+
+#endif

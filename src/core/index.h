@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The index of pending requests: those that wait in the reactor, with a timer,
+ * on a worker. Cancellation and updates find them here by user_data in O(1),
+ * by anything else by walking ctx->pending, the oldest first.
+ *
+ * Theory: a hash table of chains in the order of arrival, so that of several
+ * with the same user_data the oldest is found first. It doubles as it fills;
+ * when memory for that is refused, chains grow longer and nothing else.
+ * Locks: the ring lock.
+ */
+#ifndef POLYRING_CORE_INDEX_H
+#define POLYRING_CORE_INDEX_H
+
+#include "core/ctx.h"
+
+int index_open(struct ctx *ctx);
+void index_close(struct ctx *ctx);
+
+/* Idempotent: a request that is in stays where it is. */
+void index_add(struct req *req);
+void index_remove(struct req *req);
+
+/*
+ * Call @match for pending requests with @user_data; returns the first for which
+ * it says true, or NULL.
+ */
+struct req *index_find(struct ctx *ctx, uint64_t user_data,
+		       bool (*match)(struct req *req, const void *argument),
+		       const void *argument);
+
+#endif

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+#include "core/notify.h"
+
+#include <sys/socket.h>
+
+#include "base/sys.h"
+#include "core/registry.h"
+
+/* A byte more than needed is a new edge for those who wait for edges. */
+static void byte_put(struct ctx *ctx)
+{
+	char byte = 0;
+
+	SYS_6(SYS_sendto, ctx->peer_fd, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL,
+	      NULL, 0);
+	ctx->byte_out = true;
+}
+
+/*
+ * The bytes sit in the application's end, and only that end can take them
+ * back. Its number is a belief; reading from a stranger's socket would steal
+ * from it, so the number is verified first.
+ */
+static void byte_take(struct ctx *ctx)
+{
+	char bytes[512];
+
+	if (!registry_verify(ctx, ctx->ring_fd))
+		return;
+	while (SYS_6(SYS_recvfrom, ctx->ring_fd, bytes, sizeof(bytes),
+		     MSG_DONTWAIT, NULL, NULL) == sizeof(bytes))
+		;
+	ctx->byte_out = false;
+}
+
+static void tell_eventfd(struct ctx *ctx)
+{
+	uint64_t one = 1;
+
+	if (load_acquire(&ctx->queue.memory.header->cq_flags) &
+	    IORING_CQ_EVENTFD_DISABLED)
+		return;
+	if (ctx->event_async_only && !ctx->posted_async)
+		return;
+	SYS_3(SYS_write, ctx->event_fd, &one, sizeof(one));
+}
+
+void notify_posted(struct ctx *ctx)
+{
+	uint32_t fresh = queue_publish(&ctx->queue);
+
+	if (!fresh && !ctx->backlog_fresh)
+		return;
+	counter_add(&ctx->counters, COUNTER_COMPLETIONS, fresh);
+	if (ctx->event_fd >= 0)
+		tell_eventfd(ctx);
+	if (ctx->watched)
+		byte_put(ctx);
+	ctx->posted_async = false;
+	ctx->backlog_fresh = false;
+}
+
+/* Is somebody asleep who has what he waits for, or a timer without a sleeper?
+ */
+bool notify_owes_wake(const struct ctx *ctx)
+{
+	uint32_t ready = queue_ready(&ctx->queue);
+	int64_t first_due_ns = CLOCK_NEVER;
+	struct list *node;
+
+	list_for_each (node, &ctx->sleepers) {
+		struct sleeper *s = list_entry(node, struct sleeper, node);
+
+		if (ready >= s->want || ctx->punted < s->punted)
+			return true;
+		if (s->due_ns < first_due_ns)
+			first_due_ns = s->due_ns;
+	}
+	return timer_next_ns(&ctx->timers) < first_due_ns ||
+	       !list_empty(&ctx->again);
+}
+
+void ctx_unlock(struct ctx *ctx)
+{
+	notify_posted(ctx);
+	if (unlikely(!list_empty(&ctx->sleepers)) && !ctx->wake_out &&
+	    notify_owes_wake(ctx)) {
+		ctx->wake_out = true;
+		reactor_wake(&ctx->reactor);
+	}
+	lock_drop(&ctx->lock);
+}
+
+void notify_taken(struct ctx *ctx)
+{
+	bool ready;
+
+	if (!ctx->watched)
+		return;
+	ready = queue_ready(&ctx->queue) != 0;
+	if (ctx->byte_out && !ready)
+		byte_take(ctx);
+	else if (!ctx->byte_out && ready)
+		byte_put(ctx);
+}
+
+void notify_work_waits(struct ctx *ctx)
+{
+	if (ctx->event_fd >= 0)
+		tell_eventfd(ctx);
+	if (ctx->watched && !ctx->byte_out)
+		byte_put(ctx);
+}

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: MIT
+#include "core/req.h"
+
+#include <assert.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/sys.h"
+#include "core/cq.h"
+#include "tables/personalities.h"
+#include "core/ctx.h"
+#include "tables/files.h"
+#include "core/index.h"
+#include "sched/order.h"
+
+/* Requests come in blocks, so that a steady load allocates nothing. */
+#define SLAB_REQS 32
+
+struct slab {
+	struct slab *next;
+	struct req reqs[SLAB_REQS];
+};
+
+static void push_free(struct ctx *ctx, struct req *req)
+{
+	req->link = ctx->free_reqs;
+	ctx->free_reqs = req;
+}
+
+static bool slab_add(struct ctx *ctx)
+{
+	struct slab *slab = mem_new(1, sizeof(*slab));
+
+	if (!slab)
+		return false;
+	slab->next = ctx->slabs;
+	ctx->slabs = slab;
+	for (int i = SLAB_REQS; i-- > 0;) {
+		slab->reqs[i].ctx = ctx;
+		slab->reqs[i].held = -1;
+		push_free(ctx, &slab->reqs[i]);
+	}
+	return true;
+}
+
+void req_slabs_free(struct ctx *ctx)
+{
+	struct slab *slab;
+
+	while ((slab = ctx->slabs)) {
+		ctx->slabs = slab->next;
+		mem_free(slab);
+	}
+}
+
+bool req_at_hand(struct ctx *ctx)
+{
+	return likely(ctx->free_reqs) || slab_add(ctx);
+}
+
+struct req *req_next(struct ctx *ctx)
+{
+	struct req *req = ctx->free_reqs;
+
+	req->cflags = 0;
+	req->flags = 0;
+	return req;
+}
+
+void req_take(struct req *req)
+{
+	struct ctx *ctx = req->ctx;
+
+	assert(req == ctx->free_reqs);
+	ctx->free_reqs = req->link;
+	req->link = NULL;
+	req->thread = ctx->submitter;
+}
+
+void *req_extra(struct req *req, size_t bytes)
+{
+	mem_free(req->extra);
+	req->flags |= REQ_F_OWES;
+	req->extra = mem_new(1, bytes);
+	return req->extra;
+}
+
+void req_detach(struct req *req)
+{
+	struct ctx *ctx = req->ctx;
+
+	if (req->wait.watch)
+		reactor_disarm(&ctx->reactor, &req->wait);
+	if (req->timer.slot)
+		timer_disarm(&ctx->timers, &req->timer);
+	if (req->flags & REQ_F_INDEXED)
+		index_remove(req);
+	if (req->flags & REQ_F_AGAIN) {
+		list_remove(&req->node);
+		req->flags &= ~REQ_F_AGAIN;
+	}
+}
+
+static void end_hold(struct req *req)
+{
+	if (likely(!req->hold))
+		return;
+	kbuf_hold_end(req->ctx->kbuf, req->hold);
+	req->hold = 0;
+}
+
+/* What a request that waited or holds something gives up before it completes.
+ */
+static void req_settle_debts(struct req *req)
+{
+	struct ctx *ctx = req->ctx;
+	bool ended = req->res <= 0 && req->wait.watch && !req->file;
+
+	req_detach(req);
+	/* An ended file's duplicate would keep the peer waiting. */
+	if (ended)
+		reactor_release(&ctx->reactor, req->fd);
+	/* What it kept while it waited is told, cancelled or not. */
+	if (req->claim.kind != KBUF_NONE)
+		req_commit(req, req->moved, ISSUE_NONBLOCK);
+	end_hold(req);
+	if (req->sqe_flags & IOSQE_ASYNC)
+		ctx->posted_async = true;
+}
+
+/* The rest of it, and the request is as clean as a new one. */
+static void req_clean(struct req *req)
+{
+	if (req->flags & REQ_F_HOLDS)
+		req->def->cleanup(req);
+	if (req->flags & REQ_F_CREDS)
+		creds_put(req);
+	mem_free(req->extra);
+	req->extra = NULL;
+	if (req->file)
+		file_put(req->file);
+	req->file = NULL;
+	fd_close(req->held);
+	req->held = -1;
+	req->link_head = NULL;
+	req->events = 0;
+	req->cold_tries = 0;
+	req->canceled = false;
+}
+
+static void req_post_last(struct req *req)
+{
+	lock_assume(&req->ctx->lock);
+	if (req->flags & REQ_F_SILENT)
+		return;
+	if ((req->sqe_flags & IOSQE_CQE_SKIP_SUCCESS) &&
+	    (req->res >= 0 || req->flags & REQ_F_SUCCESS) &&
+	    !(req->flags & REQ_F_FAIL_LINK))
+		return;
+	cq_post(req->ctx, req->user_data, req->res, req->cflags,
+		req->flags & REQ_F_BIG ? req->big_cqe : NULL);
+}
+
+/*
+ * It waited, or holds something, or is not simply to be told. A file is not
+ * asked for: whoever took one said so (REQ_F_OWES).
+ */
+static bool is_special(const struct req *req)
+{
+	return req->flags ||
+	       req->sqe_flags & (IOSQE_ASYNC | IOSQE_CQE_SKIP_SUCCESS) ||
+	       req->link || req->wait.watch || req->timer.slot ||
+	       req->claim.kind != KBUF_NONE;
+}
+
+static COLD void finish_special(struct req *req)
+{
+	req_settle_debts(req);
+	req->state = REQ_DONE;
+	req->moved = 0;
+	req_post_last(req);
+	link_after(req);
+	req_clean(req);
+	push_free(req->ctx, req);
+}
+
+void req_finish(struct req *req)
+{
+	struct ctx *ctx = req->ctx;
+
+	if (unlikely(is_special(req))) {
+		finish_special(req);
+		return;
+	}
+	req->state = REQ_DONE;
+	req->moved = 0;
+	lock_assume(&ctx->lock);
+	cq_post(ctx, req->user_data, req->res, req->cflags, NULL);
+	push_free(ctx, req);
+}
+
+void req_finish_with(struct req *req, int32_t res)
+{
+	req->res = res;
+	req_finish(req);
+}
+
+bool req_post_more(struct req *req, int32_t res, uint32_t cflags)
+{
+	lock_assume(&req->ctx->lock);
+	if (!queue_has_room(&req->ctx->queue) || req->ctx->queue.backlog_count)
+		return false;
+	cq_post(req->ctx, req->user_data, res, cflags | IORING_CQE_F_MORE,
+		NULL);
+	req->cflags = 0; /* told; the next completion has its own */
+	return true;
+}
+
+int req_io_fd(const struct req *req)
+{
+	if (req->file)
+		return req->file->fd;
+	if (req->held >= 0)
+		return req->held;
+	if (req->wait.watch)
+		return reactor_fd(&req->wait);
+	return req->fd;
+}
+
+static void claim_lock(struct req *req, uint32_t issue_flags) UNCHECKED_LOCKS
+{
+	if (issue_flags & ISSUE_WORKER)
+		lock_take(&req->ctx->lock);
+}
+
+static void claim_unlock(struct req *req, uint32_t issue_flags) UNCHECKED_LOCKS
+{
+	if (issue_flags & ISSUE_WORKER)
+		lock_drop(&req->ctx->lock);
+}
+
+bool req_file_is_open(const struct req *req)
+{
+	return fd_is_open(req_io_fd(req));
+}
+
+int req_socket_error(const struct req *req, int err)
+{
+	int type = 0;
+	socklen_t bytes = sizeof(type);
+	long said = SYS_5(SYS_getsockopt, req_io_fd(req), SOL_SOCKET, SO_TYPE,
+			  &type, &bytes);
+
+	return said == -EBADF || said == -ENOTSOCK ? (int)said : err;
+}
+
+/* S6: on a worker, or as if on one. A multishot is never really there. */
+static bool can_not_come_back(const struct req *req, uint32_t issue_flags)
+{
+	return issue_flags & ISSUE_WORKER || (req->sqe_flags & IOSQE_ASYNC &&
+					      !(req->flags & REQ_F_MULTISHOT));
+}
+
+void req_note_hold(struct req *req)
+{
+	bool holds = req->claim.kind != KBUF_NONE ||
+		     req->cflags & IORING_CQE_F_BUFFER;
+
+	if (likely(!holds) || req->hold)
+		return;
+	req->flags |= REQ_F_OWES;
+	req->hold = kbuf_hold(req->ctx->kbuf, req->buf_group,
+			      clock_now_ns(CLOCK_MONOTONIC));
+}
+
+int req_claim(struct req *req, uint32_t want_bytes, bool at_once,
+	      uint32_t issue_flags)
+{
+	int err;
+
+	claim_lock(req, issue_flags);
+	err = kbuf_claim(req->ctx->kbuf, req->buf_group, want_bytes,
+			 at_once || can_not_come_back(req, issue_flags),
+			 &req->claim);
+	if (issue_flags & ISSUE_WORKER && !err)
+		req_note_hold(req);
+	claim_unlock(req, issue_flags);
+	return err;
+}
+
+void req_commit(struct req *req, uint32_t bytes, uint32_t issue_flags)
+{
+	/* MSG_TRUNC reports more than was placed (I5). */
+	if (bytes > req->claim.len)
+		bytes = req->claim.len;
+	claim_lock(req, issue_flags);
+	req->cflags |= kbuf_commit(req->ctx->kbuf, &req->claim, bytes);
+	claim_unlock(req, issue_flags);
+}
+
+void req_recycle(struct req *req, uint32_t issue_flags)
+{
+	claim_lock(req, issue_flags);
+	kbuf_recycle(req->ctx->kbuf, &req->claim);
+	end_hold(req);
+	claim_unlock(req, issue_flags);
+}
+
+/* A ring entry can't be kept while others claim: it is consumed now. */
+void req_hold(struct req *req, uint32_t issue_flags)
+{
+	if (req->claim.kind == KBUF_RING)
+		req_commit(req, req->claim.len, issue_flags);
+}

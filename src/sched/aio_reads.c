@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+#include "sched/aio_reads.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/statfs.h>
+
+#include "base/sys.h"
+#include "sched/issue.h"
+
+/* Requests to a number between two questions about it. */
+#define DISK_BELIEF 64
+
+static struct disk_belief *belief_of(struct ctx *ctx, int fd)
+{
+	return &ctx->disk.beliefs[(uint32_t)fd % DISK_BELIEFS];
+}
+
+bool disk_is_memory(int fd)
+{
+	struct statfs fs;
+
+	return SYS_2(SYS_fstatfs, fd, &fs) == 0 &&
+	       (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+}
+
+bool disk_is_direct_now(struct ctx *ctx, int fd)
+{
+	struct disk_belief *b = belief_of(ctx, fd);
+	long flags = SYS_2(SYS_fcntl, fd, F_GETFL);
+
+	b->fd = fd;
+	b->left = DISK_BELIEF;
+	b->direct = flags >= 0 && flags & O_DIRECT && !disk_is_memory(fd);
+	return b->direct;
+}
+
+bool disk_is_direct(struct ctx *ctx, int fd)
+{
+	struct disk_belief *b = belief_of(ctx, fd);
+
+	if (unlikely(b->fd != fd || !b->left))
+		return disk_is_direct_now(ctx, fd);
+	b->left--;
+	return b->direct;
+}
+
+static void landed(void *owner, long result)
+{
+	struct req *req = owner;
+	struct ctx *ctx = req->ctx;
+
+	req->res = (int32_t)result;
+	req->said = ISSUE_DISK;
+	ctx->disk.landed = true;
+	lock_take(&ctx->arrivals_lock);
+	list_push_back(&ctx->arrivals, &req->node);
+	lock_drop(&ctx->arrivals_lock);
+}
+
+int disk_start(struct req *req, const struct aio_transfer *transfer)
+{
+	struct disk *disk = &req->ctx->disk;
+
+	if (unlikely(!disk->aio.batch)) {
+		if (!disk->refused)
+			disk->refused =
+				aio_open(&disk->aio, req->ctx->reactor.wake_fd,
+					 landed) < 0;
+		if (disk->refused)
+			return ISSUE_PUNT;
+	}
+	if (!aio_has_room(&disk->aio))
+		aio_flush(&disk->aio);
+	aio_queue(&disk->aio, transfer, req);
+	return ISSUE_DISK;
+}
+
+bool disk_settle(struct ctx *ctx)
+{
+	if (likely(!ctx->disk.aio.queued && !ctx->disk.landed))
+		return false;
+	aio_flush(&ctx->disk.aio);
+	disk_reap(ctx);
+	return true;
+}
+
+void disk_reap(struct ctx *ctx)
+{
+	if (likely(!ctx->disk.aio.batch))
+		return;
+	/* Their signal is spent: another turn has to come. */
+	if (aio_reap(&ctx->disk.aio) < 0)
+		reactor_wake(&ctx->reactor);
+	ctx->disk.landed = false;
+	issue_arrivals(ctx);
+}
+
+void disk_close(struct ctx *ctx)
+{
+	aio_close(&ctx->disk.aio);
+}

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: MIT
+#include "sched/issue.h"
+
+#include "base/fd.h"
+#include "base/sys.h"
+#include "base/thread.h"
+#include "sched/cold_reads.h"
+#include "tables/personalities.h"
+#include "tables/files.h"
+#include "core/index.h"
+#include "sched/order.h"
+#include "core/registry.h"
+
+static inline int try(struct req *req, uint32_t issue_flags)
+{
+	if (unlikely(req->flags & REQ_F_CREDS))
+		return creds_issue(req, issue_flags);
+	return req->def->issue(req, issue_flags);
+}
+
+void issue_retry(struct req *req)
+{
+	req->state = REQ_ISSUING;
+	issue_settle(req, try(req, ISSUE_NONBLOCK));
+}
+
+bool issue_is_orphan(struct req *req)
+{
+	if (likely(!thread_gone(req->thread)))
+		return false;
+	req_finish_with(req, -ECANCELED);
+	return true;
+}
+
+static void file_ready(struct reactor_wait *wait, uint32_t events)
+{
+	struct req *req = container_of(wait, struct req, wait);
+
+	if (req->state != REQ_ARMED || issue_is_orphan(req))
+		return;
+	req->events = events;
+	issue_retry(req);
+}
+
+static void wait_for(struct req *req, enum req_state state)
+{
+	req->state = (uint8_t)state;
+	index_add(req);
+	link_count(req);
+	link_waits(req);
+}
+
+/*
+ * The wake-up is under the lock, too: whoever takes the request from the list
+ * may be about to close the ring.
+ */
+static void worker_runs(struct work *work)
+{
+	struct req *req = container_of(work, struct req, work);
+	struct ctx *ctx = req->ctx;
+
+	req->said = try(req, ISSUE_WORKER);
+	lock_take(&ctx->arrivals_lock);
+	if (list_empty(&ctx->arrivals))
+		reactor_wake(&ctx->reactor);
+	list_push_back(&ctx->arrivals, &req->node);
+	lock_drop(&ctx->arrivals_lock);
+}
+
+void issue_hold_file(struct req *req)
+{
+	if (!req->def->needs_file || req->file || req->held >= 0)
+		return;
+	req->held = fd_dup_high(req->fd);
+	/* Without a duplicate the number itself has to do. */
+	if (req->held < 0)
+		req->held = -1;
+}
+
+static void punt(struct req *req)
+{
+	int err;
+
+	issue_hold_file(req);
+	/* From here on the worker alone touches it. */
+	if (req->wait.watch)
+		reactor_disarm(&req->ctx->reactor, &req->wait);
+	req->work.run = worker_runs;
+	req->work.unbounded = req->def->unbounded;
+	list_init(&req->work.node);
+	wait_for(req, REQ_PUNTED);
+	req->ctx->punted++;
+	cold_goes(req);
+	counter_add(&req->ctx->counters, COUNTER_PUNTED, 1);
+	req->work.at_once = req->def->begun != NULL;
+	list_init(&req->node);
+	err = worker_start(&req->work);
+	if (err < 0) {
+		req->ctx->punted--;
+		cold_comes(req);
+		req_finish_with(req, err);
+	} else if (req->def->begun) {
+		req->def->begun(req);
+	}
+}
+
+#define RECALL_YIELDS 1000
+
+static bool has_arrived(struct req *req)
+{
+	bool arrived;
+
+	lock_take(&req->ctx->arrivals_lock);
+	arrived = !list_empty(&req->node);
+	lock_drop(&req->ctx->arrivals_lock);
+	return arrived;
+}
+
+/*
+ * What is left for the worker to do is short and waits for nobody. The signal
+ * is sent again from time to time, should its handler have been replaced.
+ */
+bool issue_recall(struct req *req)
+{
+	struct ctx *ctx = req->ctx;
+
+	while (!has_arrived(req)) {
+		if (!worker_interrupt(&req->work))
+			return false;
+		for (int i = 0; i < RECALL_YIELDS && !has_arrived(req); i++)
+			SYS_0(SYS_sched_yield);
+	}
+	if (req->said != -EINTR)
+		return false;
+	lock_take(&ctx->arrivals_lock);
+	list_remove(&req->node);
+	lock_drop(&ctx->arrivals_lock);
+	ctx->punted--;
+	return true;
+}
+
+/*
+ * A number of our own is armed without a call, because the try before it found
+ * nothing. Without a try, epoll has to say what is there already.
+ */
+static int arm_file(struct req *req)
+{
+	struct reactor *reactor = &req->ctx->reactor;
+	int err = reactor_arm(reactor, &req->wait, req_io_fd(req),
+			      req->file != NULL, req->def->waits_for);
+
+	if (!err && req->file && req->flags & REQ_F_POLL_FIRST)
+		err = reactor_change(reactor, &req->wait, req->def->waits_for);
+	return err;
+}
+
+/* It will be tried again by whoever empties @list. */
+static void keep(struct req *req, struct list *list)
+{
+	wait_for(req, REQ_ARMED);
+	/* Its file may have called it while it already had a turn to come. */
+	if (!(req->flags & REQ_F_AGAIN))
+		list_push_back(list, &req->node);
+	req->flags |= REQ_F_AGAIN;
+}
+
+/* A file that can't be polled may still block. */
+static void wait_unpolled(struct req *req)
+{
+	if (cold_takes(req))
+		keep(req, &req->ctx->cold.reads);
+	else
+		punt(req);
+}
+
+static void arm(struct req *req)
+{
+	int err;
+
+	if (req->wait.watch) {
+		req->state = REQ_ARMED;
+		return;
+	}
+	req->wait.ready = file_ready;
+	err = req->flags & REQ_F_COLD ? -EPERM : arm_file(req);
+	if (err == -EPERM) {
+		wait_unpolled(req);
+		return;
+	}
+	if (err < 0) {
+		req_finish_with(req, err);
+		return;
+	}
+	counter_add(&req->ctx->counters, COUNTER_ARMED, 1);
+	wait_for(req, REQ_ARMED);
+}
+
+static COLD void settle_rare(struct req *req, int said)
+{
+	switch (said) {
+	case ISSUE_PUNT:
+		req_note_hold(req);
+		punt(req);
+		break;
+	case ISSUE_PARKED:
+		wait_for(req, REQ_PARKED);
+		break;
+	case ISSUE_DISK:
+		wait_for(req, REQ_AT_DISK);
+		req->ctx->punted++;
+		break;
+	case ISSUE_MORE:
+		keep(req, &req->ctx->again);
+		break;
+	default:
+		req_finish_with(req, said);
+	}
+}
+
+void issue_settle(struct req *req, int said)
+{
+	if (likely(said == ISSUE_DONE)) {
+		req_finish(req);
+	} else if (likely(said == ISSUE_AGAIN)) {
+		req_note_hold(req);
+		arm(req);
+	} else {
+		settle_rare(req, said);
+	}
+}
+
+/* A registered ring lives on when its number has become another file's. */
+static int try_on_ring(const struct req *req)
+{
+	return registry_verify(req->ctx, req->fd) ? req->def->on_ring : 0;
+}
+
+/* The file is looked up when the request runs: a link may have opened it. */
+static int take_file(struct req *req)
+{
+	if (req->file)
+		return 0;
+	if (!(req->sqe_flags & IOSQE_FIXED_FILE))
+		return req->fd == req->ctx->ring_fd ? try_on_ring(req) : 0;
+	req->file = file_get(req->ctx, (uint32_t)req->fd);
+	req->flags |= REQ_F_OWES;
+	return req->file ? 0 : -EBADF;
+}
+
+void req_issue(struct req *req)
+{
+	int err = 0;
+
+	req->state = REQ_ISSUING;
+	if (req->def->needs_file)
+		err = take_file(req);
+	if (unlikely(err < 0))
+		req_finish_with(req, err);
+	else if (unlikely(req->flags & REQ_F_POLL_FIRST))
+		arm(req);
+	else if (unlikely(req->sqe_flags & IOSQE_ASYNC) &&
+		 !req->def->needs_ctx && !req->def->waits_for)
+		punt(req);
+	else
+		issue_settle(req, try(req, ISSUE_NONBLOCK));
+}
+
+void issue_again(struct ctx *ctx)
+{
+	struct list now, *node;
+
+	/* Those that ask for more have to wait for the turn after this one. */
+	list_init(&now);
+	while ((node = list_pop_front(&ctx->again)))
+		list_push_back(&now, node);
+	while ((node = list_pop_front(&now))) {
+		struct req *req = list_entry(node, struct req, node);
+
+		req->flags &= ~REQ_F_AGAIN;
+		issue_retry(req);
+	}
+}
+
+static struct req *next_arrival(struct ctx *ctx)
+{
+	struct list *node;
+
+	lock_take(&ctx->arrivals_lock);
+	node = list_pop_front(&ctx->arrivals);
+	lock_drop(&ctx->arrivals_lock);
+	return node ? list_entry(node, struct req, node) : NULL;
+}
+
+void issue_arrivals(struct ctx *ctx)
+{
+	bool any_cold = false;
+	struct req *req;
+
+	if (!ctx->punted)
+		return;
+	while ((req = next_arrival(ctx))) {
+		ctx->punted--;
+		any_cold |= cold_comes(req);
+		ctx->posted_async = true;
+		req->state = REQ_ISSUING;
+		if (req->said == ISSUE_DISK)
+			req->said = try(req, ISSUE_NONBLOCK | ISSUE_LANDED);
+		else if (req->said == ISSUE_DONE && req->def->finish)
+			req->said = req->def->finish(req);
+		/* Asked to stop meanwhile: it doesn't begin to wait again. */
+		if (req->canceled &&
+		    (req->said > ISSUE_DONE || req->said == -EINTR))
+			req->said = -ECANCELED;
+		issue_settle(req, req->said);
+	}
+	if (any_cold)
+		cold_retry(ctx);
+}

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: MIT
+#include "sched/life.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "abi/profile.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/rcu.h"
+#include "base/sys.h"
+#include "tables/buffers.h"
+#include "sched/cancel.h"
+#include "sched/aio_reads.h"
+#include "tables/files.h"
+#include "core/index.h"
+#include "core/notify.h"
+#include "core/registry.h"
+#include "sched/sqpoll.h"
+#include "sched/standby.h"
+#include "sched/turn.h"
+
+/* One end for the application, one for us (D2). */
+static int open_socket(struct ctx *ctx)
+{
+	/* read(2) of a ring fd fails; it must not wait. */
+	const int type = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
+	int ends[2];
+	struct stat st;
+	long err;
+
+	err = SYS_4(SYS_socketpair, AF_UNIX, type, 0, ends);
+	if (err < 0)
+		return (int)err;
+	err = SYS_2(SYS_fstat, ends[0], &st);
+	if (err < 0)
+		goto close_ends;
+	ctx->ring_fd = ends[0];
+	if (ctx->flags & IORING_SETUP_REGISTERED_FD_ONLY)
+		ctx->ring_fd = fd_move_high(ends[0]);
+	ctx->peer_fd = fd_move_high(ends[1]);
+	ctx->ring_inode = st.st_ino;
+	return 0;
+close_ends:
+	fd_close(ends[0]);
+	fd_close(ends[1]);
+	return (int)err;
+}
+
+static void close_socket(struct ctx *ctx)
+{
+	fd_close(ctx->peer_fd);
+	ctx->peer_fd = -1;
+}
+
+/*
+ * All but the counters starts from zero, and the lock stays as it is: a thread
+ * with an old belief about a number may be waiting for it. So does the state,
+ * which others read without the lock: it is CTX_FREE.
+ */
+static void reset(struct ctx *ctx) HOLDS(&ctx->lock)
+{
+	const size_t kept_bytes = offsetof(struct ctx, flags);
+	struct counters kept = ctx->counters;
+
+	memset((char *)ctx + kept_bytes, 0, sizeof(*ctx) - kept_bytes);
+	ctx->counters = kept;
+	ctx->ring_fd = -1;
+	ctx->peer_fd = -1;
+	ctx->event_fd = -1;
+	ctx->clock = CLOCK_MONOTONIC;
+	ctx->napi.op_param = IO_URING_NAPI_TRACKING_INACTIVE;
+	ctx->run.refused_fd = -1;
+	list_init(&ctx->deferred);
+	list_init(&ctx->ready);
+	list_init(&ctx->again);
+	list_init(&ctx->cold.reads);
+	list_init(&ctx->counting);
+	list_init(&ctx->arrivals);
+	list_init(&ctx->sleepers);
+	queue_init(&ctx->queue);
+}
+
+/* Opcodes are numbered in the order in which kernels learnt them. */
+static uint32_t opcodes_of(unsigned int version)
+{
+	uint32_t known = 0;
+
+	while (known < opdefs_count && opdefs[known].since <= version)
+		known++;
+	return known;
+}
+
+static void set_modes(struct ctx *ctx, const struct io_uring_params *p)
+{
+	const uint32_t asks = IORING_SETUP_TASKRUN_FLAG;
+	const uint32_t by_itself =
+		IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SQPOLL;
+
+	ctx->flags = p->flags;
+	ctx->disabled = p->flags & IORING_SETUP_R_DISABLED;
+	ctx->shows_taskrun = p->flags & asks || !(p->flags & by_itself);
+	ctx->watched = true;
+	ctx->sqpoll_cpu = p->sq_thread_cpu;
+	if (p->flags & IORING_SETUP_SINGLE_ISSUER && !ctx->disabled) {
+		ctx->issuer = pthread_self();
+		ctx->issuer_known = true;
+	}
+}
+
+/* The parts, each undone by the next function in reverse. */
+static int open_parts(struct ctx *ctx, struct io_uring_params *p)
+{
+	int err;
+
+	err = ring_shared_open(&ctx->queue.memory, p);
+	if (err < 0)
+		return err;
+	err = reactor_open(&ctx->reactor);
+	if (err < 0)
+		goto close_memory;
+	err = kbuf_table_open(&ctx->kbuf, ctx->abi.version);
+	if (err < 0)
+		goto close_reactor;
+	err = index_open(ctx);
+	if (err < 0)
+		goto close_kbuf;
+	err = open_socket(ctx);
+	if (err < 0)
+		goto close_index;
+	return 0;
+close_index:
+	index_close(ctx);
+close_kbuf:
+	kbuf_table_close(ctx->kbuf);
+close_reactor:
+	reactor_close(&ctx->reactor);
+close_memory:
+	ring_shared_close(&ctx->queue.memory);
+	return err;
+}
+
+static void close_parts(struct ctx *ctx)
+{
+	files_unregister(ctx);
+	buffers_unregister(ctx);
+	creds_close(ctx);
+	fd_close(ctx->event_fd);
+	timer_heap_close(&ctx->timers);
+	disk_close(ctx);
+	req_slabs_free(ctx);
+	close_socket(ctx);
+	index_close(ctx);
+	region_close(&ctx->region);
+	kbuf_table_close(ctx->kbuf);
+	reactor_close(&ctx->reactor);
+	queue_close(&ctx->queue);
+}
+
+/* Those who looked at the ring without its lock (mmap) have to leave first. */
+static void end(struct ctx *ctx) UNCHECKED_LOCKS
+{
+	lock_take(&ctx->lock);
+	store_release(&ctx->state, CTX_FREE);
+	rcu_wait_for_readers();
+	close_parts(ctx);
+	lock_drop(&ctx->lock);
+}
+
+/* From here on other threads may see the ring, also when this fails. */
+static int publish(struct ctx *ctx)
+{
+	int err;
+
+	store_release(&ctx->state, CTX_OPEN);
+	err = registry_set(ctx);
+	if (err < 0)
+		return err;
+	err = standby_add(ctx);
+	if (err < 0)
+		goto clear;
+	return 0;
+clear:
+	registry_clear(ctx);
+	return err;
+}
+
+int ctx_open(struct io_uring_params *p, const struct abi_view *abi)
+{
+	struct ctx *ctx;
+	int err;
+
+	ctx = registry_new();
+	if (!ctx)
+		return -ENOMEM;
+	lock_take(&ctx->lock);
+	reset(ctx);
+	ctx->abi = *abi;
+	ctx->opcodes = opcodes_of(abi->version);
+	set_modes(ctx, p);
+	err = open_parts(ctx, p);
+	lock_drop(&ctx->lock);
+	if (err < 0)
+		goto recycle;
+	counter_add(&ctx->counters, COUNTER_RINGS, 1);
+	err = publish(ctx);
+	if (err < 0)
+		goto close;
+	if (p->flags & IORING_SETUP_SQPOLL)
+		err = sqpoll_start(ctx, p->sq_thread_idle);
+	if (err < 0) {
+		fd_close(ctx->ring_fd); /* the standby thread does the rest */
+		return err;
+	}
+	return ctx->ring_fd;
+close:
+	fd_close(ctx->ring_fd);
+	end(ctx);
+recycle:
+	registry_recycle(ctx);
+	return err;
+}
+
+/*
+ * Whoever is inside finishes in peace: as in the kernel, a call holds the ring
+ * open, and its wake-ups are its own. What workers bring is taken in before
+ * all else is cancelled, so that a later arrival finds the reactor watched.
+ */
+static bool still_used(struct ctx *ctx) HOLDS(&ctx->lock)
+{
+	if (ctx->sqpoll_runs)
+		reactor_wake(&ctx->reactor);
+	if (ctx->sqpoll_runs || ctx->inside)
+		return true;
+	turn_look(ctx);
+	return cancel_all(ctx) != 0;
+}
+
+bool ctx_close(struct ctx *ctx) UNCHECKED_LOCKS
+{
+	lock_take(&ctx->lock);
+	if (still_used(ctx)) {
+		lock_drop(&ctx->lock);
+		return false;
+	}
+	lock_drop(&ctx->lock);
+	/* Nobody comes in any more, and nobody was left inside. */
+	end(ctx);
+	registry_recycle(ctx);
+	return true;
+}
+
+/* Its worker doesn't exist here: memory that one may use stays. */
+static void abandon_request(struct req *req)
+{
+	if (req->claim.kind != KBUF_NONE)
+		req_recycle(req, ISSUE_NONBLOCK);
+	if (req->flags & REQ_F_HOLDS)
+		req->def->cleanup(req);
+	if (req->state != REQ_PUNTED)
+		mem_free(req->extra);
+	fd_close(req->held);
+}
+
+/* Files and claims of what is pending; the slabs go with the ring. */
+static void abandon_requests(struct ctx *ctx)
+{
+	struct list *node;
+
+	list_for_each (node, &ctx->pending)
+		abandon_request(list_entry(node, struct req, pending));
+}
+
+/*
+ * epoll is shared with the parent, which goes on: nothing here may change it,
+ * so its number goes first. A ring whose lock was held in that moment may be in
+ * the middle of anything: all that is safe is to close its numbers.
+ */
+void ctx_abandon(struct ctx *ctx)
+{
+	bool whole = ctx->held_for_fork || !ctx->lock.word;
+
+	ctx->held_for_fork = false;
+	ctx->lock.word = 0;
+	ctx->state = CTX_FREE;
+	registry_clear(ctx);
+	reactor_abandon(&ctx->reactor);
+	aio_abandon(&ctx->disk.aio);
+	if (whole) {
+		abandon_requests(ctx);
+		close_parts(ctx);
+		return;
+	}
+	fd_close(ctx->event_fd);
+	fd_close(ctx->peer_fd);
+	region_close(&ctx->region);
+	ring_shared_close(&ctx->queue.memory);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Opening and closing of a ring.
+ *
+ * Theory: a ring is opened by setup, in the thread of the application, and
+ * becomes visible to other threads only when it is complete. It ends when the
+ * last copy of its fd is closed, in the standby thread: first nobody may be
+ * inside, then everything pending is cancelled, then its parts are closed in
+ * the reverse order of their opening. A forked child abandons its parent's.
+ */
+#ifndef POLYRING_SCHED_LIFE_H
+#define POLYRING_SCHED_LIFE_H
+
+#include "core/ctx.h"
+
+/* Returns the ring fd or a negative errno; fills @params (D2, D3). */
+int ctx_open(struct io_uring_params *params, const struct abi_view *abi);
+
+/*
+ * End a ring whose fd is gone: cancel all, give everything back, recycle.
+ * Returns false while somebody is inside, or, having cancelled what it could,
+ * while a worker still holds requests: call again when the last has left
+ * (standby_leave()) or the reactor has something.
+ */
+bool ctx_close(struct ctx *ctx) UNCHECKED_LOCKS;
+
+/* In a forked child: the ring is the parent's; close our numbers for it. */
+void ctx_abandon(struct ctx *ctx);
+
+#endif

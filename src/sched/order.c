@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: MIT
+#include "sched/order.h"
+
+#include "sched/cancel.h"
+#include "core/index.h"
+#include "io/deadline.h"
+
+static bool links(const struct req *req)
+{
+	return req->sqe_flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK);
+}
+
+static bool is_link_timeout(const struct req *req)
+{
+	return req->opcode == IORING_OP_LINK_TIMEOUT;
+}
+
+static void make_ready(struct req *req)
+{
+	req->flags |= REQ_F_AGAIN;
+	list_push_back(&req->ctx->ready, &req->node);
+}
+
+void link_count(struct req *req)
+{
+	if (req->flags & REQ_F_COUNTED)
+		return;
+	req->flags |= REQ_F_COUNTED | REQ_F_OWES;
+	req->ctx->live_counted++;
+}
+
+/* Every member of a chain counts for later drains, from the first on. */
+static void count_chain(struct req *req)
+{
+	for (; req; req = req->link)
+		link_count(req);
+}
+
+static void defer(struct req *req)
+{
+	req->state = REQ_DEFERRED;
+	list_push_back(&req->ctx->deferred, &req->node);
+}
+
+/* A whole chain, or a request alone. */
+static void queue_chain(struct req *head)
+{
+	struct ctx *ctx = head->ctx;
+	bool drains = head->sqe_flags & IOSQE_IO_DRAIN;
+
+	if (unlikely(!list_empty(&ctx->deferred) ||
+		     (drains && ctx->live_counted))) {
+		defer(head);
+		return;
+	}
+	if (unlikely(head->link))
+		count_chain(head);
+	req_issue(head);
+}
+
+/* The chain never starts: the member that failed says why, others ECANCELED. */
+static void fail_chain(struct req *head)
+{
+	head->flags |= REQ_F_FAIL_LINK;
+	head->sqe_flags &= (uint8_t)~IOSQE_IO_HARDLINK;
+	if (!head->res)
+		head->res = -ECANCELED;
+	req_finish(head);
+}
+
+static void end_chain(struct ctx *ctx)
+{
+	struct req *head = ctx->chain_head;
+	bool failed = ctx->chain_failed;
+
+	ctx->chain_head = NULL;
+	ctx->chain_last = NULL;
+	ctx->chain_failed = false;
+	if (failed)
+		fail_chain(head);
+	else
+		queue_chain(head);
+}
+
+COLD void link_submit(struct req *req, bool failed)
+{
+	struct ctx *ctx = req->ctx;
+
+	if (!ctx->chain_head && !links(req)) {
+		if (failed)
+			req_finish(req);
+		else
+			queue_chain(req);
+		return;
+	}
+	if (!ctx->chain_head) {
+		ctx->chain_head = req;
+	} else {
+		/* A drain anywhere holds back the whole chain. */
+		ctx->chain_head->sqe_flags |= req->sqe_flags & IOSQE_IO_DRAIN;
+		ctx->chain_last->link = req;
+		req->state = REQ_DEFERRED;
+	}
+	ctx->chain_last = req;
+	ctx->chain_failed |= failed;
+	if (!links(req))
+		end_chain(ctx);
+}
+
+void link_submit_end(struct ctx *ctx)
+{
+	if (ctx->chain_head)
+		end_chain(ctx);
+}
+
+/* The rest of a broken chain, in order. */
+static void cancel_rest(struct req *next)
+{
+	while (next) {
+		struct req *after = next->link;
+
+		next->link = NULL;
+		if (!next->res)
+			next->res = -ECANCELED;
+		next->cflags = 0; /* it never ran */
+		req_finish(next);
+		next = after;
+	}
+}
+
+/* The watched request is over, and may be gone: nobody may find it here. */
+static void stop_timeout(struct req *timeout)
+{
+	req_detach(timeout);
+	timeout->link_head = NULL;
+}
+
+/* A timeout that has nothing left to end completes before what follows it. */
+static struct req *end_timeout(struct req *timeout)
+{
+	struct req *next = timeout->link;
+
+	timeout->link = NULL;
+	timeout->canceled = true;
+	timeout->flags |= REQ_F_OWES;
+	make_ready(timeout);
+	return next;
+}
+
+static void uncount(struct req *req)
+{
+	if (!(req->flags & REQ_F_COUNTED))
+		return;
+	req->flags &= ~REQ_F_COUNTED;
+	req->ctx->live_counted--;
+}
+
+/* A request that skips its completion takes the rest into its silence. */
+static void doom(const struct req *req, struct req *next)
+{
+	next->flags |= REQ_F_DOOMED;
+	if (req->sqe_flags & IOSQE_CQE_SKIP_SUCCESS)
+		for (; next; next = next->link)
+			next->flags |= REQ_F_SILENT;
+}
+
+void link_after(struct req *req)
+{
+	struct req *next = req->link;
+	bool failed = req->res < 0 && !(req->flags & REQ_F_SUCCESS);
+	bool broken = (failed || (req->flags & REQ_F_FAIL_LINK)) &&
+		      !(req->sqe_flags & IOSQE_IO_HARDLINK);
+
+	req->link = NULL;
+	uncount(req);
+	if (next && is_link_timeout(next))
+		stop_timeout(next);
+	if (next && broken)
+		doom(req, next);
+	else if (next && is_link_timeout(next))
+		next = end_timeout(next);
+	if (next)
+		make_ready(next);
+}
+
+/* Time is up: this completes, then the watched request, then what follows. */
+static void timeout_fires(struct timer *timer)
+{
+	struct req *timeout = container_of(timer, struct req, timer);
+	struct req *watched = timeout->link_head;
+	int err;
+
+	watched->link = timeout->link;
+	timeout->link = NULL;
+	timeout->link_head = NULL;
+	err = cancel_request(watched);
+	req_finish_with(timeout, err ? err : -ETIME);
+}
+
+void link_waits(struct req *req)
+{
+	struct req *timeout = req->link;
+
+	if (!timeout || !is_link_timeout(timeout) || timeout->link_head)
+		return;
+	timeout->link_head = req;
+	timeout->state = REQ_PARKED;
+	timeout->timer.fire = timeout_fires;
+	index_add(timeout);
+	if (timer_arm(&req->ctx->timers, &timeout->timer,
+		      when_due_ns(req_cmd(timeout, struct when))) < 0) {
+		stop_timeout(timeout);
+		req->link = end_timeout(timeout);
+	}
+}
+
+static bool may_leave(const struct ctx *ctx, const struct req *head)
+{
+	return !(head->sqe_flags & IOSQE_IO_DRAIN) || !ctx->live_counted;
+}
+
+static bool release_deferred(struct ctx *ctx)
+{
+	struct req *head;
+
+	if (list_empty(&ctx->deferred))
+		return false;
+	head = list_entry(ctx->deferred.next, struct req, node);
+	if (!may_leave(ctx, head))
+		return false;
+	list_remove(&head->node);
+	count_chain(head);
+	req_issue(head);
+	return true;
+}
+
+/* What was moved was moved: that is then the result (S8). */
+static void finish_canceled(struct req *req)
+{
+	if (req->moved && req->claim.kind != KBUF_NONE)
+		req_commit(req, req->moved, ISSUE_NONBLOCK);
+	if (!(req->flags & REQ_F_SUCCESS))
+		req->flags |= REQ_F_FAIL_LINK;
+	req_finish_with(req, req->moved ? (int32_t)req->moved : -ECANCELED);
+}
+
+void link_run_ready(struct ctx *ctx)
+{
+	struct list *node;
+
+	do {
+		while ((node = list_pop_front(&ctx->ready))) {
+			struct req *req = list_entry(node, struct req, node);
+
+			req->flags &= ~REQ_F_AGAIN;
+			if (req->flags & REQ_F_DOOMED)
+				cancel_rest(req);
+			else if (req->canceled)
+				finish_canceled(req);
+			else
+				req_issue(req);
+		}
+	} while (release_deferred(ctx));
+}
+
+uint32_t link_cancel_deferred(struct ctx *ctx,
+			      bool (*match)(struct req *, const void *),
+			      const void *argument, bool all)
+{
+	struct list *node, *after;
+	uint32_t count = 0;
+
+	list_for_each_safe (node, after, &ctx->deferred) {
+		struct req *req = list_entry(node, struct req, node);
+
+		if (!match(req, argument))
+			continue;
+		list_remove(node);
+		req_finish_with(req, -ECANCELED);
+		count++;
+		if (!all)
+			break;
+	}
+	return count;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Order among requests: link chains and drains.
+ *
+ * Theory: a chain is a list through req->link. Only its head is issued; each
+ * member that completes hands over to the next. A result below zero, or one
+ * that its operation marks (REQ_F_FAIL_LINK: a short transfer), cancels the
+ * rest (P12), unless the link is a hard one. A chain is collected while it is
+ * submitted and queued with its last member.
+ *
+ * LINK_TIMEOUT is a member that never runs: when its predecessor has to wait,
+ * its timer starts; whoever finishes first ends the other.
+ *
+ * A drain waits until everything accepted before it has finished, and holds
+ * back everything after it: ctx->deferred, in order of submission.
+ *
+ * Nothing here recurses: what may run next goes to ctx->ready, and
+ * link_run_ready() works that off. Its length is bounded by the requests
+ * accepted.
+ *
+ * Locks: the ring lock.
+ */
+#ifndef POLYRING_SCHED_ORDER_H
+#define POLYRING_SCHED_ORDER_H
+
+#include "core/ctx.h"
+
+/*
+ * A checked request, in order of submission: it runs, joins a chain, or is
+ * deferred. @failed: its checks said so (req->res), and its chain dies with it.
+ */
+void link_submit(struct req *req, bool failed);
+
+/* The submission ends: a chain whose last member still links ends as well. */
+void link_submit_end(struct ctx *ctx);
+
+/* @req has completed: its successors and its timeout have their turn. */
+void link_after(struct req *req);
+
+/* @req waits or stands in a chain: a drain counts it from now on. */
+void link_count(struct req *req);
+
+/* @req has to wait: a LINK_TIMEOUT behind it starts. */
+void link_waits(struct req *req);
+
+/* Run what has become ready, until nothing is. */
+void link_run_ready(struct ctx *ctx);
+
+/* Finish deferred requests that @match names with ECANCELED; how many. */
+uint32_t link_cancel_deferred(struct ctx *ctx,
+			      bool (*match)(struct req *, const void *),
+			      const void *argument, bool all);
+
+#endif

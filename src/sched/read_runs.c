@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: MIT
+#include "sched/read_runs.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "base/fault.h"
+#include "base/sys.h"
+#include "core/cq.h"
+#include "sched/aio_reads.h"
+#include "tables/files.h"
+#include "sched/submit.h"
+
+/* More than that of one read, and the call is not what it costs. */
+#define MEMBER_BYTES_MAX 65536u
+#define POSITION_MAX ((uint64_t)INT64_MAX - MEMBER_BYTES_MAX)
+/* So far a read looks for its successor. */
+#define LOOK_AHEAD 4u
+#define RUN_FLAGS (IOSQE_BUFFER_SELECT | IOSQE_FIXED_FILE)
+/* The device that has no end, and no positions. */
+#define DEV_ZERO makedev(1, 5)
+
+static bool selects(const struct run *run)
+{
+	return run->entry.flags & IOSQE_BUFFER_SELECT;
+}
+
+/* ---- a member's memory --------------------------------------------------- */
+
+HOT bool choose_buffer(struct ctx *ctx, struct run_member *m)
+{
+	struct run *run = &ctx->run;
+
+	if (!kbuf_claim_in_row(ctx->kbuf, run->entry.buf_group, m->len,
+			       &run->row, &m->claim))
+		return true;
+	m->claim.kind = KBUF_NONE;
+	return false;
+}
+
+/* Its vector, unless it has none or leads out of the file. */
+HOT bool give_memory(struct ctx *ctx, struct run_member *m)
+{
+	struct run *run = &ctx->run;
+	uint64_t addr = m->addr;
+	uint32_t len = m->len;
+
+	if (selects(run)) {
+		if (!choose_buffer(ctx, m))
+			return false;
+		addr = m->claim.addr;
+		len = m->claim.len;
+	}
+	if (unlikely(!addr || !len || len > MEMBER_BYTES_MAX ||
+		     m->position + len > run->end)) {
+		kbuf_recycle(ctx->kbuf, &m->claim);
+		return false;
+	}
+	run->iov[run->vectors++] = (struct iovec){
+		.iov_base = (void *)(uintptr_t)addr,
+		.iov_len = len,
+	};
+	run->next = m->position + len;
+	return true;
+}
+
+/* ---- joining ------------------------------------------------------------- */
+
+static bool asks_for_more(const struct io_uring_sqe *sqe)
+{
+	return sqe->op_flags || sqe->attr_type_mask;
+}
+
+/* Asks for bytes, and for nothing special. */
+static bool is_plain_read(const struct ctx *ctx, const struct io_uring_sqe *sqe)
+{
+	return sqe->opcode == IORING_OP_READ && !(sqe->flags & ~RUN_FLAGS) &&
+	       !sqe->ioprio && !sqe->personality && !asks_for_more(sqe) &&
+	       (sqe->flags & IOSQE_FIXED_FILE || sqe->fd != ctx->ring_fd);
+}
+
+static inline uint64_t word_at(const void *at)
+{
+	uint64_t word;
+
+	memcpy(&word, at, sizeof(word));
+	return word;
+}
+
+/* Is so, word for word, as the first is: from opcode to fd, and from group on.
+ */
+HOT bool is_as_plain(const struct io_uring_sqe *first,
+		     const struct io_uring_sqe *sqe)
+{
+	return word_at(first) == word_at(sqe) &&
+	       word_at(&first->buf_group) == word_at(&sqe->buf_group) &&
+	       !asks_for_more(sqe);
+}
+
+HOT bool can_be_member(const struct io_uring_sqe *sqe)
+{
+	return sqe->off <= POSITION_MAX && sqe->len <= MEMBER_BYTES_MAX &&
+	       (sqe->flags & IOSQE_BUFFER_SELECT ||
+		fault_range_ok(sqe->addr, sqe->len));
+}
+
+static bool is_immediate(const struct ctx *ctx, uint8_t opcode)
+{
+	return opcode < ctx->opcodes && opdefs[opcode].immediate;
+}
+
+/*
+ * Might the next read continue this one? There may be something that passes
+ * between them. What the entries say now is no more than a hint.
+ */
+static bool seems_continued(const struct ctx *ctx,
+			    const struct io_uring_sqe *sqe, uint32_t more)
+{
+	const struct queue *q = &ctx->queue;
+
+	for (uint32_t i = 0; i < more && i < LOOK_AHEAD; i++) {
+		uint32_t slot = queue_slot(q, i);
+		const struct io_uring_sqe *next = queue_entry(q, slot);
+		uint8_t opcode;
+
+		if (slot >= q->memory.sq_entries)
+			return false;
+		opcode = load_relaxed(&next->opcode);
+		if (opcode == IORING_OP_READ)
+			return load_relaxed(&next->fd) == sqe->fd &&
+			       load_relaxed(&next->off) - sqe->off <=
+				       MEMBER_BYTES_MAX;
+		if (!is_immediate(ctx, opcode))
+			return false;
+	}
+	return false;
+}
+
+static bool begin(struct ctx *ctx, const struct io_uring_sqe *sqe,
+		  uint32_t more)
+{
+	struct run *run = &ctx->run;
+
+	if (!seems_continued(ctx, sqe, more) || !is_plain_read(ctx, sqe) ||
+	    !can_be_member(sqe) || ctx->chain_head ||
+	    !list_empty(&ctx->deferred) || ctx->restrictions.hold)
+		return false;
+	run->entry = *sqe;
+	run->vectors = 0;
+	run->open = false;
+	run->anywhere = false;
+	run->end = INT64_MAX;
+	run->row = (struct kbuf_row){0};
+	return true;
+}
+
+/* O_DIRECT is for kernel AIO, where all of them are under way at once. */
+static bool may_be_direct(const struct run *run)
+{
+	const uint64_t sector_mask = 511;
+
+	return !((run->members[0].position | run->iov[0].iov_len) &
+		 sector_mask);
+}
+
+/* Ask the file once: is it one of those that rule 1 names? */
+static bool is_fit(struct ctx *ctx)
+{
+	struct run *run = &ctx->run;
+	struct stat st;
+
+	if (SYS_2(SYS_fstat, run->fd, &st) < 0)
+		return false;
+	run->anywhere = S_ISCHR(st.st_mode) && st.st_rdev == DEV_ZERO;
+	if (!S_ISREG(st.st_mode) && !run->anywhere)
+		return false;
+	if (may_be_direct(run) && disk_is_direct(ctx, run->fd))
+		return false;
+	if (!run->anywhere)
+		run->end = (uint64_t)st.st_size;
+	return run->next <= run->end;
+}
+
+/* A registered file is held from here on. */
+static void open_run(struct ctx *ctx)
+{
+	struct run *run = &ctx->run;
+
+	run->fd = run->entry.fd;
+	if (run->entry.flags & IOSQE_FIXED_FILE) {
+		run->file = file_get(ctx, (uint32_t)run->entry.fd);
+		run->fd = run->file ? run->file->fd : -1;
+	}
+	if (run->fd == run->refused_fd)
+		return;
+	run->open = is_fit(ctx);
+	if (!run->open)
+		run->refused_fd = run->fd;
+}
+
+/*
+ * Does it follow the candidate? Whoever reads one position again and again
+ * knows that there are none; that is asked of the file, too.
+ */
+static COLD bool opens(struct ctx *ctx, const struct io_uring_sqe *sqe)
+{
+	struct run *run = &ctx->run;
+
+	if (sqe->off == run->next || sqe->off == run->entry.off)
+		open_run(ctx);
+	return run->open;
+}
+
+HOT bool continues(struct ctx *ctx, const struct io_uring_sqe *sqe)
+{
+	struct run *run = &ctx->run;
+
+	return run->count < RUN_MAX && is_as_plain(&run->entry, sqe) &&
+	       can_be_member(sqe) && (run->open || opens(ctx, sqe)) &&
+	       (sqe->off == run->next || run->anywhere);
+}
+
+HOT bool join(struct ctx *ctx, const struct io_uring_sqe *sqe)
+{
+	struct run *run = &ctx->run;
+	struct run_member *m = &run->members[run->count];
+
+	m->user_data = sqe->user_data;
+	m->position = sqe->off;
+	m->addr = sqe->addr;
+	m->len = sqe->len;
+	m->reads = true;
+	m->claim.kind = KBUF_NONE;
+	if (!give_memory(ctx, m))
+		return false;
+	run->count++;
+	return true;
+}
+
+/* Rule 4. */
+static bool may_pass(struct ctx *ctx, const struct io_uring_sqe *sqe)
+{
+	return is_immediate(ctx, sqe->opcode) && !sqe->flags &&
+	       ctx->run.count < RUN_MAX;
+}
+
+/* It ends the run, or may pass, or a new one may begin with it. */
+static COLD bool may_begin(struct ctx *ctx, const struct io_uring_sqe *sqe,
+			   uint32_t more)
+{
+	if (ctx->run.count && may_pass(ctx, sqe))
+		return false;
+	run_end(ctx);
+	return begin(ctx, sqe, more);
+}
+
+bool run_takes_read(struct ctx *ctx, const struct io_uring_sqe *sqe,
+		    uint32_t more)
+{
+	bool fits = ctx->run.count && continues(ctx, sqe);
+
+	return (likely(fits) || may_begin(ctx, sqe, more)) && join(ctx, sqe);
+}
+
+void run_pass(struct req *req)
+{
+	struct ctx *ctx = req->ctx;
+	struct run *run = &ctx->run;
+	bool is_short = !req->cflags && ctx->queue.memory.cqe_shift == 4;
+
+	if (run->count && is_short && !req->flags) {
+		run->members[run->count++] = (struct run_member){
+			.user_data = req->user_data,
+			.res = req->res,
+		};
+		return;
+	}
+	req_take(req);
+	run_end(ctx);
+	req_finish(req);
+}
+
+/* ---- serving ------------------------------------------------------------- */
+
+static size_t call(const struct run *run)
+{
+	uint64_t position = run->members[0].position;
+	long n = SYS_6(SYS_preadv2, run->fd, run->iov, run->vectors, position,
+		       position >> 32, RWF_NOWAIT);
+
+	return n > 0 ? (size_t)n : 0;
+}
+
+static void post(struct ctx *ctx, const struct run_member *m, int32_t res,
+		 uint32_t cflags)
+{
+	lock_assume(&ctx->lock);
+	cq_post(ctx, m->user_data, res, cflags, NULL);
+}
+
+/* Rule 2. Returns how many members were served, the first ones. */
+static uint32_t deal(struct ctx *ctx, uint32_t count)
+{
+	struct run *run = &ctx->run;
+	const struct iovec *v = run->iov;
+	size_t bytes = call(run);
+	uint32_t i, cflags;
+
+	for (i = 0; i < count; i++) {
+		struct run_member *m = &run->members[i];
+
+		if (!m->reads) {
+			post(ctx, m, m->res, 0);
+			continue;
+		}
+		if (bytes < v->iov_len)
+			break;
+		bytes -= v->iov_len;
+		cflags =
+			kbuf_commit(ctx->kbuf, &m->claim, (uint32_t)v->iov_len);
+		post(ctx, m, (int32_t)v->iov_len, cflags);
+		v++;
+	}
+	return i;
+}
+
+static void submit_alone(struct ctx *ctx, const struct run_member *m)
+{
+	struct io_uring_sqe sqe = ctx->run.entry;
+
+	sqe.user_data = m->user_data;
+	sqe.off = m->position;
+	sqe.addr = m->addr;
+	sqe.len = m->len;
+	if (!submit_again(ctx, &sqe))
+		post(ctx, m, -ENOMEM, 0);
+}
+
+/* Those behind @served. Their buffers go back before the first is submitted. */
+static void submit_rest(struct ctx *ctx, uint32_t served, uint32_t count)
+{
+	struct run_member *members = ctx->run.members;
+
+	for (uint32_t i = count; i-- > served;)
+		if (members[i].reads)
+			kbuf_recycle(ctx->kbuf, &members[i].claim);
+	for (uint32_t i = served; i < count; i++) {
+		if (members[i].reads)
+			submit_alone(ctx, &members[i]);
+		else
+			post(ctx, &members[i], members[i].res, 0);
+	}
+}
+
+void run_serve(struct ctx *ctx)
+{
+	struct run *run = &ctx->run;
+	uint32_t count = run->count, served = 0;
+
+	run->count = 0;
+	if (run->open && run->vectors > 1)
+		served = deal(ctx, count);
+	counter_add(&ctx->counters, COUNTER_JOINED, served);
+	if (run->file)
+		file_put(run->file);
+	run->file = NULL;
+	if (served < count)
+		submit_rest(ctx, served, count);
+}
+
+void run_submit_end(struct ctx *ctx)
+{
+	run_end(ctx);
+	ctx->run.refused_fd = -1;
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+#include "sched/sqpoll.h"
+
+#include <sched.h>
+
+#include "base/clock.h"
+#include "base/sys.h"
+#include "core/notify.h"
+#include "sched/standby.h"
+#include "sched/submit.h"
+#include "sched/turn.h"
+
+#define IDLE_MS_DEFAULT 1000
+
+/* Say that a wake-up is needed, unless something was submitted meanwhile. */
+static bool may_sleep(struct ctx *ctx)
+{
+	queue_sq_flags(&ctx->queue, IORING_SQ_NEED_WAKEUP, 0);
+	/* Pairs with the application's fence between tail and flags. */
+	full_fence();
+	return !queue_pending(&ctx->queue);
+}
+
+static void sleep_until_woken(struct ctx *ctx) HOLDS(&ctx->lock)
+{
+	struct sleeper me = {
+		.want = CTX_WANT_NONE,
+		.due_ns = CLOCK_NEVER,
+	};
+
+	if (may_sleep(ctx))
+		turn_sleep(ctx, &me, NULL);
+	queue_sq_flags(&ctx->queue, 0, IORING_SQ_NEED_WAKEUP);
+}
+
+/* Returns whether anything was submitted. */
+static bool spin_once(struct ctx *ctx) HOLDS(&ctx->lock)
+{
+	bool submitted = submit(ctx, ctx->queue.memory.sq_entries) > 0;
+
+	if (turn_has_cause(ctx))
+		turn_look(ctx);
+	return submitted;
+}
+
+static void pin(const struct ctx *ctx)
+{
+	cpu_set_t set;
+
+	if (!(ctx->flags & IORING_SETUP_SQ_AFF))
+		return;
+	CPU_ZERO(&set);
+	CPU_SET(ctx->sqpoll_cpu, &set);
+	SYS_3(SYS_sched_setaffinity, 0, sizeof(set), &set);
+}
+
+static void *sqpoll_main(void *argument)
+{
+	struct ctx *ctx = argument;
+	int64_t busy_until = 0;
+
+	pin(ctx);
+
+	lock_take(&ctx->lock);
+	while (ctx->state == CTX_OPEN) {
+		int64_t now = clock_now_ns(CLOCK_MONOTONIC);
+
+		if (!ctx->disabled && spin_once(ctx))
+			busy_until = now + ctx->sqpoll_idle_ns;
+		else if (now >= busy_until)
+			sleep_until_woken(ctx);
+		notify_taken(ctx);
+		ctx_unlock(ctx);
+		sched_yield();
+		lock_take(&ctx->lock);
+	}
+	ctx->sqpoll_runs = false;
+	lock_drop(&ctx->lock);
+	standby_nudge();
+	return NULL;
+}
+
+int sqpoll_start(struct ctx *ctx, uint32_t idle_ms)
+{
+	int err;
+
+	/* The standby thread may look at the ring already. */
+	lock_take(&ctx->lock);
+	ctx->sqpoll_idle_ns =
+		(int64_t)(idle_ms ? idle_ms : IDLE_MS_DEFAULT) * 1000000;
+	err = worker_thread(sqpoll_main, ctx, "polyring-sq", NULL);
+	ctx->sqpoll_runs = !err;
+	lock_drop(&ctx->lock);
+	return err;
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT
+#include "sched/submit.h"
+
+#include <string.h>
+
+#include "base/thread.h"
+#include "core/cq.h"
+#include "tables/personalities.h"
+#include "sched/order.h"
+#include "sched/read_runs.h"
+#include "sched/turn.h"
+
+/* What has to do with the order of requests: link.c knows. */
+#define ORDERED (IOSQE_IO_DRAIN | IOSQE_IO_LINK | IOSQE_IO_HARDLINK)
+
+static const struct opdef unknown_op = {.name = "INVALID"};
+
+static const struct opdef *def_of(const struct ctx *ctx, uint8_t opcode)
+{
+	return opcode < ctx->opcodes ? &opdefs[opcode] : &unknown_op;
+}
+
+/* Every kernel has these flags, and they need no more looking at. */
+static bool is_easy(const struct req *req, const struct io_uring_sqe *sqe)
+{
+	uint8_t easy = req->def->selects_buffer
+			       ? IOSQE_FIXED_FILE | IOSQE_BUFFER_SELECT
+			       : IOSQE_FIXED_FILE;
+
+	return !(sqe->flags & ~easy || sqe->ioprio || sqe->personality ||
+		 req->ctx->restrictions.hold);
+}
+
+/* The words that all operations share, in the kernel's order. */
+static COLD int check_words(struct req *req, const struct io_uring_sqe *sqe)
+{
+	const struct opdef *def = req->def;
+
+	if (likely(is_easy(req, sqe)))
+		return 0;
+	if (!abi_knows(&req->ctx->abi, ABI_SQE, sqe->flags))
+		return -EINVAL;
+	if (sqe->flags & IOSQE_BUFFER_SELECT && !def->selects_buffer)
+		return -EOPNOTSUPP; /* P13 */
+	if (sqe->flags & IOSQE_CQE_SKIP_SUCCESS)
+		req->ctx->drain_disabled = true; /* drains count entries */
+	if (sqe->flags & IOSQE_IO_DRAIN && req->ctx->drain_disabled)
+		return -EOPNOTSUPP;
+	if (!restrictions_allow_sqe(&req->ctx->restrictions, sqe->opcode,
+				    sqe->flags))
+		return -EACCES;
+	if (sqe->ioprio && !def->ioprio_free)
+		return -EINVAL;
+	return sqe->personality ? creds_take(req, sqe->personality) : 0;
+}
+
+/* Then the operation's own. */
+static inline int check(struct req *req, const struct io_uring_sqe *sqe)
+{
+	const struct opdef *def = req->def;
+	int err = 0;
+
+	if (unlikely(!def->prep))
+		return -EINVAL;
+	if (sqe->flags || sqe->ioprio || sqe->personality ||
+	    unlikely(req->ctx->restrictions.hold))
+		err = check_words(req, sqe);
+	return unlikely(err < 0) ? err : def->prep(req, sqe);
+}
+
+static inline void take_words(struct ctx *ctx, struct req *req,
+			      const struct io_uring_sqe *sqe)
+{
+	_Static_assert(offsetof(struct req, fd) -
+				       offsetof(struct req, opcode) ==
+			       offsetof(struct io_uring_sqe, fd),
+		       "an entry begins as a request does");
+
+	memcpy(&req->opcode, sqe, offsetof(struct io_uring_sqe, off));
+	req->def = def_of(ctx, sqe->opcode);
+	req->user_data = sqe->user_data;
+	req->buf_group = sqe->buf_group;
+}
+
+/* A thread that polls for submissions stays, whoever does its work for it. */
+static uint32_t submitter(const struct ctx *ctx)
+{
+	return ctx->flags & IORING_SETUP_SQPOLL ? 0 : thread_number();
+}
+
+/* Nothing that came before it has to do with it. */
+static bool stands_alone(const struct ctx *ctx)
+{
+	return !ctx->chain_head && list_empty(&ctx->deferred);
+}
+
+static bool is_plain_and_immediate(const struct req *req)
+{
+	return req->def->immediate && !(req->sqe_flags | req->flags);
+}
+
+/*
+ * Never armed, punted or linked, it has a result as soon as it is issued, and
+ * its flags say whether it owes anything.
+ */
+HOT void issue_at_once(struct ctx *ctx, struct req *req)
+{
+	int said = req->def->issue(req, ISSUE_NONBLOCK);
+
+	if (said < 0)
+		req->res = said;
+	if (unlikely(req->flags | ctx->run.count)) {
+		run_pass(req);
+		return;
+	}
+	lock_assume(&ctx->lock);
+	cq_post(ctx, req->user_data, req->res, req->cflags, NULL);
+}
+
+/* Its checks failed. Returns false when the batch ends here. */
+static COLD bool fail(struct req *req)
+{
+	struct ctx *ctx = req->ctx;
+	/* A chain takes its failure to its end before it ends the batch. */
+	bool go_on = req->sqe_flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK) ||
+		     ctx->flags & IORING_SETUP_SUBMIT_ALL;
+
+	req_take(req);
+	run_end(ctx);
+	link_submit(req, true);
+	return go_on;
+}
+
+/* In its place among the others. */
+static COLD void place(struct req *req)
+{
+	struct ctx *ctx = req->ctx;
+
+	req_take(req);
+	run_end(ctx);
+	if (stands_alone(ctx) && !(req->sqe_flags & ORDERED))
+		req_issue(req);
+	else
+		link_submit(req, false);
+}
+
+HOT bool submit_one(struct ctx *ctx, const struct io_uring_sqe *sqe)
+{
+	struct req *req = req_next(ctx);
+
+	take_words(ctx, req, sqe);
+	req->res = check(req, sqe);
+	if (unlikely(req->res < 0))
+		return fail(req);
+	if (is_plain_and_immediate(req) && stands_alone(ctx))
+		issue_at_once(ctx, req);
+	else
+		place(req);
+	return true;
+}
+
+COLD bool submit_again(struct ctx *ctx, const struct io_uring_sqe *sqe)
+{
+	if (!req_at_hand(ctx))
+		return false;
+	submit_one(ctx, sqe);
+	return true;
+}
+
+int submit(struct ctx *ctx, uint32_t count)
+{
+	union {
+		struct io_uring_sqe sqe;
+		uint8_t bytes[128];
+	} entry;
+	uint32_t pending = queue_pending(&ctx->queue);
+	uint32_t left = count < pending ? count : pending;
+	uint32_t done = 0;
+	bool go_on = true;
+
+	ctx->submitter = submitter(ctx);
+	while (go_on && done < left && likely(req_at_hand(ctx)) &&
+	       likely(queue_fetch(&ctx->queue, &entry.sqe))) {
+		done++;
+		go_on = run_takes(ctx, &entry.sqe, left - done) ||
+			submit_one(ctx, &entry.sqe);
+	}
+	run_submit_end(ctx);
+	counter_add(&ctx->counters, COUNTER_REQUESTS, done);
+	link_submit_end(ctx);
+	queue_consume(&ctx->queue);
+	turn_settle(ctx);
+	return !done && left && !ctx->free_reqs ? -EAGAIN : (int)done;
+}

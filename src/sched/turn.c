@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+#include "sched/turn.h"
+
+#include "base/sys.h"
+#include "sched/aio_reads.h"
+#include "core/inside.h"
+#include "sched/issue.h"
+#include "sched/order.h"
+#include "core/notify.h"
+
+__thread bool inside_engine;
+
+/* How long a thread stays up for another's wake-up. */
+#define YIELDS_MAX 64
+
+/*
+ * Timeouts that wait for a number of completions, the nearest first. Their own
+ * completions are not counted, as those of expired ones are not. One that ends
+ * without an entry is not counted all the same, so that the total goes back;
+ * to the kernel a total that went back has gone round, and reached them all.
+ */
+static bool finish_counted(struct ctx *ctx)
+{
+	uint64_t total = ctx->posted_total;
+	bool any = false;
+
+	if (likely(list_empty(&ctx->counting)))
+		return false;
+	while (!list_empty(&ctx->counting)) {
+		struct req *req =
+			list_entry(ctx->counting.next, struct req, node);
+
+		if (total - ctx->counted_total <
+		    req->count_target - ctx->counted_total)
+			break;
+		list_remove(&req->node);
+		ctx->posted_total--;
+		req_finish_with(req, 0);
+		any = true;
+	}
+	ctx->counted_total = total;
+	return any;
+}
+
+/* liburing's peek enters by itself while this flag says that work is armed. */
+static void show_taskrun(struct ctx *ctx)
+{
+	bool show = turn_has_cause(ctx);
+	bool shown = load_relaxed(&ctx->queue.memory.header->sq_flags) &
+		     IORING_SQ_TASKRUN;
+
+	if (!ctx->shows_taskrun)
+		return;
+	if (show && !shown)
+		queue_sq_flags(&ctx->queue, IORING_SQ_TASKRUN, 0);
+	else if (!show && shown)
+		queue_sq_flags(&ctx->queue, 0, IORING_SQ_TASKRUN);
+}
+
+void turn_settle(struct ctx *ctx)
+{
+	do
+		link_run_ready(ctx);
+	while (finish_counted(ctx) || disk_settle(ctx));
+	show_taskrun(ctx);
+}
+
+static void turn_take(struct ctx *ctx, const struct reactor_events *events)
+	HOLDS(&ctx->lock)
+{
+	bool woken;
+
+	counter_add(&ctx->counters, COUNTER_SLEEPS, 1);
+	issue_arrivals(ctx);
+	if (ctx->timers.count)
+		timer_fire_due(&ctx->timers, clock_now_ns(CLOCK_MONOTONIC));
+	woken = reactor_dispatch(&ctx->reactor, events);
+	if (woken) {
+		ctx->wake_out = false;
+		disk_reap(ctx);
+	}
+	issue_again(ctx);
+	turn_settle(ctx);
+}
+
+/* A handler that comes meanwhile may call the engine: nothing is held. */
+static int sleep_outside(const struct ctx *ctx, struct reactor_events *events,
+			 int64_t until_ns, const sigset_t *sigmask)
+{
+	bool was_inside = inside_engine;
+	int err;
+
+	inside_end();
+	err = reactor_sleep(&ctx->reactor, events, until_ns, sigmask);
+	inside_engine = was_inside;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	return err;
+}
+
+void turn_arrivals(struct ctx *ctx)
+{
+	disk_reap(ctx);
+	issue_arrivals(ctx);
+	turn_settle(ctx);
+}
+
+/*
+ * The lock is kept, as nothing is waited for: what is found ready is still so
+ * when it is dispatched. A multishot that was woken for what another thread has
+ * taken meanwhile would look for a buffer, and might end for want of one.
+ */
+int turn_look(struct ctx *ctx)
+{
+	struct reactor_events events;
+	int err;
+
+	reactor_release_idle(&ctx->reactor);
+	err = reactor_sleep(&ctx->reactor, &events, 0, NULL);
+	turn_take(ctx, &events);
+	return err;
+}
+
+/*
+ * The last to fall asleep is the first that epoll wakes. So as not to catch the
+ * wake-up that is meant for another, stay up until it has arrived.
+ */
+static void let_others_wake(struct ctx *ctx) HOLDS(&ctx->lock)
+{
+	for (int i = 0; i < YIELDS_MAX && !list_empty(&ctx->sleepers) &&
+			notify_owes_wake(ctx);
+	     i++) {
+		ctx_unlock(ctx);
+		SYS_0(SYS_sched_yield);
+		lock_take(&ctx->lock);
+	}
+}
+
+int turn_sleep(struct ctx *ctx, struct sleeper *me, const sigset_t *sigmask)
+{
+	struct reactor_events events;
+	uint32_t entered;
+	int err;
+
+	let_others_wake(ctx);
+	if (!list_empty(&ctx->again))
+		return turn_look(ctx);
+	reactor_release_idle(&ctx->reactor);
+	if (me->due_ns > timer_next_ns(&ctx->timers))
+		me->due_ns = timer_next_ns(&ctx->timers);
+	list_push_back(&ctx->sleepers, &me->node);
+	entered = ctx->entered;
+	ctx_unlock(ctx);
+	err = sleep_outside(ctx, &events, me->due_ns, sigmask);
+	lock_take(&ctx->lock);
+	list_remove(&me->node);
+	/* As in turn_look(): whoever came may have taken what was there. */
+	if (ctx->entered != entered)
+		reactor_recheck(&ctx->reactor, &events);
+	turn_take(ctx, &events);
+	return err;
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+#include "sched/wait.h"
+
+#include "sched/turn.h"
+
+static uint32_t wanted_now(const struct wait_spec *spec, int64_t now)
+{
+	if (spec->min_wait_until_ns && now >= spec->min_wait_until_ns)
+		return 1;
+	return spec->want;
+}
+
+/* When this phase of the wait ends. */
+static int64_t phase_end(const struct wait_spec *spec, int64_t now)
+{
+	if (spec->min_wait_until_ns > now &&
+	    spec->min_wait_until_ns < spec->deadline_ns)
+		return spec->min_wait_until_ns;
+	return spec->deadline_ns;
+}
+
+static bool timed(const struct wait_spec *spec)
+{
+	return spec->deadline_ns != CLOCK_NEVER || spec->min_wait_until_ns;
+}
+
+static bool enough(struct ctx *ctx, uint32_t want) HOLDS(&ctx->lock)
+{
+	if (ctx->queue.backlog_count)
+		queue_flush_backlog(&ctx->queue);
+	if (queue_ready(&ctx->queue) >= want)
+		return true;
+	if (!ctx->punted)
+		return false;
+	turn_arrivals(ctx);
+	return queue_ready(&ctx->queue) >= want;
+}
+
+bool wait_is_over(struct ctx *ctx, uint32_t want)
+{
+	if (!enough(ctx, want))
+		return false;
+	if (turn_has_events(ctx))
+		turn_look(ctx);
+	else if (ctx->punted)
+		turn_arrivals(ctx);
+	return true;
+}
+
+int wait_completions(struct ctx *ctx, const struct wait_spec *spec)
+{
+	int64_t now = timed(spec) ? clock_now_ns(CLOCK_MONOTONIC) : 0;
+	struct sleeper me = {.punted = 0};
+	int err = 0;
+
+	while (!err && !enough(ctx, wanted_now(spec, now))) {
+		if (now >= spec->deadline_ns) {
+			err = -ETIME;
+			break;
+		}
+		me.want = wanted_now(spec, now);
+		me.due_ns = phase_end(spec, now);
+		err = turn_sleep(ctx, &me, spec->sigmask);
+		if (timed(spec))
+			now = clock_now_ns(CLOCK_MONOTONIC);
+	}
+	return queue_ready(&ctx->queue) ? 0 : err;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Waiting for completions inside enter.
+ *
+ * Theory: the waiter drives the ring itself (D4) until enough completions are
+ * there, time is up, or a signal came. With a minimum wait there are two
+ * phases: first it waits for all it wants, at most so long; then one
+ * completion is enough.
+ * Locks: the ring lock, dropped while asleep.
+ */
+#ifndef POLYRING_SCHED_WAIT_H
+#define POLYRING_SCHED_WAIT_H
+
+#include "core/ctx.h"
+
+struct wait_spec {
+	uint32_t want;
+	int64_t deadline_ns; /* CLOCK_NEVER: none */
+	int64_t min_wait_until_ns; /* 0: no minimum wait */
+	const sigset_t *sigmask;
+};
+
+/*
+ * Are @want completions there? Then it takes one look at what is armed, which
+ * must not starve behind completions that need no wait.
+ */
+bool wait_is_over(struct ctx *ctx, uint32_t want) HOLDS(&ctx->lock);
+
+/* Returns 0, -ETIME or -EINTR; the errors only when nothing is there. */
+int wait_completions(struct ctx *ctx, const struct wait_spec *spec)
+	HOLDS(&ctx->lock);
+
+#endif

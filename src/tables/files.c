@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: MIT
+#include "tables/files.h"
+
+#include <sys/resource.h>
+
+#include "base/fault.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/sys.h"
+#include "core/cq.h"
+#include "core/registry.h"
+
+/* The kernel's bound on a table of registered files. */
+#define FILES_MAX (1u << 20)
+
+static struct file_node *node_new(struct ctx *ctx, int fd, uint64_t tag)
+{
+	struct file_node *node = mem_new(1, sizeof(*node));
+
+	if (!node)
+		return NULL;
+	node->ctx = ctx;
+	node->fd = fd;
+	node->refs = 1;
+	node->tag = tag;
+	return node;
+}
+
+struct file_node *file_get(struct ctx *ctx, uint32_t slot)
+{
+	struct file_node *node = NULL;
+
+	if (slot < ctx->files.count)
+		node = ctx->files.slots[slot];
+	if (node)
+		node->refs++;
+	return node;
+}
+
+/* A tag is reported when the last user has let go. */
+void file_put(struct file_node *node)
+{
+	struct ctx *ctx = node->ctx;
+
+	if (--node->refs)
+		return;
+	lock_assume(&ctx->lock);
+	reactor_forget(&ctx->reactor, node->fd);
+	fd_close(node->fd);
+	if (node->tag && ctx->state == CTX_OPEN)
+		cq_post(ctx, node->tag, 0, 0, NULL);
+	mem_free(node);
+}
+
+/* Our own number for the application's file; rings can't be registered. */
+static int adopt(int fd)
+{
+	const struct ctx *ring = ctx_of_fd(fd);
+
+	if (ring && registry_verify(ring, fd))
+		return -EBADF;
+	return fd_dup_high(fd);
+}
+
+static int slot_fill(struct ctx *ctx, uint32_t slot, int fd, uint64_t tag)
+{
+	struct file_node *node = node_new(ctx, fd, tag);
+
+	if (!node)
+		return -ENOMEM;
+	if (ctx->files.slots[slot])
+		file_put(ctx->files.slots[slot]);
+	ctx->files.slots[slot] = node;
+	return 0;
+}
+
+static int find_free(struct ctx *ctx)
+{
+	struct file_table *t = &ctx->files;
+	uint32_t span = t->alloc_to - t->alloc_from;
+
+	if (!t->count)
+		return -ENFILE;
+	for (uint32_t i = 0; i < span; i++) {
+		uint32_t slot = t->alloc_from + (t->hint + i) % span;
+
+		if (!t->slots[slot])
+			return (int)slot;
+	}
+	return -ENFILE;
+}
+
+static int choose_slot(struct ctx *ctx, uint32_t slot_plus_1)
+{
+	if (slot_plus_1 == IORING_FILE_INDEX_ALLOC &&
+	    abi_has(ctx->abi.answers, ABI_SLOT_ALLOC))
+		return find_free(ctx);
+	if (!ctx->files.count)
+		return -ENXIO;
+	if (slot_plus_1 - 1 >= ctx->files.count)
+		return -EINVAL;
+	return (int)(slot_plus_1 - 1);
+}
+
+/* The next to be chosen is the one behind it, chosen or given. */
+static void set_hint(struct file_table *t, uint32_t slot)
+{
+	uint32_t span = t->alloc_to - t->alloc_from;
+
+	if (slot >= t->alloc_from && slot < t->alloc_to)
+		t->hint = (slot - t->alloc_from + 1) % span;
+}
+
+int files_install(struct ctx *ctx, uint32_t slot_plus_1, int fd)
+{
+	int slot = choose_slot(ctx, slot_plus_1);
+	int high = fd_move_high(fd);
+	int err = slot;
+
+	if (slot >= 0)
+		err = slot_fill(ctx, (uint32_t)slot, high, 0);
+	if (err < 0) {
+		fd_close(high);
+		return err;
+	}
+	set_hint(&ctx->files, (uint32_t)slot);
+	return slot_plus_1 == IORING_FILE_INDEX_ALLOC ? slot : 0;
+}
+
+int files_remove(struct ctx *ctx, uint32_t slot)
+{
+	struct file_node *node;
+
+	if (!ctx->files.count)
+		return -ENXIO;
+	if (slot >= ctx->files.count)
+		return -EINVAL;
+	node = ctx->files.slots[slot];
+	if (!node)
+		return -EBADF;
+	ctx->files.slots[slot] = NULL;
+	ctx->files.hint = slot >= ctx->files.alloc_from
+				  ? slot - ctx->files.alloc_from
+				  : 0;
+	file_put(node);
+	return 0;
+}
+
+static int read_word(const void *array, size_t index, size_t size, void *word)
+{
+	return fault_copy(word, (const uint8_t *)array + index * size, size);
+}
+
+/* One slot from the application's arrays; -1 and NULL mean empty. */
+static int fill_from(struct ctx *ctx, uint32_t slot, const int32_t *fds,
+		     const uint64_t *tags, uint32_t i, bool may_skip)
+{
+	uint64_t tag = 0;
+	int32_t fd = -1;
+	int err, own;
+
+	if (tags && read_word(tags, i, sizeof(tag), &tag) < 0)
+		return -EFAULT;
+	if (fds && read_word(fds, i, sizeof(fd), &fd) < 0)
+		return -EFAULT;
+	if ((fd == IORING_REGISTER_FILES_SKIP || fd == -1) && tag)
+		return -EINVAL;
+	if (fd == IORING_REGISTER_FILES_SKIP && may_skip)
+		return 0;
+	if (fd == -1) {
+		err = files_remove(ctx, slot);
+		return err == -EBADF ? 0 : err;
+	}
+	own = adopt(fd);
+	if (own < 0)
+		return own;
+	err = slot_fill(ctx, slot, own, tag);
+	if (err < 0)
+		fd_close(own);
+	return err;
+}
+
+static bool over_rlimit(uint32_t count)
+{
+	struct rlimit limit;
+
+	return SYS_4(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0 &&
+	       count > limit.rlim_cur;
+}
+
+/* What was never registered is not reported as gone. */
+static void forget_tags(struct ctx *ctx)
+{
+	for (uint32_t i = 0; i < ctx->files.count; i++)
+		if (ctx->files.slots[i])
+			ctx->files.slots[i]->tag = 0;
+}
+
+int files_register(struct ctx *ctx, const int32_t *fds, const uint64_t *tags,
+		   uint32_t count)
+{
+	int err = 0;
+
+	if (ctx->files.count)
+		return -EBUSY;
+	if (!count)
+		return -EINVAL;
+	if (count > FILES_MAX || over_rlimit(count))
+		return -EMFILE;
+	ctx->files.slots = mem_new(count, sizeof(struct file_node *));
+	if (!ctx->files.slots)
+		return -ENOMEM;
+	ctx->files.count = count;
+	ctx->files.alloc_from = 0;
+	ctx->files.alloc_to = count;
+	ctx->files.hint = 0;
+	for (uint32_t i = 0; !err && i < count; i++)
+		err = fill_from(ctx, i, fds, tags, i, false);
+	if (err < 0) {
+		forget_tags(ctx);
+		files_unregister(ctx);
+	}
+	return err;
+}
+
+int files_unregister(struct ctx *ctx)
+{
+	struct file_table *t = &ctx->files;
+
+	if (!t->count)
+		return -ENXIO;
+	for (uint32_t i = 0; i < t->count; i++)
+		if (t->slots[i])
+			file_put(t->slots[i]);
+	mem_free(t->slots);
+	t->slots = NULL;
+	t->count = 0;
+	return 0;
+}
+
+int files_update(struct ctx *ctx, uint32_t offset, const int32_t *fds,
+		 const uint64_t *tags, uint32_t count)
+{
+	uint32_t end, done;
+	int err = 0;
+
+	if (!ctx->files.count)
+		return -ENXIO;
+	if (__builtin_add_overflow(offset, count, &end))
+		return -EOVERFLOW;
+	if (end > ctx->files.count)
+		return -EINVAL;
+	if (!fds)
+		return -EFAULT;
+	for (done = 0; done < count; done++) {
+		err = fill_from(ctx, offset + done, fds, tags, done, true);
+		if (err < 0)
+			break;
+	}
+	return done ? (int)done : err;
+}
+
+static int allocate_one(struct ctx *ctx, int32_t *from)
+{
+	int32_t fd;
+	int slot;
+
+	if (fault_copy(&fd, from, sizeof(fd)) < 0)
+		return -EFAULT;
+	fd = adopt(fd);
+	if (fd < 0)
+		return fd;
+	slot = files_install(ctx, IORING_FILE_INDEX_ALLOC, fd);
+	if (slot >= 0 && fault_copy(from, &slot, sizeof(slot)) < 0) {
+		files_remove(ctx, (uint32_t)slot);
+		return -EFAULT;
+	}
+	return slot;
+}
+
+int files_allocate(struct ctx *ctx, int32_t *fds, uint32_t count)
+{
+	uint32_t done;
+	int slot = 0;
+
+	if (!ctx->files.count)
+		return -ENXIO;
+	if (!fds && count)
+		return -EFAULT;
+	for (done = 0; done < count; done++) {
+		slot = allocate_one(ctx, &fds[done]);
+		if (slot < 0)
+			break;
+	}
+	return done ? (int)done : slot;
+}
+
+int files_set_alloc_range(struct ctx *ctx, uint32_t from, uint32_t count)
+{
+	uint32_t end;
+
+	if (__builtin_add_overflow(from, count, &end))
+		return -EOVERFLOW;
+	if (end > ctx->files.count)
+		return -EINVAL;
+	ctx->files.alloc_from = from;
+	ctx->files.alloc_to = end;
+	ctx->files.hint = 0;
+	return 0;
+}

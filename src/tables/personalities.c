@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: MIT
+#include "tables/personalities.h"
+
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "base/mem.h"
+#include "base/sys.h"
+#include "core/ctx.h"
+
+#define IDS 65536u
+#define PAGE_IDS 256u
+#define NO_CHANGE (-1)
+
+/* The two words of the kernel's third version of capabilities. */
+struct caps {
+	struct __user_cap_data_struct word[2];
+};
+
+struct creds {
+	uint32_t refs; /* its number, and requests */
+	bool listed; /* its number may be used */
+	uint32_t user, fs_user;
+	uint32_t group, fs_group;
+	struct caps caps;
+	int group_count;
+	uint32_t groups[];
+};
+
+struct creds_page {
+	struct creds *creds[PAGE_IDS];
+};
+
+/* ---- who one is ---- */
+
+static long caps_get(struct caps *caps)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+
+	return SYS_2(SYS_capget, &head, caps);
+}
+
+static long caps_set(const struct caps *caps)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+
+	return SYS_2(SYS_capset, &head, caps);
+}
+
+static struct creds *creds_now(void)
+{
+	int count = (int)SYS_2(SYS_getgroups, 0, NULL);
+	struct creds *now;
+
+	if (count < 0)
+		return NULL;
+	now = mem_new(1, sizeof(*now) + (size_t)count * sizeof(uint32_t));
+	if (!now)
+		return NULL;
+	now->group_count = (int)SYS_2(SYS_getgroups, count, now->groups);
+	now->user = (uint32_t)SYS_0(SYS_geteuid);
+	now->group = (uint32_t)SYS_0(SYS_getegid);
+	now->fs_user = (uint32_t)SYS_1(SYS_setfsuid, NO_CHANGE);
+	now->fs_group = (uint32_t)SYS_1(SYS_setfsgid, NO_CHANGE);
+	if (now->group_count < 0 || caps_get(&now->caps) < 0) {
+		mem_free(now);
+		return NULL;
+	}
+	return now;
+}
+
+static bool same_groups(const struct creds *a, const struct creds *b)
+{
+	return a->group_count == b->group_count &&
+	       !memcmp(a->groups, b->groups,
+		       (size_t)a->group_count * sizeof(a->groups[0]));
+}
+
+static bool same(const struct creds *a, const struct creds *b)
+{
+	return a->user == b->user && a->fs_user == b->fs_user &&
+	       a->group == b->group && a->fs_group == b->fs_group &&
+	       a->caps.word[0].effective == b->caps.word[0].effective &&
+	       a->caps.word[1].effective == b->caps.word[1].effective &&
+	       same_groups(a, b);
+}
+
+/* ---- becoming another ---- */
+
+static bool may(const struct creds *now, int capability)
+{
+	return now->caps.word[capability / 32].permitted >> capability % 32 & 1;
+}
+
+/* With a real or saved user 0 the rights stay permitted, whoever one acts as.
+ */
+static bool can_come_back(const struct creds *now)
+{
+	uint32_t real, effective, saved;
+
+	if (SYS_3(SYS_getresuid, &real, &effective, &saved) < 0)
+		return false;
+	return may(now, CAP_SETUID) && may(now, CAP_SETGID) &&
+	       (!real || !saved || effective);
+}
+
+/* All that is permitted is in effect: the next step may need it. */
+static long raise_caps(struct caps *caps)
+{
+	long err = caps_get(caps);
+
+	for (int i = 0; i < 2; i++)
+		caps->word[i].effective = caps->word[i].permitted;
+	return err < 0 ? err : caps_set(caps);
+}
+
+static int become(const struct creds *who)
+{
+	struct caps caps;
+	long err = raise_caps(&caps);
+
+	if (!err)
+		err = SYS_2(SYS_setgroups, who->group_count, who->groups);
+	if (!err)
+		err = SYS_3(SYS_setresgid, NO_CHANGE, who->group, NO_CHANGE);
+	if (!err)
+		err = SYS_3(SYS_setresuid, NO_CHANGE, who->user, NO_CHANGE);
+	if (!err)
+		err = raise_caps(&caps);
+	if (err < 0)
+		return -EPERM;
+	SYS_1(SYS_setfsgid, who->fs_group);
+	SYS_1(SYS_setfsuid, who->fs_user);
+	for (int i = 0; i < 2; i++)
+		caps.word[i].effective = who->caps.word[i].effective;
+	return caps_set(&caps) < 0 ? -EPERM : 0;
+}
+
+/* Faults have to get through: they are answered on this thread. */
+static void block_signals(uint64_t *before)
+{
+	const uint64_t faults = UINT64_C(1) << (SIGSEGV - 1) |
+				UINT64_C(1) << (SIGBUS - 1) |
+				UINT64_C(1) << (SIGSYS - 1);
+	const uint64_t all = ~faults;
+
+	SYS_4(SYS_rt_sigprocmask, SIG_SETMASK, &all, before, sizeof(all));
+}
+
+static void restore_signals(const uint64_t *before)
+{
+	SYS_4(SYS_rt_sigprocmask, SIG_SETMASK, before, NULL, sizeof(*before));
+}
+
+/* To go on as somebody else would be worse than to end here. */
+static void come_back(const struct creds *who, long dumpable)
+{
+	if (become(who) < 0)
+		abort();
+	if (dumpable == 1)
+		SYS_2(SYS_prctl, PR_SET_DUMPABLE, 1);
+}
+
+static int issue_as(struct req *req, uint32_t issue_flags,
+		    const struct creds *who, const struct creds *now)
+{
+	/* Changing users makes a process undumpable. */
+	long dumpable = SYS_1(SYS_prctl, PR_GET_DUMPABLE);
+	uint64_t mask;
+	int said;
+
+	if (!can_come_back(now))
+		return -EPERM;
+	block_signals(&mask);
+	said = become(who);
+	if (!said)
+		said = req->def->issue(req, issue_flags);
+	come_back(now, dumpable);
+	restore_signals(&mask);
+	return said;
+}
+
+/* ---- numbers ---- */
+
+static struct creds **slot_of(const struct ctx *ctx, uint32_t id)
+{
+	struct creds_page **pages = ctx->personalities.pages, *page = NULL;
+
+	if (pages && id < IDS)
+		page = pages[id / PAGE_IDS];
+	return page ? &page->creds[id % PAGE_IDS] : NULL;
+}
+
+static struct creds **slot_make(struct ctx *ctx, uint32_t id)
+{
+	struct creds_table *t = &ctx->personalities;
+	struct creds_page **page;
+
+	if (!t->pages)
+		t->pages = mem_new(IDS / PAGE_IDS, sizeof(t->pages[0]));
+	if (!t->pages)
+		return NULL;
+	page = &t->pages[id / PAGE_IDS];
+	if (!*page)
+		*page = mem_new(1, sizeof(**page));
+	return *page ? &(*page)->creds[id % PAGE_IDS] : NULL;
+}
+
+/* Numbers go round, so that one given back is not soon another's. */
+static uint32_t next_free(const struct ctx *ctx)
+{
+	uint32_t id = ctx->personalities.last;
+
+	for (uint32_t i = 1; i < IDS; i++) {
+		struct creds **slot;
+
+		id = id + 1 < IDS ? id + 1 : 1;
+		slot = slot_of(ctx, id);
+		if (!slot || !*slot)
+			return id;
+	}
+	return 0;
+}
+
+int creds_register(struct ctx *ctx)
+{
+	uint32_t id = next_free(ctx);
+	struct creds **slot;
+
+	if (!id)
+		return -EBUSY;
+	slot = slot_make(ctx, id);
+	if (!slot)
+		return -ENOMEM;
+	*slot = creds_now();
+	if (!*slot)
+		return -ENOMEM;
+	(*slot)->refs = 1;
+	(*slot)->listed = true;
+	ctx->personalities.last = id;
+	return (int)id;
+}
+
+static void put(struct creds **slot)
+{
+	if (--(*slot)->refs)
+		return;
+	mem_free(*slot);
+	*slot = NULL;
+}
+
+int creds_unregister(struct ctx *ctx, uint32_t id)
+{
+	struct creds **slot = slot_of(ctx, id);
+
+	if (!slot || !*slot || !(*slot)->listed)
+		return -EINVAL;
+	(*slot)->listed = false;
+	put(slot);
+	return 0;
+}
+
+void creds_close(struct ctx *ctx)
+{
+	struct creds_table *t = &ctx->personalities;
+
+	if (!t->pages)
+		return;
+	for (uint32_t id = 1; id < IDS; id++) {
+		struct creds **slot = slot_of(ctx, id);
+
+		if (slot)
+			mem_free(*slot);
+	}
+	for (uint32_t i = 0; i < IDS / PAGE_IDS; i++)
+		mem_free(t->pages[i]);
+	mem_free(t->pages);
+	t->pages = NULL;
+}
+
+int creds_take(struct req *req, uint16_t id)
+{
+	struct creds **slot = slot_of(req->ctx, id);
+
+	if (!slot || !*slot || !(*slot)->listed)
+		return -EINVAL;
+	(*slot)->refs++;
+	req->personality = id;
+	req->flags |= REQ_F_CREDS | REQ_F_OWES;
+	return 0;
+}
+
+void creds_put(struct req *req)
+{
+	put(slot_of(req->ctx, req->personality));
+}
+
+int creds_issue(struct req *req, uint32_t issue_flags)
+{
+	const struct creds *who = *slot_of(req->ctx, req->personality);
+	struct creds *now = creds_now();
+	int said;
+
+	if (!now)
+		return -ENOMEM;
+	if (same(who, now))
+		said = req->def->issue(req, issue_flags);
+	else
+		said = issue_as(req, issue_flags, who, now);
+	mem_free(now);
+	return said;
+}

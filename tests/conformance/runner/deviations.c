@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where polyring answers otherwise than the kernel, and why: doc/deviations.md.
+ *
+ * Theory: a scenario that can't be equal names a row here, and is left out of
+ * the comparison. A row without a scenario says why it can't be played. There
+ * are never more rows than DEVIATIONS_MAX: what is one too many has to be
+ * mended.
+ */
+#include "harness.h"
+
+#define DEVIATIONS_MAX 12
+
+static const struct deviation rows[] = {
+	{
+		.name = "ring-file",
+		.what = "a ring's descriptor: `read(2)` and `write(2)`; "
+			"polling right after taking completions without "
+			"entering",
+		.kernel = "EINVAL; not readable",
+		.polyring = "EAGAIN, and bytes vanish; may be readable for a "
+			    "millisecond or so (where the preload library "
+			    "sees the poll it is exact)",
+		.why = "it is one end of a socket pair, whose other end sees "
+		       "the last copy go (D2); nobody tells the engine of a "
+		       "head that moved",
+	},
+	{
+		.name = "waitall",
+		.what = "MSG_WAITALL that fills an INC buffer in two parts, or "
+			"takes a bundle",
+		.kernel = "forgets the second part: the next receive "
+			  "overwrites it; leaves the bundle's last buffer in "
+			  "the ring although it is filled",
+		.polyring = "counts all of it; a bundle completes with what "
+			    "came in one or two passes",
+		.why = "a program would lose bytes",
+	},
+	{
+		.name = "truncated",
+		.what = "MSG_TRUNC, a datagram cut off, an INC ring",
+		.kernel = "advances by the whole length, into the next buffer",
+		.polyring = "advances by the bytes placed, as 7.x does (I5)",
+		.why = "bytes that were not placed are not there",
+	},
+	{
+		.name = "empty",
+		.what = "two empty datagrams that one multishot RECVMSG finds "
+			"in an internet socket behind others",
+		.kernel = "the first ends the request, the second stays in the "
+			  "socket",
+		.polyring = "tells both: the first with F_MORE, the second as "
+			    "the end",
+		.why = "many were received with one call (D6), and what was "
+		       "received can't be put back",
+	},
+	{
+		.name = "direct-position",
+		.what = "READ at position -1 of an O_DIRECT file",
+		.kernel = "reads where the file stands and leaves it there",
+		.polyring = "moves on, as read(2) does",
+		.why = "the manual page promises it, and a program would read "
+		       "the same block for ever",
+	},
+	{
+		.name = "napi-static",
+		.what = "NAPI with devices named one by one (TRACKING_STATIC)",
+		.kernel = "polls those",
+		.polyring = "EINVAL, as before 6.13",
+		.why = "epoll polls the devices of the sockets that it watches",
+	},
+	{
+		.name = "splice-canceled",
+		.what = "cancelling a SPLICE or TEE that waits",
+		.kernel = "its result is -512, the cancel's -EALREADY",
+		.polyring = "-ECANCELED, and 0 or -EALREADY",
+		.why = "-512 never leaves the kernel otherwise; nothing has "
+		       "moved",
+	},
+	{
+		.name = "personality",
+		.what = "rights that the process has given up: a personality, "
+			"for good (setresuid of all three); an SQPOLL ring "
+			"made before",
+		.kernel = "the request runs with them",
+		.polyring = "EPERM for a personality's request; the rights of "
+			    "now for an SQPOLL ring's",
+		.why = "user space can't take back what it has given up",
+	},
+	{
+		.name = "unmapped",
+		.what = "memory that is unmapped while it is registered: "
+			"buffers, a ring of buffers, a region, queues "
+			"(NO_MMAP) in private memory",
+		.kernel = "goes on using the pages, which it pinned",
+		.polyring = "ENOBUFS or EFAULT; queues go on in empty pages",
+		.why = "user space can't pin the pages of a mapping",
+		.unplayed = "the answers are of what the program has broken",
+	},
+	{
+		.name = "forked",
+		.what = "a ring that a forked child inherits; MSG_RING to a "
+			"ring of another process, or to the kernel's own",
+		.kernel = "is shared by both; works",
+		.polyring = "the parent's: calls of the child fail with "
+			    "EOPNOTSUPP; EBADFD",
+		.why = "the requests and threads behind it are in the "
+		       "parent's memory",
+	},
+	{
+		.name = "iopoll",
+		.what = "IOPOLL and HYBRID_IOPOLL at setup, zero-copy receive "
+			"(RECV_ZC)",
+		.kernel = "accepted; known to the probe",
+		.polyring = "EINVAL, as where the kernel was built without",
+		.why = "a device's own queues are out of reach",
+	},
+	{
+		.name = "taskrun",
+		.what = "the SQ flag TASKRUN",
+		.kernel = "set only with TASKRUN_FLAG, while completions wait",
+		.polyring = "in default mode set while work is armed",
+		.why = "it makes liburing's peek enter, which is what drives "
+		       "the ring (D4)",
+		.unplayed = "when it is set is a matter of time",
+	},
+};
+
+_Static_assert(array_size(rows) <= DEVIATIONS_MAX,
+	       "too many differences are known");
+
+static const char head[] =
+	"# Where polyring answers otherwise than the kernel\n"
+	"\n"
+	"Compared with a live 6.18. Made by `make tables` from "
+	"tests/conformance/runner/deviations.c;\n"
+	"a test fails when it is out of date. The conformance suite leaves "
+	"out the scenarios\n"
+	"that belong to these rows and names them: "
+	"`build/tests/conformance/conformance --all --list`.\n"
+	"Everything else that it plays is equal. What is not supported at all "
+	"stands in\n"
+	"[support.md](support.md).\n"
+	"\n"
+	"| what | the kernel | polyring | why |\n"
+	"|---|---|---|---|\n";
+
+const struct deviation *deviation_find(const char *name)
+{
+	for (size_t i = 0; i < array_size(rows); i++)
+		if (!strcmp(rows[i].name, name))
+			return &rows[i];
+	return NULL;
+}
+
+static bool has_scenario(const char *name)
+{
+	for (size_t i = 0; i < family_count; i++)
+		for (size_t j = 0; j < families[i]->count; j++) {
+			const struct scenario *s = &families[i]->scenarios[j];
+
+			if (s->deviates && !strcmp(s->deviates, name))
+				return true;
+		}
+	return false;
+}
+
+/* A row that nothing plays must say why; a scenario must name a row. */
+static bool rows_hold(void)
+{
+	bool hold = true;
+
+	for (size_t i = 0; i < array_size(rows); i++)
+		if (has_scenario(rows[i].name) == (rows[i].unplayed != NULL)) {
+			printf("deviation %s: a scenario, or a reason why "
+			       "there is none\n",
+			       rows[i].name);
+			hold = false;
+		}
+	return hold;
+}
+
+static char *page_make(void)
+{
+	char *text = NULL;
+	size_t bytes = 0;
+	FILE *page = open_memstream(&text, &bytes);
+
+	if (!page)
+		abort();
+	fputs(head, page);
+	for (size_t i = 0; i < array_size(rows); i++)
+		fprintf(page, "| %s | %s | %s | %s |\n", rows[i].what,
+			rows[i].kernel, rows[i].polyring, rows[i].why);
+	fclose(page);
+	return text;
+}
+
+int deviations_print(void)
+{
+	char *text = page_make();
+	int result = fputs(text, stdout) < 0 || !rows_hold();
+
+	free(text);
+	return result;
+}
+
+int deviations_check(const char *path)
+{
+	FILE *file = fopen(path, "r");
+	char *made = page_make(), *there = NULL;
+	bool same;
+	size_t room = 0;
+
+	same = file && getdelim(&there, &room, '\0', file) >= 0 &&
+	       !strcmp(made, there);
+	if (!same)
+		printf("%s is out of date: make tables\n", path);
+	if (file)
+		fclose(file);
+	free(there);
+	free(made);
+	return !rows_hold() || !same;
+}

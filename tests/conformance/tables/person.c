@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * PERSONALITY: requests that run with credentials the process once had.
+ *
+ * What changes credentials wants to be root, and says so where it isn't.
+ */
+#include "runner/scenario.h"
+
+#include <grp.h>
+#include <sys/stat.h>
+
+#define NOBODY 65534
+
+static int personality(struct ring *r)
+{
+	return reg(r, IORING_REGISTER_PERSONALITY, NULL, 0);
+}
+
+static int forget(struct ring *r, int id)
+{
+	return reg(r, IORING_UNREGISTER_PERSONALITY, NULL, (uint32_t)id);
+}
+
+static void ids(struct ring *r)
+{
+	for (int i = 0; i < 4; i++)
+		personality(r);
+	forget(r, 2);
+	forget(r, 2);
+	personality(r);
+	forget(r, 4);
+	forget(r, 5);
+	personality(r);
+	for (int i = 0; i < 8; i++) {
+		sqe_nop(r)->personality = (uint16_t)i;
+		go(r);
+	}
+}
+
+static void errors(struct ring *r)
+{
+	int dummy;
+
+	reg(r, IORING_REGISTER_PERSONALITY, &dummy, 0);
+	reg(r, IORING_REGISTER_PERSONALITY, NULL, 1);
+	personality(r);
+	reg(r, IORING_UNREGISTER_PERSONALITY, &dummy, 1);
+	forget(r, 0);
+	forget(r, 2);
+	forget(r, 65536 + 1);
+	forget(r, -1);
+	forget(r, 1);
+	sqe_nop(r)->personality = 1;
+	go(r);
+	sqe_nop(r)->personality = 65535;
+	go(r);
+}
+
+/* There is room for so many; then the freed ones come back. */
+static void many(struct ring *r)
+{
+	int id = 0;
+
+	for (int i = 0; i < 70000 && id >= 0; i++) {
+		id = side->reg(r->fd, IORING_REGISTER_PERSONALITY, NULL, 0);
+		if (id < 0)
+			note("after %d", i);
+	}
+	note_result("last", id);
+	forget(r, 777);
+	personality(r);
+	personality(r);
+}
+
+static void must_be_root(void)
+{
+	if (geteuid())
+		give_up("not root");
+}
+
+static void become(uid_t uid, gid_t gid)
+{
+	if (uid ? setegid(gid) || seteuid(uid) : seteuid(uid) || setegid(gid))
+		give_up("no other user");
+}
+
+/* A file that root alone may open, in a directory that all may see. */
+static const char *secret(void)
+{
+	static char path[64];
+	int fd;
+
+	must_be_root();
+	snprintf(path, sizeof(path), "/tmp/polyring-%d", getpid());
+	fd = open(path, O_CREAT | O_RDWR | O_EXCL, 0600);
+	if (fd < 0)
+		give_up("no file");
+	close(fd);
+	return path;
+}
+
+static void open_as(struct ring *r, const char *path, int how, int id,
+		    uint8_t flags)
+{
+	struct io_uring_sqe *sqe;
+
+	sqe = sqe_new(r, IORING_OP_OPENAT, AT_FDCWD, path, 0600, 0);
+	sqe->op_flags = (uint32_t)how;
+	sqe->personality = (uint16_t)id;
+	sqe->flags = flags;
+	returns_fd(sqe);
+	go(r);
+}
+
+static void that_was_given_up(struct ring *r)
+{
+	const char *path = secret();
+	int root;
+
+	root = personality(r);
+	become(NOBODY, NOBODY);
+	open_as(r, path, O_RDONLY, 0, 0);
+	open_as(r, path, O_RDONLY, root, 0);
+	open_as(r, path, O_RDONLY, 0, 0);
+	open_as(r, path, O_RDONLY, root, IOSQE_ASYNC);
+	note("still %d", geteuid() == NOBODY);
+	become(0, 0);
+	unlink(path);
+}
+
+static void that_was_taken_on(struct ring *r)
+{
+	const char *path = secret();
+	int nobody;
+
+	become(NOBODY, NOBODY);
+	nobody = personality(r);
+	become(0, 0);
+	open_as(r, path, O_RDONLY, nobody, 0);
+	open_as(r, path, O_RDONLY, 0, 0);
+	open_as(r, path, O_RDONLY, nobody, IOSQE_ASYNC);
+	note("still %d", geteuid());
+	unlink(path);
+}
+
+/* Who makes a file owns it. */
+static void makes_files(struct ring *r)
+{
+	const char *path = secret();
+	struct stat st;
+	int nobody;
+
+	unlink(path);
+	become(NOBODY, NOBODY - 1);
+	nobody = personality(r);
+	become(0, 0);
+	open_as(r, path, O_RDWR | O_CREAT, nobody, 0);
+	stat(path, &st);
+	note("uid %u gid %u", st.st_uid, st.st_gid);
+	unlink(path);
+	open_as(r, path, O_RDWR | O_CREAT, 0, 0);
+	stat(path, &st);
+	note("uid %u gid %u", st.st_uid, st.st_gid);
+	unlink(path);
+}
+
+/* Groups are part of it. */
+static void has_groups(struct ring *r)
+{
+	const char *path = secret();
+	gid_t groups[2] = {4711, 4712}, none = 0;
+	int id;
+
+	if (chmod(path, 0060) || chown(path, 0, 4712))
+		give_up("no mode");
+	if (setgroups(2, groups))
+		give_up("no groups");
+	become(NOBODY, NOBODY);
+	id = personality(r);
+	become(0, 0);
+	if (setgroups(0, &none))
+		give_up("no groups");
+	become(NOBODY, NOBODY);
+	open_as(r, path, O_RDONLY, 0, 0);
+	open_as(r, path, O_RDONLY, id, 0);
+	open_as(r, path, O_RDONLY, 0, 0);
+	become(0, 0);
+	note("groups %d", getgroups(0, NULL));
+	unlink(path);
+}
+
+/* A low port is for who has the capability. */
+static void has_capabilities(struct ring *r)
+{
+	struct io_uring_sqe *sqe;
+	struct sockaddr_storage address = {0};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0), raw, nobody;
+
+	must_be_root();
+	close(fd);
+	(void)address;
+	become(NOBODY, NOBODY);
+	nobody = personality(r);
+	become(0, 0);
+	for (int i = 0; i < 2; i++) {
+		sqe = sqe_new(r, IORING_OP_SOCKET, AF_INET, NULL, 1, SOCK_RAW);
+		sqe->personality = (uint16_t)(i ? nobody : 0);
+		returns_fd(sqe);
+		go(r);
+	}
+	raw = socket(AF_INET, SOCK_RAW, 1);
+	note("itself %d", raw >= 0);
+}
+
+/* Given back while a request waits: the request keeps it. */
+static void given_back_too_early(struct ring *r)
+{
+	char byte = 0;
+	int fd[2], id = personality(r);
+
+	pair(fd, PAIR_STREAM);
+	sqe_new(r, IORING_OP_RECV, fd[0], &byte, 1, 0)->personality =
+		(uint16_t)id;
+	submit(r);
+	forget(r, id);
+	forget(r, id);
+	put(fd[1], "x");
+	reap(r, 1);
+	personality(r);
+}
+
+/* Who has become nobody can't: a child does it when this process ends. */
+static void remove_at_the_end(const char *path)
+{
+	int fd[2];
+	char byte;
+
+	if (pipe(fd))
+		give_up("no pipe");
+	if (fork())
+		return;
+	setsid();
+	close(fd[1]);
+	_exit(read(fd[0], &byte, 1) || unlink(path));
+}
+
+/* What is given up for good cannot be had from user space. */
+static void beyond_return(struct ring *r)
+{
+	const char *path = secret();
+	int root;
+
+	remove_at_the_end(path);
+	root = personality(r);
+	if (setresuid(NOBODY, NOBODY, NOBODY))
+		give_up("no other user");
+	open_as(r, path, O_RDONLY, 0, 0);
+	open_as(r, path, O_RDONLY, root, 0);
+}
+
+static const struct scenario rows[] = {
+	SCENARIO(ids, NULL),
+	SCENARIO(errors, NULL),
+	SCENARIO(many, NULL, .modes = MODE_DEFAULT),
+	SCENARIO(that_was_given_up, NULL),
+	SCENARIO(that_was_taken_on, NULL),
+	SCENARIO(makes_files, NULL),
+	SCENARIO(has_groups, NULL),
+	SCENARIO(has_capabilities, NULL),
+	SCENARIO(given_back_too_early, NULL),
+	SCENARIO(beyond_return, NULL, .modes = MODE_DEFAULT,
+		 .deviates = "personality"),
+};
+
+FAMILY(person, rows);
