@@ -71,8 +71,21 @@ struct side {
 extern const struct side side_kernel;
 extern const struct side side_polyring;
 
+/* An answer beside the negative errnos: who asks is killed. */
+#define KERNEL_KILLS (-4096)
+
+/*
+ * Let @ask ask the kernel in a child, which a filter may kill; what it finds
+ * out goes to @found, of @bytes. 0, KERNEL_KILLS, or another negative errno
+ * when there can be no child.
+ */
+int kernel_ask(void (*ask)(void *found), void *found, size_t bytes);
+
 /* 0 when the kernel lets us have a ring, else why not. */
 int kernel_answers(void);
+
+/* The answer as a word: an errno as <errno.h> spells it, or SIGSYS. */
+const char *kernel_answer_name(int answer);
 
 /* Does this answer mean that io_uring is denied here? */
 bool kernel_refuses(int answer);
@@ -91,12 +104,6 @@ int kernel_chosen(const char *verb, const char *text, const char **name);
 
 /* Fills @path (of PATH_MAX bytes) as execvp() would. 0, 126 or 127, said. */
 int program_find(const char *name, char *path);
-
-/*
- * Can the dynamic linker be made to preload a library into the program at
- * @path? Returns NULL, or why not.
- */
-const char *program_refuses_preload(const char *path);
 
 /* Replace this process. Returns only on failure, with an exit status. */
 int program_exec(const char *path, char **argv);

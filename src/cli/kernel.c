@@ -5,30 +5,40 @@
  * Theory: the command must reach the kernel even when it runs under another
  * `polyring run`, whose preload library traps the io_uring calls of programs.
  * That library knows them by the numbers that stand in the code; here the
- * numbers are read from memory, so it passes this program by.
+ * passes this program by, for it has the name of polyring_asks_the_kernel.
+ *
+ * A filter may do worse than refuse: it may kill who asks, or raise a signal
+ * that kills. So the kernel is asked by a child.
  */
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "abi/profile.h"
 #include "abi/uring.h"
 #include "base/sys.h"
 #include "polyring/polyring.h"
 
-static const volatile long nr_setup = NR_io_uring_setup;
-static const volatile long nr_register = NR_io_uring_register;
+/* src/intercept/sites.c looks for it. */
+__attribute__((visibility("default"))) const char polyring_asks_the_kernel = 1;
 
 static int kernel_setup(uint32_t entries, struct io_uring_params *params)
 {
-	return (int)sys_direct(nr_setup, entries, (long)params, 0, 0, 0, 0);
+	return (int)sys_direct(NR_io_uring_setup, entries, (long)params, 0, 0,
+			       0, 0);
 }
 
 static int kernel_register(int fd, uint32_t opcode, void *arg, uint32_t count)
 {
-	return (int)sys_direct(nr_register, fd, opcode, (long)arg, count, 0, 0);
+	return (int)sys_direct(NR_io_uring_register, fd, opcode, (long)arg,
+			       count, 0, 0);
 }
 
 const struct side side_kernel = {
@@ -43,20 +53,67 @@ const struct side side_polyring = {
 	.reg = polyring_register,
 };
 
-int kernel_answers(void)
+/*
+ * What the child finds out comes back in memory that both share. It dumps no
+ * core, is nobody's to wait for but ours, and runs no handler at its exit.
+ */
+static void ask_and_end(void (*ask)(void *found), void *found)
+{
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	signal(SIGSYS, SIG_DFL);
+	ask(found);
+	_exit(0);
+}
+
+int kernel_ask(void (*ask)(void *found), void *found, size_t bytes)
+{
+	void *shared = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int status = 0, answer = 0;
+	pid_t child;
+
+	if (shared == MAP_FAILED)
+		return -errno;
+	child = fork();
+	if (child == 0)
+		ask_and_end(ask, shared);
+	if (child < 0)
+		answer = -errno;
+	else if (waitpid(child, &status, 0) == child && WIFSIGNALED(status))
+		answer = KERNEL_KILLS;
+	if (!answer)
+		memcpy(found, shared, bytes);
+	munmap(shared, bytes);
+	return answer;
+}
+
+static void ask_for_ring(void *found)
 {
 	struct io_uring_params params = {0};
 	int fd = kernel_setup(2, &params);
 
-	if (fd < 0)
-		return fd;
-	sys_direct(SYS_close, fd, 0, 0, 0, 0, 0);
-	return 0;
+	if (fd >= 0)
+		sys_direct(SYS_close, fd, 0, 0, 0, 0, 0);
+	*(int *)found = fd < 0 ? fd : 0;
+}
+
+int kernel_answers(void)
+{
+	int answer = 0;
+	int err = kernel_ask(ask_for_ring, &answer, sizeof(answer));
+
+	return err ? err : answer;
+}
+
+const char *kernel_answer_name(int answer)
+{
+	return answer == KERNEL_KILLS ? "SIGSYS" : errno_name(answer);
 }
 
 bool kernel_refuses(int answer)
 {
-	return answer == -EPERM || answer == -EACCES || answer == -ENOSYS;
+	return answer == -EPERM || answer == -EACCES || answer == -ENOSYS ||
+	       answer == KERNEL_KILLS;
 }
 
 /* Older kernels are too far from what the engine does to play them. */
@@ -106,6 +163,8 @@ const char *kernel_refusal(int answer)
 	long disabled = read_number("/proc/sys/kernel/io_uring_disabled", "");
 	bool filtered = read_number("/proc/self/status", "Seccomp:") == 2;
 
+	if (answer == KERNEL_KILLS)
+		return "a seccomp filter kills who asks for it";
 	if (answer == -EPERM && disabled == 2)
 		return "the sysctl kernel.io_uring_disabled is 2 (for all)";
 	if (answer == -EPERM && disabled == 1 && !filtered)

@@ -57,7 +57,8 @@ static void print_section(const struct colours *c, int section,
 static void print_refusal(const struct offer *offer, const char *name)
 {
 	printf("%s: io_uring_setup answers %s: %s\n", name,
-	       errno_name(offer->answer), kernel_refusal(offer->answer));
+	       kernel_answer_name(offer->answer),
+	       kernel_refusal(offer->answer));
 }
 
 static void print_all(const struct offer *kernel, const struct offer *polyring,
@@ -103,11 +104,24 @@ static void json_side(const char *name, const char *version,
 	       name, version, offer->answer ? "false" : "true");
 	if (offer->answer)
 		printf(",\n    \"errno\": \"%s\",\n    \"reason\": \"%s\"",
-		       errno_name(offer->answer),
+		       kernel_answer_name(offer->answer),
 		       kernel_refusal(offer->answer));
 	for (int i = 0; !offer->answer && i < SECTIONS; i++)
 		json_section(offer, i);
 	printf("\n  }%s\n", end);
+}
+
+static void ask_the_kernel(void *offer)
+{
+	offer_ask(&side_kernel, offer);
+}
+
+static void offer_ask_kernel(struct offer *offer)
+{
+	int err = kernel_ask(ask_the_kernel, offer, sizeof(*offer));
+
+	if (err)
+		*offer = (struct offer){.answer = err};
 }
 
 static int probe(int argc, char **argv)
@@ -144,7 +158,7 @@ static int probe(int argc, char **argv)
 	if (setenv("POLYRING_KERNEL", as ? as : "latest", 1) < 0)
 		return EXIT_OURS;
 	uname(&uts);
-	offer_ask(&side_kernel, &kernel);
+	offer_ask_kernel(&kernel);
 	offer_ask(&side_polyring, &polyring);
 	if (!json) {
 		print_all(&kernel, &polyring, uts.release, as);

@@ -1,29 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * Finding the program, and knowing beforehand whether LD_PRELOAD reaches it.
- *
- * Theory: the dynamic linker reads LD_PRELOAD, so a program without one (a
- * static one: no PT_INTERP), one for another architecture, and one that gains
- * privileges (the dynamic linker then ignores us) run as if we were not
- * there. That must be said before the program meets EPERM. A script is its
- * interpreter; `#!/usr/bin/env python3` is taken as env, which is dynamic,
- * and what env runs inherits LD_PRELOAD.
+ * Finding the program, as execvp() would, and becoming it. Whether the engine
+ * can serve it is seen in base/preload.h.
  */
 #include "cli/cli.h"
 
-#include <elf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 #include <unistd.h>
-
-/* The kernel's own bound on interpreters of interpreters. */
-#define SCRIPTS_MAX 4
-#define HEAD_BYTES 256
 
 static int not_executable(const char *path, int error)
 {
@@ -86,89 +73,6 @@ int program_find(const char *name, char *path)
 			strchr(name, '/') ? "Check the path."
 					  : "Check the name and $PATH.",
 			"cannot run '%s': no such program", name);
-}
-
-static bool has_interpreter(int fd, const Elf64_Ehdr *elf)
-{
-	for (unsigned int i = 0; i < elf->e_phnum; i++) {
-		off_t at = (off_t)(elf->e_phoff + i * sizeof(Elf64_Phdr));
-		Elf64_Phdr segment;
-
-		if (pread(fd, &segment, sizeof(segment), at) !=
-		    (ssize_t)sizeof(segment))
-			return false;
-		if (segment.p_type == PT_INTERP)
-			return true;
-	}
-	return false;
-}
-
-static const char *elf_refuses(int fd, const Elf64_Ehdr *elf)
-{
-	if (elf->e_ident[EI_CLASS] != ELFCLASS64 || elf->e_machine != EM_X86_64)
-		return "it is not an x86-64 program";
-	if (!has_interpreter(fd, elf))
-		return "it is statically linked: the dynamic linker, which "
-		       "would load libpolyring-preload.so, takes no part";
-	return NULL;
-}
-
-/* Would exec raise privileges? Then LD_PRELOAD is ignored. */
-static const char *privileges_refuse(int fd)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return NULL;
-	if (st.st_mode & S_ISUID && st.st_uid != geteuid())
-		return "it is setuid: the dynamic linker ignores LD_PRELOAD "
-		       "for programs that gain privileges";
-	if (st.st_mode & S_ISGID && st.st_mode & S_IXGRP &&
-	    st.st_gid != getegid())
-		return "it is setgid: the dynamic linker ignores LD_PRELOAD "
-		       "for programs that gain privileges";
-	if (geteuid() != 0 && fgetxattr(fd, "security.capability", NULL, 0) > 0)
-		return "it has file capabilities: the dynamic linker ignores "
-		       "LD_PRELOAD for programs that gain privileges";
-	return NULL;
-}
-
-/* Cuts "#! /bin/sh -e\n..." down to "/bin/sh". */
-static char *interpreter_of(char *head)
-{
-	char *name = head + 2 + strspn(head + 2, " \t");
-
-	name[strcspn(name, " \t\n")] = '\0';
-	return name;
-}
-
-static const char *file_refuses(const char *path, int scripts)
-{
-	char head[HEAD_BYTES] = {0};
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	const char *why = NULL;
-	ssize_t bytes;
-
-	/* Executable yet unreadable: the kernel will know. */
-	if (fd < 0)
-		return NULL;
-	bytes = pread(fd, head, sizeof(head) - 1, 0);
-	if (bytes > 2 && !memcmp(head, "#!", 2)) {
-		if (scripts > 0)
-			why = file_refuses(interpreter_of(head), scripts - 1);
-	} else if (bytes >= (ssize_t)sizeof(Elf64_Ehdr) &&
-		   !memcmp(head, ELFMAG, SELFMAG)) {
-		why = privileges_refuse(fd);
-		if (!why)
-			why = elf_refuses(fd, (const Elf64_Ehdr *)head);
-	}
-	close(fd);
-	return why;
-}
-
-const char *program_refuses_preload(const char *path)
-{
-	return file_refuses(path, SCRIPTS_MAX);
 }
 
 int program_exec(const char *path, char **argv)

@@ -8,6 +8,8 @@
  * engine, the program is executed with libpolyring-preload.so in LD_PRELOAD
  * and POLYRING_ENGINE=polyring. One line on stderr says which, and why.
  * --kernel asks for the engine as well: the kernel cannot answer as another.
+ * Then the kernel is not asked, and a program that the engine cannot serve is
+ * not run; otherwise it is, and a message says so.
  * There is no process between: the program has our pid, and its status is ours.
  */
 #include "cli/cli.h"
@@ -20,7 +22,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PRELOAD_NAME "libpolyring-preload.so"
+#include "base/preload.h"
 
 struct run_options {
 	bool force;
@@ -64,37 +66,20 @@ static bool preload_find(char *path)
 			  path);
 }
 
-/* Is @path one of the words of @list, which colons and blanks separate? */
-static bool list_has(const char *list, const char *path)
-{
-	size_t length = strlen(path);
-
-	while (*list) {
-		size_t word = strcspn(list, ": ");
-
-		if (word == length && !memcmp(list, path, length))
-			return true;
-		list += word;
-		list += strspn(list, ": ");
-	}
-	return false;
-}
-
-/* Ours goes first, what was there stays. */
-static int preload_set(const char *path)
+/* What was there stays; what would harm the program does not. */
+static int preload_set(const struct preload_target *target, const char *path)
 {
 	const char *before = getenv("LD_PRELOAD");
-	char *both;
+	size_t room = PRELOAD_MORE(path) + (before ? strlen(before) : 0);
+	char *list = malloc(room);
 	int result;
 
-	if (before && list_has(before, path))
-		return 0;
-	if (!before || !*before)
-		return setenv("LD_PRELOAD", path, 1);
-	if (asprintf(&both, "%s:%s", path, before) < 0)
+	if (!list)
 		return -1;
-	result = setenv("LD_PRELOAD", both, 1);
-	free(both);
+	result = preload_list(target, before, path, list, room)
+			 ? setenv("LD_PRELOAD", list, 1)
+			 : unsetenv("LD_PRELOAD");
+	free(list);
 	return result;
 }
 
@@ -161,7 +146,7 @@ static void say_engine(const struct run_options *options, const char *program,
 	if (answer)
 		say("polyring's engine serves %s%s%s: the kernel answers %s, "
 		    "%s",
-		    program, as, version, errno_name(answer),
+		    program, as, version, kernel_answer_name(answer),
 		    kernel_refusal(answer));
 	else
 		say("polyring's engine serves %s%s%s: %s asks for it", program,
@@ -175,24 +160,46 @@ static int kernel_set(const char *kernel)
 		      : unsetenv("POLYRING_KERNEL");
 }
 
+/* What was asked for can't be had: the program does not begin. */
+static int cannot_serve(const char *path, const char *why)
+{
+	return complain(EXIT_CANNOT_RUN,
+			"Use a dynamically linked build (glibc) without "
+			"privileges, or a place where the kernel allows "
+			"io_uring.",
+			"cannot serve '%s': %s", path, why);
+}
+
+/* Nobody asked for the engine, and perhaps the program can do without. */
+static void say_unserved(const char *path, const char *why, int answer)
+{
+	complain(0,
+		 "It runs without. For io_uring use a dynamically linked build "
+		 "(glibc) without privileges.",
+		 "cannot serve '%s': %s; its io_uring calls meet the kernel, "
+		 "which answers %s",
+		 path, why, kernel_answer_name(answer));
+}
+
 static int on_the_engine(const struct run_options *options, const char *path,
 			 char **argv, int answer)
 {
-	const char *refusal = program_refuses_preload(path);
+	struct preload_target target;
 	char preload[PATH_MAX];
 
-	if (refusal)
-		return complain(EXIT_CANNOT_RUN,
-				"Use a dynamically linked build without "
-				"privileges, or a place where the kernel "
-				"allows io_uring.",
-				"cannot serve '%s': %s", path, refusal);
+	preload_look(path, &target);
+	if (target.why && !answer)
+		return cannot_serve(path, target.why);
 	if (!preload_find(preload))
 		return preload_missing(NULL);
 	if (strpbrk(preload, ": "))
 		return preload_missing(preload);
-	say_engine(options, argv[0], answer);
-	if (preload_set(preload) < 0 || kernel_set(options->kernel) < 0 ||
+	if (target.why)
+		say_unserved(path, target.why, answer);
+	else
+		say_engine(options, argv[0], answer);
+	if (preload_set(&target, preload) < 0 ||
+	    kernel_set(options->kernel) < 0 ||
 	    counters_set(options->counters) < 0 ||
 	    setenv("POLYRING_ENGINE", "polyring", 1) < 0)
 		return environment_fails();
@@ -251,10 +258,9 @@ static int run(int argc, char **argv)
 	status = program_find(argv[optind], path);
 	if (status)
 		return status;
-	answer = kernel_answers();
+	answer = options.force || options.kernel ? 0 : kernel_answers();
 	if (options.force || options.kernel || kernel_refuses(answer))
-		return on_the_engine(&options, path, &argv[optind],
-				     kernel_refuses(answer) ? answer : 0);
+		return on_the_engine(&options, path, &argv[optind], answer);
 	return on_the_kernel(&options, path, &argv[optind]);
 }
 
@@ -267,8 +273,8 @@ const struct verb verb_run = {
 "\n"
 "Runs PROGRAM, unchanged, so that its io_uring calls work. If the kernel allows\n"
 "io_uring here, the kernel serves it, at no cost. If the kernel refuses (EPERM,\n"
-"EACCES, ENOSYS), polyring's engine does, in the program's own process. One line\n"
-"on stderr says which, and why.\n"
+"EACCES, ENOSYS, a filter that kills who asks), polyring's engine does, in the\n"
+"program's own process. One line on stderr says which, and why.\n"
 "\n"
 "options:\n"
 "  -f, --force          use the engine even where the kernel would do\n"
@@ -288,8 +294,9 @@ const struct verb verb_run = {
 "  polyring run -f -c used.json -- ./server     prove that the engine served\n"
 "  polyring run --kernel 5.15 -- ./server       does it start on an old kernel?\n"
 "\n"
-"The engine reaches dynamically linked x86-64 programs that gain no privileges\n"
-"by exec; static, setuid and setgid ones are refused with status 126.\n"
+"The engine reaches x86-64 programs that are dynamically linked with glibc and\n"
+"gain no privileges by exec. Others (static, musl, setuid, setgid) run without\n"
+"it, after a message; with --force or --kernel they are refused, status 126.\n"
 "\n"
 "exit status: the program's; 2 wrong usage, 125 polyring is not installed\n"
 "completely, 126 the program cannot be run or served, 127 it was not found.\n",

@@ -23,9 +23,9 @@
  * instructions, takes them off. An object with very many would make a long
  * filter, so it counts as one range.
  *
- * Not looked at: the C library, the dynamic linker, the vDSO, ourselves and
- * the engine, whose calls are meant for the kernel. Not found: code made at
- * run time, and numbers that are loaded from memory.
+ * Not looked at: the C library, the dynamic linker, the vDSO, ourselves, the
+ * engine and the command, whose calls are meant for the kernel. Not found:
+ * code made at run time, and numbers that are loaded from memory.
  *
  * Locks: one, around all; loader.c calls this from any thread.
  * Cost: 0.1 ns a byte of code, once an object.
@@ -57,8 +57,9 @@ static uintptr_t objects_seen[OBJECTS_MAX];
 static size_t objects_count;
 static unsigned long long objects_unloads;
 
-/* In ourselves, the engine, the C library, the dynamic linker, the vDSO. */
-static uintptr_t exempt[5];
+/* In ourselves, the engine, the C library, the dynamic linker, the vDSO, and
+ * the command, if that is the program (src/cli/kernel.c). */
+static uintptr_t exempt[6];
 
 static bool numbers_found;
 
@@ -306,6 +307,7 @@ static void exempt_find(void)
 	exempt[2] = (uintptr_t)dlsym(RTLD_NEXT, "gnu_get_libc_version");
 	exempt[3] = getauxval(AT_BASE);
 	exempt[4] = getauxval(AT_SYSINFO_EHDR);
+	exempt[5] = (uintptr_t)dlsym(RTLD_DEFAULT, "polyring_asks_the_kernel");
 }
 
 static bool object_is_exempt(uintptr_t base, const ElfW(Phdr) * segments,

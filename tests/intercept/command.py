@@ -13,6 +13,7 @@ import os
 import pty
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -393,6 +394,68 @@ def a_wrong_engine_is_said(case):
                 case.program("threads")), 0, "POLYRING_ENGINE=turbo")
 
 
+# ---- run: where a filter does worse than refuse --------------------------------
+
+KILL_PROCESS, KILL_THREAD, TRAP = 0x80000000, 0, 0x30000
+
+
+def deadly_filter(answer):
+    """Answers io_uring's three calls so, from exec on."""
+    code = b"".join(struct.pack("HBBI", *row) for row in (
+        (0x20, 0, 0, 0),  # the number
+        (0x35, 0, 2, 425), (0x25, 1, 0, 427),
+        (0x06, 0, 0, answer), (0x06, 0, 0, 0x7fff0000)))
+    buffer = ctypes.create_string_buffer(code)
+    program = struct.pack("HxxxxxxP", len(code) // 8, ctypes.addressof(buffer))
+    libc = ctypes.CDLL(None)
+
+    def install():
+        libc.prctl(38, 1, 0, 0, 0)
+        if libc.prctl(22, 2, program):
+            os._exit(77)
+    install.keeps = buffer
+    return install
+
+
+@test
+def a_filter_that_kills_is_a_refusal(case):
+    for answer in (KILL_PROCESS, KILL_THREAD, TRAP):
+        deadly = deadly_filter(answer)
+        expect(case("run", "true", preexec_fn=deadly), 0,
+               "polyring's engine serves true", "SIGSYS", "filter kills")
+        got = expect(case("probe", preexec_fn=deadly), 0)
+        assert "SIGSYS: a seccomp filter kills" in got.stdout, got.stdout
+        found = json.loads(case("probe", "--json",
+                                preexec_fn=deadly).stdout)["kernel"]
+        assert found["answers"] is False and found["errno"] == "SIGSYS"
+
+
+@test
+def run_serves_where_a_filter_kills(case):
+    for answer in (KILL_PROCESS, KILL_THREAD, TRAP):
+        expect(case("run", "-q", case.program("libc_calls"),
+                    preexec_fn=deadly_filter(answer)), 0)
+        expect(case("run", "-q", case.program("threads"),
+                    preexec_fn=deadly_filter(answer)), 0)
+
+
+@test
+def run_asks_the_kernel_nothing_when_forced(case):
+    """By any way: strace sees no call of the three, in no process."""
+    if not shutil.which("strace"):
+        raise Skip("strace is missing")
+    log = os.path.join(case.directory, "strace")
+    for words in (["--force"], ["--kernel", "6.1"]):
+        got = subprocess.run(
+            ["strace", "-fqo", log, "-e", "trace=425,426,427", case.polyring,
+             "run", "-q", *words, "true"], capture_output=True, check=False,
+            timeout=BOUND_S)
+        if got.returncode:
+            raise Skip("strace does not work here")
+        with open(log, encoding="utf-8") as lines:
+            assert "io_uring" not in lines.read()
+
+
 # ---- run: the program ----------------------------------------------------------
 
 
@@ -458,6 +521,66 @@ def a_static_program_is_refused_with_the_reason(case):
 
 
 @test
+def a_program_that_cannot_be_served_runs_without_unless_forced(case):
+    got = expect(case("deny", case.polyring, "run", case.program("static"),
+                      "ask"), EPERM, "cannot serve", "statically linked",
+                 "It runs without")
+    assert "engine serves" not in got.stderr
+
+
+EMPTY = "int main(void) { return 0; }\n"
+SAY_PRELOAD = ("#include <stdio.h>\n#include <stdlib.h>\n"
+               "int main(void) { puts(getenv(\"LD_PRELOAD\") ? "
+               "getenv(\"LD_PRELOAD\") : \"none\"); return 0; }\n")
+
+
+def built(case, name, text, compiler, *options):
+    if not shutil.which(compiler):
+        raise Skip(f"{compiler} is missing")
+    source = case.file(name + ".c", text)
+    path = os.path.join(case.directory, name)
+    got = subprocess.run([compiler, "-o", path, *options, source],
+                         capture_output=True, check=False, timeout=BOUND_S)
+    if got.returncode:
+        raise Skip(f"{compiler} {' '.join(options)} does not work here")
+    return path
+
+
+@test
+def a_musl_program_is_refused_or_runs_unharmed(case):
+    path = built(case, "musl", EMPTY, "musl-gcc")
+    expect(case("run", "--force", path), 126, "glibc", "dynamically linked")
+    expect(case("deny", case.polyring, "run", path), 0, "cannot serve",
+           "glibc", "EPERM")
+    expect(case("deny", case.polyring, "run", "-q", path), 0, "cannot serve")
+
+
+@test
+def a_musl_program_keeps_what_else_is_preloaded(case):
+    path = built(case, "musl", SAY_PRELOAD, "musl-gcc")
+    got = case("deny", case.polyring, "run", "-q", path)
+    assert got.stdout == "none\n", got
+    got = case("deny", "env", "LD_PRELOAD=/lib/none.so", case.polyring, "run",
+               "-q", path)
+    assert got.stdout == "/lib/none.so\n", got
+
+
+@test
+def a_program_with_address_sanitizer_is_served(case):
+    path = built(case, "asan", EMPTY, "gcc", "-fsanitize=address")
+    expect(case("run", "-f", path), 0, "polyring's engine serves")
+    libc_calls = os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                              "libc_calls.c")
+    served = os.path.join(case.directory, "served")
+    include = os.path.dirname(os.path.dirname(os.path.dirname(libc_calls)))
+    subprocess.run(["gcc", "-w", "-D_GNU_SOURCE", "-fsanitize=address", "-o", served,
+                    "-I", os.path.join(include, "src"), "-I",
+                    os.path.join(include, "include"), libc_calls,
+                    "-lpthread"], check=True, timeout=BOUND_S)
+    expect(case("deny", case.polyring, "run", "-q", served), 0)
+
+
+@test
 def a_static_program_runs_on_the_kernel(case):
     need_kernel()
     expect(case("run", case.program("static")), 0)
@@ -508,9 +631,8 @@ def kernels_that_are_not_known_are_refused(case):
 @test
 def an_older_kernel_is_played_by_the_engine(case):
     script = ("sh", "-c", "echo $POLYRING_ENGINE $POLYRING_KERNEL")
-    why = "--kernel asks for it" if kernel_allows() else "the kernel answers"
     got = expect(case("run", "--kernel", "6.1.192", *script), 0,
-                 f"engine serves sh as Linux 6.1.192: {why}")
+                 "engine serves sh as Linux 6.1.192: --kernel asks for it")
     assert got.stdout == "polyring 6.1.192\n", got.stdout
     got = expect(case("run", *script, env={"POLYRING_KERNEL": "5.15"}), 0,
                  "as Linux 5.15")
