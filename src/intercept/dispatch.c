@@ -252,6 +252,10 @@ POLYRING_API void *intercept_mmap64(void *hint, size_t bytes, int prot,
 void *intercept_mmap(void *hint, size_t bytes, int prot, int flags, int fd,
 		     off_t offset)
 {
-	return (void *)libc_result(intercept_call(
-		SYS_mmap, (long)hint, (long)bytes, prot, flags, fd, offset));
+	long result = intercept_call(SYS_mmap, (long)hint, (long)bytes, prot,
+				     flags, fd, offset);
+
+	if ((unsigned long)result < -4095ul)
+		mapped_look((void *)result, bytes, prot);
+	return (void *)libc_result(result);
 }

@@ -17,8 +17,8 @@
  *
  * signals.c keeps the two handlers that this needs (SIGSYS for the trap lane,
  * SIGSEGV and SIGBUS for base/fault.h) out of the program's sight and hands.
- * loader.c looks at objects that are loaded later. counters.c writes the line
- * that POLYRING_COUNTERS asks for.
+ * loader.c looks at objects that are loaded later, mapped.c at other code.
+ * counters.c writes the line that POLYRING_COUNTERS asks for.
  */
 #ifndef POLYRING_INTERCEPT_INTERCEPT_H
 #define POLYRING_INTERCEPT_INTERCEPT_H
@@ -101,6 +101,13 @@ int sites_find_beside(void *handle, struct site_list *found);
 /* Does any of the objects looked at know one of io_uring's numbers? */
 bool sites_suspected(void);
 
+/*
+ * The program has made [@at, @at + @bytes) executable. Is it to be trapped?
+ * Then it is in @found.
+ */
+bool sites_mapped(uintptr_t at, size_t bytes, bool writable,
+		  struct site_list *found);
+
 void sites_free(struct site_list *list);
 
 /* In the child of a fork. */
@@ -113,6 +120,17 @@ int trap_arm(const struct site_list *sites);
 
 /* Find new sites and arm; says on stderr what went wrong. @handle may be 0. */
 void trap_update(void *handle);
+
+/* The program has mapped code, or made it executable; see mapped.c. */
+void trap_mapped(uintptr_t at, size_t bytes, bool writable);
+
+/* ---- mapped.c ------------------------------------------------------------ */
+
+/* From now on, look at what becomes executable. */
+void mapped_open(void);
+
+/* After a successful mmap() or mprotect(): a relaxed load if not open. */
+void mapped_look(const void *at, size_t bytes, int prot);
 
 /* ---- entry.S ------------------------------------------------------------- */
 

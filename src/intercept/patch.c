@@ -16,10 +16,8 @@
  *  2. Several instructions, with the `syscall` among them. A thread might be
  *     on its way between them, so only while there is one thread.
  *
- * A site whose number stands directly before it and is none of ours, nor
- * mmap's, is left as it is; so are bytes within another instruction that only
- * look like one. What finds no window is trapped (trap.c), and only
- * then is there a filter. Nothing is tried again at a hit: what was missing
+ * What finds no window is trapped (trap.c), and only then is there a filter.
+ * Nothing is tried again at a hit: what was missing
  * then is missing still.
  *
  * How code is changed: never in place. Pages that hold windows are copied, the
@@ -81,7 +79,6 @@
 struct plan {
 	struct window window;
 	const uint8_t *stub;
-	bool foreign; /* the number is none of ours: nothing is to be done */
 	bool dropped; /* there is a way in: the plan is void */
 };
 
@@ -201,22 +198,6 @@ static bool choose_several(const struct around *a, struct window *window)
 	return false;
 }
 
-/* mov $number,%eax or %rax directly before, and the number is another's. */
-static bool choose_foreign(const struct around *a, struct window *window)
-{
-	const uint8_t *mov = a->before[1];
-	int32_t number;
-
-	if (!a->befores || mov < a->floor)
-		return false;
-	if (mov[0] != 0xb8 && memcmp(mov, "\x48\xc7\xc0", 3) != 0)
-		return false;
-	*window = (struct window){mov, a->syscall, a->behind[0]};
-	memcpy(&number, a->syscall - sizeof(number), sizeof(number));
-	return number != SYS_mmap &&
-	       (number < NR_io_uring_setup || number > NR_io_uring_register);
-}
-
 /* Windows must not overlap: @from is where the one before ends. */
 static bool plan_site(struct plans *plans, const struct functions *functions,
 		      const uint8_t *syscall, const uint8_t *from)
@@ -232,8 +213,7 @@ static bool plan_site(struct plans *plans, const struct functions *functions,
 	*plan = (struct plan){0};
 	if (!around_look(&around, &function))
 		return false;
-	plan->foreign = choose_foreign(&around, &plan->window);
-	if (!plan->foreign && !choose_one(&around, &plan->window) &&
+	if (!choose_one(&around, &plan->window) &&
 	    (!plans->one_thread || !choose_several(&around, &plan->window)))
 		return false;
 	plans->count++;
@@ -554,9 +534,8 @@ bool patch_serves(const struct code *code, const uint8_t *behind)
 	return false;
 }
 
-/* Take off @sites what needs no trap: what is foreign, or what is patched. */
-static void sites_take_off(struct site_list *sites, const struct plans *plans,
-			   bool foreign)
+/* Take off @sites what is patched. */
+static void sites_take_off(struct site_list *sites, const struct plans *plans)
 {
 	size_t next = 0, kept = 0;
 
@@ -568,57 +547,12 @@ static void sites_take_off(struct site_list *sites, const struct plans *plans,
 			next < plans->count && plan->window.syscall == syscall;
 
 		next += planned;
-		if (!planned || plan->dropped || plan->foreign != foreign) {
-			sites->sites[kept++] = sites->sites[i];
-			continue;
-		}
-		if (!foreign)
+		if (planned && !plan->dropped)
 			patch_remember(plan);
+		else
+			sites->sites[kept++] = sites->sites[i];
 	}
 	sites->count = kept;
-}
-
-/* In a function that decodes, are these bytes of another instruction? */
-static bool is_no_instruction(const struct functions *functions,
-			      const uint8_t *syscall)
-{
-	struct code function;
-	struct insn insn;
-
-	if (!functions_find(functions, syscall, &function))
-		return false;
-	for (const uint8_t *at = function.begin; at < function.end;
-	     at += insn.length)
-		if (at == syscall || !insn_decode(at, function.end, &insn))
-			return false;
-	return true;
-}
-
-static void sites_take_off_false(struct site_list *sites,
-				 const struct functions *functions)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < sites->count; i++) {
-		const struct site *site = &sites->sites[i];
-		const uint8_t *syscall =
-			(const uint8_t *)site->first - SYSCALL_BYTES;
-
-		if (site->first != site->last ||
-		    !is_no_instruction(functions, syscall))
-			sites->sites[kept++] = *site;
-	}
-	sites->count = kept;
-}
-
-static void plans_forget_foreign(struct plans *plans)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < plans->count; i++)
-		if (!plans->plans[i].foreign)
-			plans->plans[kept++] = plans->plans[i];
-	plans->count = kept;
 }
 
 static void plan_all(struct plans *plans, const struct functions *functions,
@@ -643,20 +577,18 @@ void patch_sites(const struct functions *functions, const struct code *code,
 {
 	struct plans plans = {.one_thread = only_one_thread()};
 
-	sites_take_off_false(sites, functions);
 	if (!sites->count || !processor_can())
 		return;
 	plans.plans = mem_new(sites->count, sizeof(*plans.plans));
 	if (!plans.plans)
 		return;
 	plan_all(&plans, functions, sites);
-	sweep(&plans, functions);
-	sites_take_off(sites, &plans, true);
-	plans_forget_foreign(&plans);
+	if (plans.count)
+		sweep(&plans, functions);
 	if (plans.count && patches_reserve(plans.count) &&
 	    !stubs_make(&plans, code)) {
 		plans_apply(&plans);
-		sites_take_off(sites, &plans, false);
+		sites_take_off(sites, &plans);
 	}
 	mem_free(plans.plans);
 }

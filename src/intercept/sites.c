@@ -2,33 +2,39 @@
 /*
  * Which instructions are to be patched or trapped.
  *
- * Theory: an object that makes io_uring calls inline has the numbers 425, 426,
- * 427 as immediates in its code, and `syscall` instructions. Large programs
- * have both by chance: line numbers, HTTP's status 425, the middle of some
- * instruction. So one of these must hold, too (measured: liburing has 40 such
- * places; Node.js, gdb, libcrypto and LLVM, 150 MB together, none):
+ * Theory: every `syscall` instruction of a loaded object may make io_uring's
+ * calls, unless another number can be seen to be in eax (numbers.h): wrappers
+ * take the number as an argument, from another object, from memory. So all
+ * these are patched, whether or not anything speaks for io_uring; a patched
+ * `syscall` costs other calls a nanosecond.
+ *
+ * What can't be patched needs a filter, which costs every system call 25 ns.
+ * So there must be evidence that the process knows io_uring: one of the
+ * numbers 425, 426, 427 anywhere in an object's code or data. Then the code of
+ * the whole object is trapped, as one range: the filter stays short, and
+ * which calls are io_uring's it sees by their numbers. Only in a program at a
+ * fixed address single instructions are, as its range may be another
+ * program's, too (trap.c).
+ *
+ * Bytes outside of known functions may be anything. They count if they look
+ * like a wrapper (numbers.h), or if the object does:
  *
  *   near   an immediate goes to a register that holds no argument of a call,
  *          and a `syscall` follows within 128 bytes. liburing keeps the
  *          number in any register and moves it to eax late, in loops.
- *   small  the object has at most 256 KiB of code. That finds programs with a
- *          wrapper of their own which takes the number as an argument.
+ *   small  the object has at most 256 KiB of code, and an immediate.
  *
- * Then all `syscall` instructions of the object count, as its mmap calls are
- * inline as well; which of them are io_uring's the filter sees by the number.
- *
- * Looking at bytes instead of instructions finds a few that are none (the
- * middle of an immediate). To trap those is harmless, for the processor never
- * stands there, but the filter that it takes is not free: patch.c, which knows
- * instructions, takes them off. An object with very many would make a long
- * filter, so it counts as one range.
+ * Code that is mapped or made executable later (mapped.c) is trapped, if it
+ * has such bytes. Memory that is writable and executable can't be looked at
+ * when its code is written: it is trapped if the evidence is strong, an object
+ * that is near, or an immediate in one of 256 KiB at most, in data as well.
+ * (Node.js and the JVM have the numbers by chance.)
  *
  * Not looked at: the C library, the dynamic linker, the vDSO, ourselves, the
- * engine and the command, whose calls are meant for the kernel. Not found:
- * code made at run time, and numbers that are loaded from memory.
+ * engine and the command, whose calls are meant for the kernel.
  *
- * Locks: one, around all; loader.c calls this from any thread.
- * Cost: 0.1 ns a byte of code, once an object.
+ * Locks: one, around all; loader.c and mapped.c call this from any thread.
+ * Cost: 0.1 ns a byte of code, once an object; of data, if there is need.
  */
 #include "intercept/intercept.h"
 
@@ -39,13 +45,17 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/uio.h>
 
 #include "abi/uring.h"
 #include "base/mem.h"
+#include "base/sys.h"
+#include "intercept/numbers.h"
 #include "intercept/patch.h"
 
-/* Two instructions of filter each; the kernel takes 4096. */
-#define SITES_EXACT_MAX 1024u
+#define SYSCALL_BYTES 2
+/* Two instructions of filter each. */
+#define SITES_EXACT_MAX 64u
 #define OBJECTS_MAX 4096u
 #define NEAR_BYTES 128
 #define SMALL_BYTES (256u * 1024)
@@ -62,6 +72,18 @@ static unsigned long long objects_unloads;
 static uintptr_t exempt[6];
 
 static bool numbers_found;
+
+/* That a process knows io_uring; objects that were asked for it. */
+static enum evidence {
+	EVIDENCE_NONE,
+	EVIDENCE_SOME, /* the number */
+	EVIDENCE_SMALL, /* as an immediate: strong in a small object */
+	EVIDENCE_STRONG, /* the immediate is near a `syscall` */
+} evidence;
+static unsigned long long evidence_adds;
+
+/* What can't be patched, as long as there is no evidence. */
+static struct site_list waiting;
 
 /* All that was ever found: what is in the filter needs no second one. */
 static struct site_list known;
@@ -217,22 +239,14 @@ static enum strength number_in(const struct code *code)
 
 static int add_syscalls(struct site_list *list, const struct code *code)
 {
-	size_t count_before = list->count;
 	const uint8_t *at = code->begin;
-	int err;
+	int err = 0;
 
-	while ((at = find_pair(at, code->end, 0x0f, 0, 0x05))) {
-		at += 2;
-		if (list->count - count_before >= SITES_EXACT_MAX) {
-			list->count = count_before;
-			return site_add(list, (uint64_t)code->begin + 2,
-					(uint64_t)code->end);
-		}
+	while (!err && (at = find_pair(at, code->end, 0x0f, 0, 0x05))) {
+		at += SYSCALL_BYTES;
 		err = site_add(list, (uint64_t)at, (uint64_t)at);
-		if (err < 0)
-			return err;
 	}
-	return 0;
+	return err;
 }
 
 static bool is_code(const ElfW(Phdr) * segment)
@@ -248,41 +262,95 @@ static struct code code_of(uintptr_t base, const ElfW(Phdr) * segment)
 	return (struct code){begin, begin + segment->p_memsz};
 }
 
-static bool object_counts(uintptr_t base, const ElfW(Phdr) * segments,
-			  size_t count)
-{
-	enum strength best = NUMBER_NONE;
-	size_t bytes = 0;
+/* An object in memory, and what is known of it. */
+struct object {
+	uintptr_t base;
+	const ElfW(Phdr) * segments;
+	size_t count;
+	const char *name;
+	struct code code; /* from the lowest to the highest of it */
+	size_t bytes; /* of code */
+	enum strength numbers;
+};
 
-	for (size_t i = 0; i < count && best < NUMBER_NEAR; i++) {
+static struct object object_of(uintptr_t base, const ElfW(Phdr) * segments,
+			       size_t count, const char *name)
+{
+	struct object object = {.base = base,
+				.segments = segments,
+				.count = count,
+				.name = name};
+
+	for (size_t i = 0; i < count; i++) {
 		struct code code = code_of(base, &segments[i]);
-		enum strength one;
 
 		if (!is_code(&segments[i]))
 			continue;
-		one = number_in(&code);
-		bytes += segments[i].p_memsz;
-		if (best < one)
-			best = one;
+		if (!object.code.begin)
+			object.code.begin = code.begin;
+		object.code.end = code.end;
+		object.bytes += segments[i].p_memsz;
 	}
-	numbers_found = numbers_found || best != NUMBER_NONE;
-	return best == NUMBER_NEAR ||
-	       (best == NUMBER_SOMEWHERE && bytes <= SMALL_BYTES);
+	return object;
 }
 
-static int object_sites(struct site_list *list, uintptr_t base,
-			const ElfW(Phdr) * segments, size_t count)
+static void object_numbers(struct object *object)
+{
+	for (size_t i = 0; i < object->count; i++) {
+		struct code code = code_of(object->base, &object->segments[i]);
+		enum strength one;
+
+		if (!is_code(&object->segments[i]))
+			continue;
+		one = number_in(&code);
+		if (object->numbers < one)
+			object->numbers = one;
+	}
+	numbers_found = numbers_found || object->numbers != NUMBER_NONE;
+}
+
+/* Are all bytes of this object suspect that look like a `syscall`? */
+static bool object_counts(const struct object *object)
+{
+	return object->numbers == NUMBER_NEAR ||
+	       (object->numbers == NUMBER_SOMEWHERE &&
+		object->bytes <= SMALL_BYTES);
+}
+
+/* Those that may make our calls. */
+static void sites_keep_ours(struct site_list *sites,
+			    const struct object *object,
+			    const struct functions *functions)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < sites->count; i++) {
+		const uint8_t *syscall =
+			(const uint8_t *)sites->sites[i].first - SYSCALL_BYTES;
+		enum numbers numbers = numbers_at(functions, syscall);
+
+		if (numbers == NUMBERS_OURS ||
+		    (numbers == NUMBERS_UNKNOWN &&
+		     (object_counts(object) ||
+		      numbers_plausible(&object->code, syscall))))
+			sites->sites[kept++] = sites->sites[i];
+	}
+	sites->count = kept;
+}
+
+static int object_sites(struct site_list *list, struct object *object,
+			const struct functions *functions)
 {
 	int err = 0;
 
-	if (!object_counts(base, segments, count))
-		return 0;
-	for (size_t i = 0; i < count && !err; i++) {
-		struct code code = code_of(base, &segments[i]);
+	object_numbers(object);
+	for (size_t i = 0; i < object->count && !err; i++) {
+		struct code code = code_of(object->base, &object->segments[i]);
 
-		if (is_code(&segments[i]))
+		if (is_code(&object->segments[i]))
 			err = add_syscalls(list, &code);
 	}
+	sites_keep_ours(list, object, functions);
 	return err;
 }
 
@@ -359,24 +427,6 @@ static int sites_take_new(struct site_list *fresh, struct site_list *found)
 	return err;
 }
 
-/* From the lowest to the highest of an object's code. */
-static struct code all_code(uintptr_t base, const ElfW(Phdr) * segments,
-			    size_t count)
-{
-	struct code all = {NULL, NULL};
-
-	for (size_t i = 0; i < count; i++) {
-		struct code code = code_of(base, &segments[i]);
-
-		if (!is_code(&segments[i]))
-			continue;
-		if (!all.begin)
-			all.begin = code.begin;
-		all.end = code.end;
-	}
-	return all;
-}
-
 /* Those that are patched already: the object was looked at before. */
 static void drop_served(struct site_list *sites, const struct code *code)
 {
@@ -388,32 +438,39 @@ static void drop_served(struct site_list *sites, const struct code *code)
 	sites->count = kept;
 }
 
-static void patch_object(uintptr_t base, const ElfW(Phdr) * segments,
-			 size_t count, struct site_list *sites)
+/* One range of the whole object, where its address is its own. */
+static int sites_widen(struct site_list *sites, const struct object *object)
 {
-	struct code code = all_code(base, segments, count);
-	struct functions functions;
-
-	drop_served(sites, &code);
-	if (sites->count && intercept_lane_open(LANE_PATCH) &&
-	    functions_open(&functions, base, segments, count))
-		patch_sites(&functions, &code, sites);
+	if (!sites->count || (!object->base && sites->count <= SITES_EXACT_MAX))
+		return 0;
+	sites->count = 0;
+	return site_add(sites, (uint64_t)object->code.begin + SYSCALL_BYTES,
+			(uint64_t)object->code.end);
 }
 
 static int look_at(uintptr_t base, const ElfW(Phdr) * segments, size_t count,
 		   const char *name, struct site_list *found)
 {
 	struct site_list fresh = {0};
+	struct functions functions;
+	struct object object;
+	bool tabled;
 	int err;
 
 	if (!object_is_new(base) || object_is_exempt(base, segments, count))
 		return 0;
-	err = object_sites(&fresh, base, segments, count);
+	object = object_of(base, segments, count, name);
+	tabled = functions_open(&functions, base, segments, count);
+	err = object_sites(&fresh, &object, tabled ? &functions : NULL);
+	drop_served(&fresh, &object.code);
+	if (!err && fresh.count && tabled && intercept_lane_open(LANE_PATCH))
+		patch_sites(&functions, &object.code, &fresh);
+	if (!err)
+		err = sites_widen(&fresh, &object);
 	if (err) {
 		sites_free(&fresh);
 		return err;
 	}
-	patch_object(base, segments, count, &fresh);
 	if (fresh.count && !found->object)
 		found->object = name && *name ? name : "the program";
 	return sites_take_new(&fresh, found);
@@ -442,6 +499,115 @@ void sites_forked(void)
 	pthread_mutex_init(&sites_lock, NULL);
 }
 
+/* ---- evidence ------------------------------------------------------------ */
+
+/* In data, too, there may be code: the templates of a JIT. */
+static enum evidence evidence_at(const struct code *bytes, const uint8_t *at)
+{
+	switch (number_at(bytes, at)) {
+	case NUMBER_NEAR:
+		return EVIDENCE_STRONG;
+	case NUMBER_SOMEWHERE:
+		return EVIDENCE_SMALL;
+	default:
+		return EVIDENCE_SOME;
+	}
+}
+
+static enum evidence evidence_in(const struct code *bytes)
+{
+	const uint8_t *at = bytes->begin;
+	const uint8_t low = NR_io_uring_setup & 0xff;
+	enum evidence best = EVIDENCE_NONE;
+
+	while (best < EVIDENCE_STRONG &&
+	       (at = find_pair(at, bytes->end, low, 2, 0x01))) {
+		if (bytes->end - at >= 4 && !at[2] && !at[3] &&
+		    best < evidence_at(bytes, at))
+			best = evidence_at(bytes, at);
+		at++;
+	}
+	return best;
+}
+
+static enum evidence evidence_of(const struct object *object)
+{
+	enum evidence best = EVIDENCE_NONE;
+	size_t total = 0;
+
+	for (size_t i = 0; i < object->count; i++) {
+		const ElfW(Phdr) *segment = &object->segments[i];
+		const uint8_t *begin =
+			(const uint8_t *)(object->base + segment->p_vaddr);
+		const struct code bytes = {begin, begin + segment->p_filesz};
+		enum evidence one;
+
+		if (segment->p_type != PT_LOAD || !(segment->p_flags & PF_R))
+			continue;
+		total += segment->p_filesz;
+		one = evidence_in(&bytes);
+		if (best < one)
+			best = one;
+	}
+	return best == EVIDENCE_SMALL && total <= SMALL_BYTES ? EVIDENCE_STRONG
+							      : best;
+}
+
+static int evidence_look(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct object object = object_of(info->dlpi_addr, info->dlpi_phdr,
+					 info->dlpi_phnum, info->dlpi_name);
+	enum evidence one;
+
+	(void)size;
+	(void)arg;
+	evidence_adds = info->dlpi_adds;
+	if (object_is_exempt(object.base, object.segments, object.count))
+		return 0;
+	object_numbers(&object);
+	one = evidence_of(&object);
+	if (evidence < one)
+		evidence = one;
+	return evidence == EVIDENCE_STRONG;
+}
+
+static int objects_added(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	(void)size;
+	*(unsigned long long *)arg = info->dlpi_adds;
+	return 1;
+}
+
+/* Found once, it stays; else new objects are a reason to look again. */
+static bool evidence_is(enum evidence wanted)
+{
+	unsigned long long adds = 0;
+
+	if (evidence >= wanted)
+		return true;
+	dl_iterate_phdr(objects_added, &adds);
+	if (adds != evidence_adds)
+		dl_iterate_phdr(evidence_look, NULL);
+	return evidence >= wanted;
+}
+
+/* What was found waits for evidence, or goes with all that has waited. */
+static int sites_await(struct site_list *found)
+{
+	bool evident =
+		found->count + waiting.count && evidence_is(EVIDENCE_SOME);
+	struct site_list *from = evident ? &waiting : found;
+	struct site_list *to = evident ? found : &waiting;
+	int err = 0;
+
+	for (size_t i = 0; i < from->count && !err; i++)
+		err = site_add(to, from->sites[i].first, from->sites[i].last);
+	if (!to->object)
+		to->object = from->object;
+	sites_free(from);
+	return err;
+}
+
 int sites_find(struct site_list *found)
 {
 	int err;
@@ -449,6 +615,8 @@ int sites_find(struct site_list *found)
 	pthread_mutex_lock(&sites_lock);
 	exempt_find();
 	err = dl_iterate_phdr(look_at_loaded, found);
+	if (!err)
+		err = sites_await(found);
 	pthread_mutex_unlock(&sites_lock);
 	return err;
 }
@@ -474,6 +642,73 @@ int sites_find_beside(void *handle, struct site_list *found)
 			      (const void *)(map->l_addr + elf->e_phoff),
 			      elf->e_phnum, map->l_name, found);
 	}
+	if (!err)
+		err = sites_await(found);
 	pthread_mutex_unlock(&sites_lock);
 	return err;
+}
+
+/* ---- code that is no object's -------------------------------------------- */
+
+/* Copied, as what is mapped may have no memory behind it. */
+#define LOOK_BYTES 65536u
+#define LOOK_MOST (16u << 20)
+#define OVERLAP_BYTES 32u
+
+static bool bytes_suspect(const struct code *bytes, bool strong)
+{
+	const uint8_t *at = bytes->begin;
+
+	while ((at = find_pair(at, bytes->end, 0x0f, 0, 0x05))) {
+		if (strong || numbers_plausible(bytes, at))
+			return true;
+		at++;
+	}
+	return false;
+}
+
+static bool memory_suspect(uintptr_t at, size_t bytes, bool strong)
+{
+	static uint8_t copy[LOOK_BYTES];
+	uintptr_t end = at + (bytes < LOOK_MOST ? bytes : LOOK_MOST);
+	long pid = sys_direct(SYS_getpid, 0, 0, 0, 0, 0, 0);
+
+	while (at < end) {
+		size_t want = end - at < LOOK_BYTES ? end - at : LOOK_BYTES;
+		struct iovec to = {copy, want}, from = {(void *)at, want};
+		long got = sys_direct(SYS_process_vm_readv, pid, (long)&to, 1,
+				      (long)&from, 1, 0);
+		const struct code code = {copy, copy + (got > 0 ? got : 0)};
+
+		if (got <= 0)
+			return false;
+		if (bytes_suspect(&code, strong))
+			return true;
+		at += got > (long)OVERLAP_BYTES && (size_t)got == want &&
+				      at + want < end
+			      ? (size_t)got - OVERLAP_BYTES
+			      : (size_t)got;
+	}
+	return false;
+}
+
+bool sites_mapped(uintptr_t at, size_t bytes, bool writable,
+		  struct site_list *found)
+{
+	const struct site site = {at + SYSCALL_BYTES, at + bytes};
+	bool strong, suspect = false;
+
+	pthread_mutex_lock(&sites_lock);
+	exempt_find();
+	if (!site_is_known(&site) && evidence_is(EVIDENCE_SOME)) {
+		strong = evidence_is(EVIDENCE_STRONG);
+		suspect = (strong && writable) ||
+			  memory_suspect(at, bytes, strong);
+	}
+	if (suspect)
+		suspect = !site_add(&known, site.first, site.last) &&
+			  !site_add(found, site.first, site.last);
+	found->object = "code made at run time";
+	pthread_mutex_unlock(&sites_lock);
+	return suspect;
 }

@@ -4,17 +4,19 @@
  *
  * Theory: the filter answers SECCOMP_RET_TRAP to io_uring's three calls and
  * to a shared mapping of a file, when they come from one of the instructions
- * that sites.c found; ALLOW to everything else. TRAP outranks the ERRNO of a
- * container's filter whichever was installed first. The kernel then raises
- * SIGSYS instead of making the call, and the handler turns the interrupted
- * thread towards the trampoline in entry.S, where the call is made as
- * ordinary code: the engine takes locks and sleeps, neither of which may
+ * or ranges that sites.c found; ALLOW to everything else. TRAP outranks the
+ * ERRNO of a container's filter whichever was installed first. The kernel then
+ * raises SIGSYS instead of making the call, and the handler turns the
+ * interrupted thread towards the trampoline in entry.S, where the call is made
+ * as ordinary code: the engine takes locks and sleeps, neither of which may
  * happen inside a signal handler.
  *
  * Why the instruction's address is part of the condition: filters outlive
  * exec(), handlers do not. In a program that is executed by this one without
  * the preload library, other addresses hold other code, nothing is trapped,
- * and io_uring answers what the container says instead of killing it.
+ * and io_uring answers what the container says instead of killing it. An
+ * object's code is at one of 2^28 pages, so that a range of 16 MiB is hit by
+ * an io_uring call of such a program once in 60,000 times.
  *
  * Rules:
  *  1. No site that could not be patched, no filter, no cost.
@@ -26,7 +28,7 @@
  *     process gives up gaining privileges by exec (no_new_privs).
  *  5. A trap is recognised as ours by the filter's data, which the kernel
  *     delivers in si_errno; others are the program's.
- *  6. Objects loaded later add filters; filters are never removed.
+ *  6. Objects and code that come later add filters; filters are never removed.
  *
  * Cost: 1.6 to 4 us a trapped call. Every other system call of a process with a
  * filter pays 25 ns, although the kernel answers from a bitmap: it learns
@@ -57,6 +59,9 @@
 /* "pr"; at most 16 bits. */
 #define TRAP_DATA 0x7072
 #define TRAP (SECCOMP_RET_TRAP | TRAP_DATA)
+
+/* How many ranges of code made at run time are trapped. */
+#define MAPPED_MAX 256u
 
 /* x87, SSE, AVX and the three parts of AVX-512: what C code may change. */
 #define XSAVE_WANTED 0xe7u
@@ -335,6 +340,32 @@ void trap_update(void *handle)
 	sites_free(&found);
 }
 
+/* Each is a filter more, so there is a bound. */
+static void trap_one_mapped(const struct site_list *found)
+{
+	static unsigned int count;
+	unsigned int before = __atomic_fetch_add(&count, 1, __ATOMIC_RELAXED);
+
+	if (before < MAPPED_MAX)
+		trap_rest(found);
+	else if (before == MAPPED_MAX)
+		intercept_say("io_uring calls of more than %u pieces of code "
+			      "made at run time stay with the kernel: each "
+			      "takes a filter",
+			      MAPPED_MAX);
+}
+
+void trap_mapped(uintptr_t at, size_t bytes, bool writable)
+{
+	struct site_list found = {0};
+	int errno_before = errno;
+
+	if (sites_mapped(at, bytes, writable, &found))
+		trap_one_mapped(&found);
+	sites_free(&found);
+	errno = errno_before;
+}
+
 static void forked(void)
 {
 	signals_after_fork();
@@ -350,6 +381,7 @@ __attribute__((constructor)) static void intercept_open(void)
 		return;
 	signals_unblock();
 	trap_update(NULL);
+	mapped_open();
 	if (sites_suspected())
 		fd_make_room();
 	counters_open();
