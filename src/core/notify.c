@@ -82,6 +82,7 @@ bool notify_owes_wake(const struct ctx *ctx)
 
 void ctx_unlock(struct ctx *ctx)
 {
+	reactor_release_idle(&ctx->reactor);
 	notify_posted(ctx);
 	if (unlikely(!list_empty(&ctx->sleepers)) && !ctx->wake_out &&
 	    notify_owes_wake(ctx)) {

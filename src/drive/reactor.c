@@ -369,7 +369,7 @@ int reactor_fd(const struct reactor_wait *wait)
 	return w->held >= 0 ? w->held : w->number;
 }
 
-void reactor_release_idle(struct reactor *r)
+void reactor_close_idle(struct reactor *r)
 {
 	while (!list_empty(&r->idle))
 		watch_let_go(

@@ -12,9 +12,10 @@
  *
  * While something waits, the watch holds a duplicate of the application's
  * file, as the kernel holds a reference; owners do I/O through it
- * (reactor_fd). A held duplicate delays the peer's end of file, so it goes as
- * soon as nothing has waited for one turn (reactor_release_idle), and at once
- * when its owner says that the file has ended (reactor_release).
+ * (reactor_fd). A held duplicate delays the peer's end of file, so it goes
+ * before the completion of the last request that waited can be seen
+ * (reactor_release_idle), and at once when its owner says that the file has
+ * ended (reactor_release). Until then another request may take it over.
  *
  * A watch whose number became another file is *stray*: its waits go on
  * through the duplicate, no new one joins, and it is freed with the last. Only
@@ -35,6 +36,7 @@
 #include <sys/epoll.h>
 #include <time.h>
 
+#include "base/compiler.h"
 #include "base/list.h"
 
 struct reactor_watch;
@@ -96,8 +98,16 @@ int reactor_change(struct reactor *reactor, struct reactor_wait *wait,
 /* The number to do I/O through while armed. */
 int reactor_fd(const struct reactor_wait *wait);
 
-/* Let go of duplicates that nobody waits on; of the one for @fd. */
-void reactor_release_idle(struct reactor *reactor);
+/* Close the duplicates that are held for nobody. */
+void reactor_close_idle(struct reactor *reactor);
+
+static inline void reactor_release_idle(struct reactor *reactor)
+{
+	if (unlikely(!list_empty(&reactor->idle)))
+		reactor_close_idle(reactor);
+}
+
+/* At once, the duplicate of @fd, if nothing waits there. */
 void reactor_release(struct reactor *reactor, int fd);
 
 /*

@@ -114,7 +114,6 @@ int turn_look(struct ctx *ctx)
 	struct reactor_events events;
 	int err;
 
-	reactor_release_idle(&ctx->reactor);
 	err = reactor_sleep(&ctx->reactor, &events, 0, NULL);
 	turn_take(ctx, &events);
 	return err;
@@ -144,7 +143,6 @@ int turn_sleep(struct ctx *ctx, struct sleeper *me, const sigset_t *sigmask)
 	let_others_wake(ctx);
 	if (!list_empty(&ctx->again))
 		return turn_look(ctx);
-	reactor_release_idle(&ctx->reactor);
 	if (me->due_ns > timer_next_ns(&ctx->timers))
 		me->due_ns = timer_next_ns(&ctx->timers);
 	list_push_back(&ctx->sleepers, &me->node);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * PIPE and FIXED_FD_INSTALL: files under new numbers, and in slots.
+ * PIPE and FIXED_FD_INSTALL: files under new numbers, and in slots. How long a
+ * request holds its file: not longer than until its completion can be seen.
  */
 #include "runner/scenario.h"
 
@@ -160,11 +161,147 @@ static void installs(struct ring *r)
 	go(r);
 }
 
+/*
+ * The program closes its number and does nothing else. Does the peer notice?
+ * POLLERR is what the writing end of a pipe gets.
+ */
+static void note_end(int fd, int peer)
+{
+	struct pollfd p = {.fd = peer, .events = POLLIN | POLLRDHUP};
+
+	close(fd);
+	while (poll(&p, 1, 2000) > 0 &&
+	       !(p.revents & (POLLHUP | POLLERR | POLLRDHUP)))
+		if (recv(peer, (char[64]){0}, 64, MSG_DONTWAIT) <= 0)
+			break;
+	note("the peer sees %s", p.revents ? "the end" : "nothing");
+}
+
+/* Each waits for its file first, so that it is armed. */
+static void closed_after_stream(struct ring *r, enum io_uring_op op)
+{
+	char buffer[8];
+	int fd[2];
+
+	pair(fd, PAIR_STREAM);
+	if (op == IORING_OP_POLL_ADD)
+		sqe_poll(r, fd[0], POLLIN);
+	else
+		sqe_new(r, op, fd[0], buffer, sizeof(buffer), 0);
+	submit(r);
+	put(fd[1], "hello");
+	reap(r, 1);
+	note_end(fd[0], fd[1]);
+}
+
+static void closed_after_full(struct ring *r, enum io_uring_op op)
+{
+	char much[4096] = {0};
+	int fd[2];
+
+	pair(fd, PAIR_STREAM);
+	while (send(fd[0], much, sizeof(much), MSG_DONTWAIT) > 0)
+		;
+	sqe_new(r, op, fd[0], much, 1, 0);
+	submit(r);
+	while (recv(fd[1], much, sizeof(much), MSG_DONTWAIT) > 0)
+		;
+	reap(r, 1);
+	note_end(fd[0], fd[1]);
+}
+
+static void closed_after_splice(struct ring *r)
+{
+	struct io_uring_sqe *sqe;
+	int a[2], b[2];
+
+	pair(a, PAIR_PIPE);
+	pair(b, PAIR_PIPE);
+	sqe = sqe_new(r, IORING_OP_SPLICE, b[1], NULL, 5, UINT64_MAX);
+	sqe->splice_off_in = UINT64_MAX;
+	sqe->splice_fd_in = a[0];
+	submit(r);
+	put(a[1], "hello");
+	reap(r, 1);
+	get(b[0], 5);
+	note_end(a[0], a[1]);
+	note_end(b[1], b[0]);
+}
+
+static void closed_after_cancel(struct ring *r, bool by_time)
+{
+	struct io_timespec soon = {.tv_nsec = 1000000};
+	char buffer[8];
+	int fd[2];
+
+	pair(fd, PAIR_STREAM);
+	sqe_new(r, IORING_OP_RECV, fd[0], buffer, sizeof(buffer), 0)->flags =
+		by_time ? IOSQE_IO_LINK : 0;
+	if (by_time)
+		sqe_new(r, IORING_OP_LINK_TIMEOUT, -1, &soon, 1, 0);
+	submit(r);
+	if (!by_time) {
+		sqe_new(r, IORING_OP_ASYNC_CANCEL, fd[0], NULL, 0, 0)
+			->op_flags = IORING_ASYNC_CANCEL_FD;
+		submit(r);
+	}
+	reap_sorted(r, 2);
+	note_end(fd[0], fd[1]);
+}
+
+static void closed_after_pipe(struct ring *r, bool async)
+{
+	char buffer[8];
+	int fd[2];
+
+	pair(fd, PAIR_PIPE);
+	sqe_new(r, IORING_OP_READ, fd[0], buffer, sizeof(buffer), 0)->flags =
+		async ? IOSQE_ASYNC : 0;
+	submit(r);
+	put(fd[1], "hello");
+	reap(r, 1);
+	note_end(fd[0], fd[1]);
+}
+
+static void closed_after_accept(struct ring *r)
+{
+	struct sockaddr_storage at;
+	socklen_t length = sizeof(at);
+	int fd = listener(&at, &length), first, second;
+
+	returns_fd(sqe_new(r, IORING_OP_ACCEPT, fd, NULL, 0, 0));
+	submit(r);
+	first = connect_to(&at, length);
+	reap(r, 1);
+	close(fd);
+	second = socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	note_result("connect", connect(second, (struct sockaddr *)&at, length)
+				       ? -errno
+				       : 0);
+	note_end(fd_of(0), first);
+}
+
+static void closed_after_completion(struct ring *r)
+{
+	closed_after_stream(r, IORING_OP_RECV);
+	closed_after_stream(r, IORING_OP_READ);
+	closed_after_stream(r, IORING_OP_POLL_ADD);
+	closed_after_full(r, IORING_OP_SEND);
+	closed_after_full(r, IORING_OP_WRITE);
+	closed_after_splice(r);
+	closed_after_cancel(r, false);
+	closed_after_cancel(r, true);
+	closed_after_pipe(r, false);
+	closed_after_pipe(r, true);
+	closed_after_accept(r);
+}
+
 static const struct scenario rows[] = {
 	SCENARIO(pipes, NULL, .modes = MODES_ALL),
 	SCENARIO(pipe_errors, "P13"),
 	SCENARIO(pipe_in_slots, NULL),
 	SCENARIO(installs, "P13", .modes = MODES_ALL),
+	SCENARIO(closed_after_completion, NULL, .modes = MODES_ALL | MODE_COOP),
 };
 
 FAMILY(descriptors, rows);
