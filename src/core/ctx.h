@@ -42,12 +42,20 @@ enum ctx_state {
 	CTX_CLOSING, /* the last copy of its fd is gone */
 };
 
+/* The kind of the socket that a number is believed to be: see recv.c. */
+struct socket_belief {
+	int fd;
+	uint8_t kind;
+	uint8_t left;
+};
+
 /* A registered file: one number of ours, counted by slots and requests. */
 struct file_node {
 	struct ctx *ctx;
 	int fd;
 	uint32_t refs;
 	uint64_t tag;
+	struct socket_belief socket;
 };
 
 struct file_table {
@@ -150,6 +158,7 @@ struct ctx {
 	struct region region;
 	struct creds_table personalities;
 	struct disk disk;
+	struct socket_belief *sockets; /* NULL: none asked yet */
 	struct cold cold;
 
 	/* requests */

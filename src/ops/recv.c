@@ -7,8 +7,13 @@
  * (S1), committed when bytes came, and given back when none did (S5, S7, S9).
  *
  * Multishot: each completion takes a buffer of its own. A turn's share is
- * bounded (S12). After a short read from a stream there is nothing more to
- * read, and the next try would only cost a call, unless the peer has closed.
+ * bounded (S12). It tries again until EAGAIN, or until a stream has said that
+ * it is empty: FIONREAD answered 0, or an armed TCP connection gave less than
+ * there was room for. A short read alone proves nothing: a unix stream stops
+ * behind a message with descriptors and where the sender changes, TCP stops at
+ * the urgent mark and TLS at a record. Epoll tells of an urgent mark, and what
+ * arrives after it was asked makes a new edge. A call that fails proves
+ * nothing either.
  * RECVMSG's buffers begin with a header that says how the rest is divided
  * (S13): header, name area, control area, payload. Where datagrams came faster
  * than one by one, recvmmsg(2) takes several (packets.h).
@@ -29,20 +34,27 @@
 #include <sys/ioctl.h>
 
 #include "base/fault.h"
+#include "base/mem.h"
 #include "base/sys.h"
 #include "io/bundle.h"
 #include "core/ctx.h"
 #include "io/iov.h"
 #include "io/recv_batch.h"
 
+/* Sockets of a ring whose kind is remembered, for so many short reads. */
+#define BELIEFS 1024u
+#define BELIEF_READS 64
+/* So many of them look whether something is left nevertheless. */
+#define BELIEF_LOOKS 8
 /* Completions in one turn (S12), as 6.18's. */
 #define MULTISHOT_SHARE PACKETS_MAX
 /* So many datagrams came without a wait: then more are asked for at once. */
 #define PACKETS_FROM 2u
 
-/* What waits is told of a KIND_STREAM, not of one that is silent about it. */
+/* What waits is told of the first two, not of a stream that is silent. */
 enum {
 	KIND_UNKNOWN,
+	KIND_TCP,
 	KIND_STREAM,
 	KIND_SILENT,
 	KIND_SEQPACKET,
@@ -59,6 +71,9 @@ struct recv_cmd {
 	uint32_t name_bytes; /* multishot RECVMSG: sizes of the areas */
 	uint32_t control_bytes;
 	uint8_t kind;
+	bool is_plain; /* KIND_TCP: asked whether it is TCP alone */
+	bool urgent; /* has or had an urgent mark */
+	bool unsure; /* the last question what waits was refused */
 	bool bundles;
 	bool ended; /* the last divided message was nothing */
 	bool cut; /* the last message did not fit */
@@ -184,40 +199,80 @@ static size_t room_of(const struct recv_cmd *c)
 	return iov_bytes(c->msg->header.msg_iov, c->msg->header.msg_iovlen);
 }
 
-/* Until 5.19 nobody asked what waits in a socket, a unix one until 6.17. */
-static bool tells(const struct req *req)
+static int socket_option(const struct req *req, int level, int name)
 {
-	int domain = 0;
-	socklen_t bytes = sizeof(domain);
+	int value = 0;
+	socklen_t bytes = sizeof(value);
+	long err = SYS_5(SYS_getsockopt, req_io_fd(req), level, name, &value,
+			 &bytes);
 
-	if (abi_has(req->ctx->abi.answers, ABI_UNIX_INQ))
-		return true;
-	if (!abi_has(req->ctx->abi.answers, ABI_INQ))
-		return false;
-	SYS_5(SYS_getsockopt, req_io_fd(req), SOL_SOCKET, SO_DOMAIN, &domain,
-	      &bytes);
-	return domain != AF_UNIX;
+	return err < 0 ? (int)err : value;
 }
 
-static COLD void ask_kind(const struct req *req, struct recv_cmd *c)
+/* Until 5.19 nobody asked what waits in a socket, a unix one until 6.17. */
+static uint8_t stream_kind(const struct req *req, int domain)
 {
-	int type = 0;
-	socklen_t bytes = sizeof(type);
+	uint64_t answers = req->ctx->abi.answers;
+	enum abi_answer told = domain == AF_UNIX ? ABI_UNIX_INQ : ABI_INQ;
 
-	SYS_5(SYS_getsockopt, req_io_fd(req), SOL_SOCKET, SO_TYPE, &type,
-	      &bytes);
-	if (type == SOCK_STREAM && !tells(req))
-		c->kind = KIND_SILENT;
-	else
-		c->kind = type == SOCK_STREAM	   ? KIND_STREAM
-			  : type == SOCK_SEQPACKET ? KIND_SEQPACKET
-						   : KIND_PACKETS;
+	if (domain < 0 || !abi_has(answers, told))
+		return KIND_SILENT;
+	return domain == AF_INET ? KIND_TCP : KIND_STREAM;
+}
+
+/* Refused: of a stream that says nothing, all is received. */
+static COLD uint8_t ask_kind(const struct req *req)
+{
+	int protocol = socket_option(req, SOL_SOCKET, SO_PROTOCOL);
+
+	if (protocol == IPPROTO_TCP)
+		return stream_kind(req, AF_INET);
+	if (protocol == IPPROTO_UDP)
+		return KIND_PACKETS;
+	switch (socket_option(req, SOL_SOCKET, SO_TYPE)) {
+	case SOCK_STREAM:
+		return stream_kind(req, socket_option(req, SOL_SOCKET,
+						      SO_DOMAIN) == AF_UNIX
+						? AF_UNIX
+						: -1);
+	case SOCK_SEQPACKET:
+		return KIND_SEQPACKET;
+	case SOCK_DGRAM:
+	case SOCK_RAW:
+	case SOCK_RDM:
+		return KIND_PACKETS;
+	default:
+		return KIND_SILENT;
+	}
+}
+
+/* TLS in the kernel, say, has records, which a read doesn't cross. */
+static bool is_layered(const struct req *req)
+{
+	return socket_option(req, IPPROTO_TCP, TCP_ULP) != 0;
+}
+
+static struct socket_belief *belief_of(const struct req *req)
+{
+	struct ctx *ctx = req->ctx;
+
+	if (req->file)
+		return &req->file->socket;
+	if (unlikely(!ctx->sockets))
+		ctx->sockets = mem_new(BELIEFS, sizeof(*ctx->sockets));
+	return ctx->sockets ? &ctx->sockets[(uint32_t)req->fd % BELIEFS] : NULL;
 }
 
 static inline void learn_kind(const struct req *req, struct recv_cmd *c)
 {
 	if (unlikely(c->kind == KIND_UNKNOWN))
-		ask_kind(req, c);
+		c->kind = ask_kind(req);
+}
+
+/* FIONREAD is answered, as far as one knows. */
+static bool tells(const struct recv_cmd *c)
+{
+	return c->kind == KIND_TCP || c->kind == KIND_STREAM;
 }
 
 /* A TCP connection whose peer has sent its end, not one that was reset. */
@@ -231,30 +286,108 @@ static bool tcp_ended(const struct req *req)
 	       info.tcpi_state != TCP_CLOSE;
 }
 
-static COLD uint32_t ask_nonempty(const struct req *req, struct recv_cmd *c,
-				  long n)
+/* Is there something to read, as far as poll(2) knows? */
+static bool has_input(const struct req *req)
+{
+	struct pollfd look = {
+		.fd = req_io_fd(req),
+		.events = POLLIN | POLLRDHUP,
+	};
+
+	return SYS_3(SYS_poll, &look, 1, 0) > 0 &&
+	       (look.revents & (POLLIN | POLLRDHUP)) == POLLIN;
+}
+
+/* A filter of the program's may refuse the call: then 1 stands for some. */
+static uint32_t bytes_waiting(const struct req *req, struct recv_cmd *c)
 {
 	int waiting = 0;
 
-	learn_kind(req, c);
-	if (c->kind != KIND_STREAM)
-		return 0;
-	if (SYS_3(SYS_ioctl, req_io_fd(req), FIONREAD, &waiting) < 0)
-		return 0;
-	if (!waiting && !n && room_of(c))
-		waiting = tcp_ended(req);
-	return waiting > 0 ? IORING_CQE_F_SOCK_NONEMPTY : 0;
+	c->unsure = SYS_3(SYS_ioctl, req_io_fd(req), FIONREAD, &waiting) < 0;
+	if (unlikely(c->unsure))
+		return has_input(req);
+	return waiting > 0 ? (uint32_t)waiting : 0;
 }
 
 /*
- * Does the kernel know that more waits in the socket? A stream that gave less
- * than there was room for is empty. TCP counts its end as something to read.
+ * May more wait behind an urgent mark? FIONREAD counts up to there. A kernel
+ * that runs a request as soon as something arrives receives what is before the
+ * mark before the rest is there.
+ */
+static bool at_mark(const struct req *req, const struct recv_cmd *c)
+{
+	bool defers = req->ctx->flags & IORING_SETUP_DEFER_TASKRUN;
+
+	return c->kind == KIND_TCP &&
+	       (req->wait.watch ? c->urgent && defers : true);
+}
+
+static COLD uint32_t ask_nonempty(const struct req *req, struct recv_cmd *c,
+				  long n)
+{
+	uint32_t waiting;
+
+	learn_kind(req, c);
+	if (!tells(c))
+		return 0;
+	waiting = bytes_waiting(req, c);
+	if (!waiting && !n && room_of(c))
+		waiting = tcp_ended(req);
+	if (!waiting && n && at_mark(req, c))
+		waiting = has_input(req);
+	return waiting ? IORING_CQE_F_SOCK_NONEMPTY : 0;
+}
+
+/*
+ * A single receive that came short asks what kind of file its number is once in
+ * a while only. As long as no TCP connection behind it had something left, the
+ * next has not either. What is wrong for a while is a hint: the bytes come.
+ */
+static COLD bool is_believed_empty(const struct req *req, struct recv_cmd *c)
+{
+	struct socket_belief *b = belief_of(req);
+
+	if (unlikely(!b))
+		return false;
+	if (b->fd != req->fd || !b->left) {
+		b->fd = req->fd;
+		b->left = BELIEF_READS;
+		b->kind = ask_kind(req);
+		if (b->kind == KIND_TCP && is_layered(req))
+			b->kind = KIND_STREAM;
+	}
+	b->left--;
+	c->kind = b->kind;
+	return c->kind == KIND_TCP && b->left < BELIEF_READS - BELIEF_LOOKS;
+}
+
+/* A read that left room, and took all there was when epoll last looked. */
+static inline bool took_all(const struct req *req, struct recv_cmd *c)
+{
+	if (unlikely(c->urgent || c->msg_flags & MSG_PEEK))
+		return false;
+	if (c->kind == KIND_UNKNOWN && is_believed_empty(req, c))
+		return true;
+	if (c->kind != KIND_TCP || !req->wait.watch)
+		return false;
+	if (unlikely(!c->is_plain)) {
+		c->is_plain = true;
+		if (is_layered(req))
+			c->kind = KIND_STREAM;
+	}
+	return c->kind == KIND_TCP;
+}
+
+/*
+ * Does the kernel know that more waits in the socket? TCP counts its end as
+ * something to read.
  */
 HOT uint32_t nonempty(const struct req *req, struct recv_cmd *c, long n)
 {
+	c->unsure = false;
 	if (n < 0)
 		return 0;
-	if (n && (size_t)n < room_of(c) && !(c->msg_flags & MSG_PEEK))
+	if (n && (size_t)n < room_of(c) && took_all(req, c))
 		return 0;
 	return ask_nonempty(req, c, n);
 }
@@ -565,7 +698,7 @@ static int recv_single(struct req *req, struct recv_cmd *c, uint32_t flags)
 /* Nothing more is there to read, as far as one can tell without a call. */
 static bool drained(const struct req *req, const struct recv_cmd *c)
 {
-	return c->kind == KIND_STREAM &&
+	return tells(c) && !c->unsure && !c->urgent &&
 	       !(req->cflags & IORING_CQE_F_SOCK_NONEMPTY) &&
 	       !(req->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
 }
@@ -606,6 +739,7 @@ static int multishot_one(struct req *req, struct recv_cmd *c, uint32_t flags)
 		return said;
 	if (n <= 0 || (c->msg && c->ended))
 		return conclude(req, c, n, flags);
+	learn_kind(req, c);
 	req->cflags |= nonempty(req, c, n);
 	req_commit(req, (uint32_t)n, flags);
 	empty = drained(req, c);
@@ -754,7 +888,6 @@ static int recv_multishot(struct req *req, struct recv_cmd *c, uint32_t flags)
 {
 	int said;
 
-	learn_kind(req, c);
 	do {
 		if (!packets_pay(req, c) ||
 		    !multishot_many(req, c, flags, &said))
@@ -768,14 +901,6 @@ static int recv_multishot(struct req *req, struct recv_cmd *c, uint32_t flags)
 }
 
 /* ---- bundles (SPEC 7) ---- */
-
-static uint32_t bytes_waiting(const struct req *req)
-{
-	int waiting = 0;
-
-	SYS_3(SYS_ioctl, req_io_fd(req), FIONREAD, &waiting);
-	return waiting > 0 ? (uint32_t)waiting : 0;
-}
 
 /* One call over all claimed buffers; what it took is committed (B4). */
 static int bundle_pass(struct req *req, struct recv_cmd *c, uint32_t want,
@@ -814,12 +939,15 @@ static bool worth_another(const struct req *req, struct recv_cmd *c, long n)
 	const struct bundle *b = bundle_of(req);
 
 	c->waiting = 0;
+	c->unsure = false;
 	/* The kernel counts what waits in streams alone. */
-	if (c->kind != KIND_STREAM)
+	if (!tells(c))
 		return false;
-	if ((uint32_t)n < b->claim.bytes && !(c->msg_flags & MSG_PEEK))
+	if ((uint32_t)n < b->claim.bytes && took_all(req, c))
 		return false;
-	c->waiting = bytes_waiting(req);
+	c->waiting = bytes_waiting(req, c);
+	if (!c->waiting && at_mark(req, c))
+		c->waiting = has_input(req);
 	/* Of many, each is no longer than asked. */
 	if (req->flags & REQ_F_MULTISHOT && c->cap_bytes &&
 	    (uint32_t)n >= c->cap_bytes)
@@ -884,8 +1012,7 @@ static int bundle_receive(struct req *req, struct recv_cmd *c, long *total)
 
 static int bundle_conclude(struct req *req, struct recv_cmd *c, long total)
 {
-	if (!total && c->kind == KIND_STREAM &&
-	    (bytes_waiting(req) || tcp_ended(req)))
+	if (!total && tells(c) && (bytes_waiting(req, c) || tcp_ended(req)))
 		req->cflags |= IORING_CQE_F_SOCK_NONEMPTY;
 	req->res = (int32_t)total;
 	if (total < 0 || c->failed ||
@@ -943,6 +1070,7 @@ int recv_issue(struct req *req, uint32_t issue_flags)
 
 	if (unlikely(c->never))
 		return req_file_is_open(req) ? -EAGAIN : -EBADF;
+	c->urgent |= (req->events & EPOLLPRI) != 0;
 	if (c->bundles)
 		return recv_bundle(req, c);
 	if (req->flags & REQ_F_MULTISHOT)

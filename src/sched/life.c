@@ -150,6 +150,7 @@ static void close_parts(struct ctx *ctx)
 	fd_close(ctx->event_fd);
 	timer_heap_close(&ctx->timers);
 	disk_close(ctx);
+	mem_free(ctx->sockets);
 	req_slabs_free(ctx);
 	close_socket(ctx);
 	index_close(ctx);

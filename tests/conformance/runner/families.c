@@ -33,6 +33,7 @@
 	row(buffers) \
 	row(zc) \
 	row(splice) \
+	row(streams) \
 	row(xattr) \
 	row(nop) \
 	row(mixed) \
