@@ -181,6 +181,13 @@ static void say_unserved(const char *path, const char *why, int answer)
 		 path, why, kernel_answer_name(answer));
 }
 
+/* The library says who is not served among what the program starts. */
+static int quiet_set(bool quiet)
+{
+	return quiet ? setenv("POLYRING_QUIET", "1", 1)
+		     : unsetenv("POLYRING_QUIET");
+}
+
 static int on_the_engine(const struct run_options *options, const char *path,
 			 char **argv, int answer)
 {
@@ -201,6 +208,7 @@ static int on_the_engine(const struct run_options *options, const char *path,
 	if (preload_set(&target, preload) < 0 ||
 	    kernel_set(options->kernel) < 0 ||
 	    counters_set(options->counters) < 0 ||
+	    quiet_set(options->quiet) < 0 ||
 	    setenv("POLYRING_ENGINE", "polyring", 1) < 0)
 		return environment_fails();
 	return program_exec(path, argv);
@@ -278,7 +286,8 @@ const struct verb verb_run = {
 "\n"
 "options:\n"
 "  -f, --force          use the engine even where the kernel would do\n"
-"  -q, --quiet          do not say which was chosen\n"
+"  -q, --quiet          do not say which was chosen, nor what of the programs that\n"
+"                       it starts is not served\n"
 "  -c, --counters FILE  at its end, each process that used the engine appends a\n"
 "                       line of JSON to FILE: how much went through it\n"
 "  -k, --kernel VERSION show the program that kernel, served by the engine: its\n"

@@ -10,12 +10,16 @@
  * Only a process that made an io_uring call writes one, and only for itself:
  * a child made by fork starts anew, one made by vfork (which shares our
  * memory) is known by its pid and keeps silent. A process that is killed, or
- * that replaces itself by exec, leaves nothing.
+ * that replaces itself by exec, leaves nothing. A program that is executed and
+ * cannot be served (children.c) has a line of its own:
+ *
+ *   {"pid":8,"program":"./tool","unserved":"it is statically linked: ..."}
  */
 #include "intercept/intercept.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,19 +32,21 @@
 
 #define COUNTERS_MAX 256
 #define LINE_BYTES 16384
+#define SHORT_LINE_BYTES 1024
 
 unsigned int counters_lanes;
 static long owner_pid;
+static char path_at_start[PATH_MAX];
 
 struct line {
-	char text[LINE_BYTES];
-	size_t length;
+	char *text;
+	size_t room, length;
 };
 
 __attribute__((format(printf, 2, 3))) static void add(struct line *line,
 						      const char *format, ...)
 {
-	size_t room = sizeof(line->text) - line->length;
+	size_t room = line->room - line->length;
 	va_list args;
 	int length;
 
@@ -126,7 +132,8 @@ static long pid_now(void)
 static void counters_write(void)
 {
 	const char *path = getenv("POLYRING_COUNTERS");
-	static struct line line;
+	static char text[LINE_BYTES];
+	struct line line = {.text = text, .room = sizeof(text)};
 	unsigned int lanes;
 
 	if (!path || !*path || pid_now() != owner_pid)
@@ -134,9 +141,28 @@ static void counters_write(void)
 	lanes = __atomic_exchange_n(&counters_lanes, 0, __ATOMIC_RELAXED);
 	if (!lanes)
 		return;
-	line.length = 0;
 	add_all(&line, lanes);
 	append(path, &line);
+}
+
+/*
+ * From the stack, as this may be a child in its parent's memory; and by the
+ * name that held when the program began, as `env -i` has emptied its own
+ * environment.
+ */
+void counters_unserved(const char *file, const char *why)
+{
+	char text[SHORT_LINE_BYTES];
+	struct line line = {.text = text, .room = sizeof(text)};
+
+	if (!*path_at_start)
+		return;
+	add(&line, "{\"pid\":%ld,\"program\":", pid_now());
+	add_quoted(&line, file);
+	add(&line, ",\"unserved\":");
+	add_quoted(&line, why);
+	add(&line, "}\n");
+	append(path_at_start, &line);
 }
 
 void counters_forked(void)
@@ -147,8 +173,12 @@ void counters_forked(void)
 
 void counters_open(void)
 {
+	const char *path = getenv("POLYRING_COUNTERS");
+
 	owner_pid = pid_now();
 	at_quick_exit(counters_write);
+	if (path)
+		snprintf(path_at_start, sizeof(path_at_start), "%s", path);
 }
 
 __attribute__((destructor)) static void counters_at_exit(void)

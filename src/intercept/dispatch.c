@@ -26,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "abi/uring.h"
 #include "base/sys.h"
@@ -92,6 +93,9 @@ bool intercept_engine_serves(void)
 	int known = load_relaxed(&serves);
 
 	if (unlikely(known == SERVES_UNDECIDED)) {
+		/* A sanitizer's runtime comes before libc has set it. */
+		if (!environ)
+			return false;
 		known = (int)decide();
 		store_relaxed(&serves, known);
 	}

@@ -17,7 +17,8 @@
  *
  * signals.c keeps the two handlers that this needs (SIGSYS for the trap lane,
  * SIGSEGV and SIGBUS for base/fault.h) out of the program's sight and hands.
- * loader.c looks at objects that are loaded later, mapped.c at other code.
+ * loader.c looks at objects that are loaded later, mapped.c at other code,
+ * children.c at the programs that the program executes.
  * counters.c writes the line that POLYRING_COUNTERS asks for.
  */
 #ifndef POLYRING_INTERCEPT_INTERCEPT_H
@@ -124,6 +125,18 @@ void trap_update(void *handle);
 /* The program has mapped code, or made it executable; see mapped.c. */
 void trap_mapped(uintptr_t at, size_t bytes, bool writable);
 
+/*
+ * Around exec, in a process that has inherited so many filters that there must
+ * not be one more each time: the next program's addresses are made to stay.
+ * @before is what the other returned.
+ */
+long trap_before_exec(void);
+void trap_after_exec(long before);
+
+/* ---- children.c ---------------------------------------------------------- */
+
+void children_open(void);
+
 /* ---- mapped.c ------------------------------------------------------------ */
 
 /* From now on, look at what becomes executable. */
@@ -188,6 +201,9 @@ static inline void counters_note(enum intercept_lane lane)
 }
 
 void counters_open(void);
+
+/* A line that @file is executed and not served. Keeps errno. */
+void counters_unserved(const char *file, const char *why);
 
 /* In the child of a fork. */
 void counters_forked(void);

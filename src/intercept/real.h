@@ -14,8 +14,10 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
+#include <unistd.h>
 
 #include "base/compiler.h"
 
@@ -32,6 +34,12 @@ int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *ts,
 	X(epoll_ctl)                  \
 	X(epoll_pwait)                \
 	X(epoll_pwait2)               \
+	X(execve)                     \
+	X(execvpe)                    \
+	X(fexecve)                    \
+	X(execveat)                   \
+	X(posix_spawn)                \
+	X(posix_spawnp)               \
 	X(poll)                       \
 	X(__poll_chk)                 \
 	X(ppoll)                      \

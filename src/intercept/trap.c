@@ -29,6 +29,11 @@
  *  5. A trap is recognised as ours by the filter's data, which the kernel
  *     delivers in si_errno; others are the program's.
  *  6. Objects and code that come later add filters; filters are never removed.
+ *  7. A program that executes itself inherits its filters. Where its addresses
+ *     are the same again, the filter says so itself and no second one is
+ *     installed. Elsewhere each exec adds one, and the kernel takes some 800.
+ *     So from the 256th on a program is executed without randomisation of its
+ *     addresses (ADDR_NO_RANDOMIZE).
  *
  * Cost: 1.6 to 4 us a trapped call. Every other system call of a process with a
  * filter pays 25 ns, although the kernel answers from a bitmap: it learns
@@ -37,12 +42,14 @@
 #include "intercept/intercept.h"
 
 #include <cpuid.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <ucontext.h>
 
@@ -59,6 +66,12 @@
 /* "pr"; at most 16 bits. */
 #define TRAP_DATA 0x7072
 #define TRAP (SECCOMP_RET_TRAP | TRAP_DATA)
+
+/* From here on, what is executed is kept from adding one each time. */
+#define FILTERS_MANY 256
+
+/* "prFI": is your filter there? */
+#define MARK_QUESTION 0x70724649u
 
 /* How many ranges of code made at run time are trapped. */
 #define MAPPED_MAX 256u
@@ -193,13 +206,54 @@ static size_t emit_sites_of_4g(struct program *p, const struct site *sites,
 /* At worst 3 a site, 4 for each 4 GiB that has one, and the rest. */
 static size_t program_room(size_t sites)
 {
-	return 7 * sites + 32;
+	return 7 * sites + 40;
 }
 
-static void emit_all(struct program *p, const struct site *sites, size_t count)
+/*
+ * The filter answers the question whether it is there: a getppid(), which
+ * takes no arguments, with these two fails. It is first, for the calls that
+ * are to pass leave emit_calls() early.
+ */
+static void emit_mark(struct program *p, uint32_t mark)
+{
+	LOAD(p, nr);
+	IF_EQUAL(p, SYS_getppid, 0, 5);
+	LOAD(p, args[0]);
+	IF_EQUAL(p, MARK_QUESTION, 0, 3);
+	LOAD(p, args[1]);
+	IF_EQUAL(p, mark, 0, 1);
+	RETURN(p, SECCOMP_RET_ERRNO | EEXIST);
+}
+
+static bool mark_is_there(uint32_t mark)
+{
+	return sys_direct(SYS_getppid, MARK_QUESTION, mark, 0, 0, 0, 0) ==
+	       -EEXIST;
+}
+
+/* A number for these sites; 0 where they are nowhere twice. */
+static uint32_t mark_of(const struct site *sites, size_t count)
+{
+	long personality =
+		sys_direct(SYS_personality, UINT32_MAX, 0, 0, 0, 0, 0);
+	uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
+
+	if (sites[0].first >> 32 && !(personality & ADDR_NO_RANDOMIZE))
+		return 0;
+	for (size_t i = 0; i < count; i++) {
+		hash = (hash ^ sites[i].first) * 0x100000001b3u;
+		hash = (hash ^ sites[i].last) * 0x100000001b3u;
+	}
+	return (uint32_t)(hash >> 32) | 1;
+}
+
+static void emit_all(struct program *p, const struct site *sites, size_t count,
+		     uint32_t mark)
 {
 	size_t at;
 
+	if (mark)
+		emit_mark(p, mark);
 	emit_calls(p);
 	for (at = 0; at < count;)
 		at += emit_sites_of_4g(p, &sites[at], count - at);
@@ -278,9 +332,10 @@ static int filter_install(const struct site_list *list)
 
 	if (sites && program.code) {
 		int count = split_sites(list, sites);
+		uint32_t mark = mark_of(sites, (size_t)count);
 
-		emit_all(&program, sites, (size_t)count);
-		err = filter_load(&program);
+		emit_all(&program, sites, (size_t)count, mark);
+		err = mark && mark_is_there(mark) ? 0 : filter_load(&program);
 	}
 	mem_free(program.code);
 	mem_free(sites);
@@ -305,6 +360,52 @@ static const char *object_of(const struct site_list *found)
 	return found->object ? found->object : "an object";
 }
 
+/* ---- executing ----------------------------------------------------------- */
+
+static bool filters_many;
+
+static long personality_set(long persona)
+{
+	return sys_direct(SYS_personality, persona, 0, 0, 0, 0, 0);
+}
+
+/* How many there are, the container's and others' included. */
+static long filters_count(void)
+{
+	static const char key[] = "\nSeccomp_filters:";
+	char status[4096] = "";
+	long fd = sys_direct(SYS_openat, AT_FDCWD, (long)"/proc/self/status",
+			     O_RDONLY | O_CLOEXEC, 0, 0, 0);
+	const char *at;
+
+	if (fd < 0)
+		return 0;
+	sys_direct(SYS_read, fd, (long)status, sizeof(status) - 1, 0, 0, 0);
+	sys_direct(SYS_close, fd, 0, 0, 0, 0, 0);
+	at = strstr(status, key);
+	return at ? strtol(at + sizeof(key) - 1, NULL, 10) : 0;
+}
+
+/* Between vfork() and exec, nothing of the parent's is changed: it is of the
+ * thread. */
+long trap_before_exec(void)
+{
+	long before;
+
+	if (!load_relaxed(&filters_many))
+		return -1;
+	before = personality_set(UINT32_MAX);
+	if (before >= 0)
+		personality_set(before | ADDR_NO_RANDOMIZE);
+	return before;
+}
+
+void trap_after_exec(long before)
+{
+	if (before >= 0)
+		personality_set(before);
+}
+
 /* Those that could not be patched. */
 static void trap_rest(const struct site_list *found)
 {
@@ -321,6 +422,8 @@ static void trap_rest(const struct site_list *found)
 		intercept_say("io_uring calls that %s makes inline stay with "
 			      "the kernel: arming the trap failed (%s)",
 			      object_of(found), strerrorname_np(-err));
+	else if (filters_count() >= FILTERS_MANY)
+		store_relaxed(&filters_many, true);
 }
 
 void trap_update(void *handle)
@@ -385,5 +488,6 @@ __attribute__((constructor)) static void intercept_open(void)
 	if (sites_suspected())
 		fd_make_room();
 	counters_open();
+	children_open();
 	pthread_atfork(signals_before_fork, signals_after_fork, forked);
 }

@@ -565,6 +565,60 @@ def a_musl_program_keeps_what_else_is_preloaded(case):
     assert got.stdout == "/lib/none.so\n", got
 
 
+LOST = "LD_PRELOAD in its environment"
+
+
+def unserved_lines(path):
+    with open(path, encoding="utf-8") as lines:
+        found = [json.loads(line) for line in lines]
+    return {line["program"]: line["unserved"] for line in found
+            if "unserved" in line}
+
+
+@test
+def what_is_started_unserved_is_said_and_runs_unharmed(case):
+    static = case.program("static")
+    used = os.path.join(case.directory, "unserved.json")
+    script = case.file("script", f"#!/bin/sh\nset -e\n{static}\n"
+                       "env -i /bin/true\nunset LD_PRELOAD\n/bin/echo on\n")
+    got = expect(case("run", "-f", "-c", used, script), 0,
+                 f"'{static}' is not served: it is statically linked",
+                 f"'/bin/true' is not served: {LOST}",
+                 f"'/bin/echo' is not served: {LOST}")
+    assert got.stdout.endswith("on\n") and got.stderr.count("not served") == 3
+    found = unserved_lines(used)
+    assert set(found) == {static, "/bin/true", "/bin/echo"}, found
+    got = expect(case("run", "-qf", "-c", used, script), 0)
+    assert "not served" not in got.stderr, got.stderr
+
+
+@test
+def what_another_kernel_serves_is_not_said(case):
+    got = expect(case("run", "-f", "sh", "-c",
+                      "POLYRING_ENGINE=kernel LD_PRELOAD= /bin/true"), 0)
+    assert "not served" not in got.stderr, got.stderr
+
+
+@test
+def a_musl_program_that_is_started_runs_unharmed(case):
+    path = built(case, "musl", SAY_PRELOAD, "musl-gcc")
+    for words in (["sh", "-c", path + "; :"], ["env", path]):
+        got = expect(case("run", "-f", *words), 0,
+                     f"'{path}' is not served: its dynamic linker is not glibc")
+        assert got.stdout == "none\n", got
+
+
+@test
+def only_who_has_address_sanitizer_gets_its_runtime(case):
+    path = built(case, "asan", "#include <unistd.h>\nint main(void) { return "
+                 "execl(\"/usr/bin/env\", \"env\", (char *)0); }\n", "gcc",
+                 "-fsanitize=address")
+    for words in ([path], ["sh", "-c", path + "; exit $?"]):
+        got = expect(case("run", "-qf", *words), 0)
+        preload = got.stdout.split("LD_PRELOAD=")[1].split("\n")[0]
+        assert "polyring" in preload and "asan" not in preload, preload
+
+
 @test
 def a_program_with_address_sanitizer_is_served(case):
     path = built(case, "asan", EMPTY, "gcc", "-fsanitize=address")
@@ -578,6 +632,9 @@ def a_program_with_address_sanitizer_is_served(case):
                     os.path.join(include, "include"), libc_calls,
                     "-lpthread"], check=True, timeout=BOUND_S)
     expect(case("deny", case.polyring, "run", "-q", served), 0)
+    used = os.path.join(case.directory, "asan.json")
+    expect(case("run", "-qfc", used, served), 0)
+    assert os.path.exists(used)
 
 
 @test

@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What a served program executes.
+ *
+ * Theory: whether the next program is served its environment says, and its
+ * file (base/preload.h). Where the environment names our library, LD_PRELOAD
+ * is fitted to the file: the library is taken out for a program that it would
+ * harm, and AddressSanitizer's runtime is put before it, or is taken out that
+ * was put there for the program that runs now. Where the environment does not
+ * name it (env -i, a script that sets LD_PRELOAD), that is the program's wish:
+ * nothing is put back. In both cases what will not be served is said before,
+ * once for each exec: on stderr, unless POLYRING_QUIET is set, and as a line in
+ * the file that POLYRING_COUNTERS names.
+ *
+ * posix_spawn() and the exec family of libc lead here. Not noticed: system()
+ * and popen(), which run a shell with the environment as it is, and bare
+ * system calls.
+ *
+ * Rules:
+ *  1. Between vfork() and exec the memory is the parent's: nothing is
+ *     allocated, nothing static is written. Lists are on the stack.
+ *  2. Which file execvp() takes, and what it does with a script without #!, is
+ *     libc's affair. We look along PATH only to know the file.
+ *  3. When exec fails nothing has changed.
+ */
+#include "intercept/intercept.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/preload.h"
+#include "base/sys.h"
+#include "intercept/real.h"
+
+#define LIST_NAME "LD_PRELOAD="
+
+/* As the program began: `env -i` has emptied its own environment. */
+static bool quiet;
+
+void children_open(void)
+{
+	const char *word = getenv("POLYRING_QUIET");
+
+	quiet = word && *word;
+}
+
+static const char *variable(char *const *environment, const char *name)
+{
+	size_t length = strlen(name);
+
+	for (; environment && *environment; environment++)
+		if (!strncmp(*environment, name, length) &&
+		    (*environment)[length] == '=')
+			return *environment + length + 1;
+	return NULL;
+}
+
+static size_t count_of(char *const *list)
+{
+	size_t count = 0;
+
+	while (list && list[count])
+		count++;
+	return count;
+}
+
+/* The word of @list that is our library, as the program has it. */
+static bool ours_in(const char *list, char *ours)
+{
+	while (*list) {
+		size_t length = strcspn(list, ": ");
+
+		memcpy(ours, list, length);
+		ours[length] = '\0';
+		if (preload_named(ours))
+			return true;
+		list += length;
+		list += strspn(list, ": ");
+	}
+	return false;
+}
+
+static void say_unserved(const char *file, const char *why)
+{
+	if (!quiet)
+		intercept_say("'%s' is not served: %s", file, why);
+	counters_unserved(file, why);
+}
+
+/* What fit() writes at most. */
+static size_t list_bytes(char *const *environment)
+{
+	const char *before = variable(environment, "LD_PRELOAD");
+
+	return strlen(LIST_NAME) + PRELOAD_MORE("") +
+	       (before ? 2 * strlen(before) : 0);
+}
+
+/*
+ * Fit LD_PRELOAD to the program at @path. True if @list, "LD_PRELOAD=" and
+ * more, is to take its place.
+ */
+static bool fit(const char *path, const char *file, char *const *environment,
+		char *list)
+{
+	const char *before = variable(environment, "LD_PRELOAD");
+	const char *engine = variable(environment, "POLYRING_ENGINE");
+	const size_t head = strlen(LIST_NAME);
+	char ours[before ? strlen(before) + 1 : 1];
+	struct preload_target target;
+
+	if (engine && !strcmp(engine, "kernel"))
+		return false;
+	if (!before || !ours_in(before, ours)) {
+		say_unserved(file, "LD_PRELOAD in its environment does not "
+				   "name libpolyring-preload.so any more");
+		return false;
+	}
+	preload_look(path, &target);
+	if (target.why)
+		say_unserved(file, target.why);
+	memcpy(list, LIST_NAME, head);
+	preload_list(&target, before, ours, list + head,
+		     list_bytes(environment) - head);
+	return strcmp(list + head, before) != 0;
+}
+
+/* @to has room for as many as @from, and the end. An empty list goes. */
+static void replace(char *const *from, char *list, char **to)
+{
+	for (; *from; from++) {
+		if (strncmp(*from, LIST_NAME, strlen(LIST_NAME)) != 0)
+			*to++ = *from;
+		else if (list[strlen(LIST_NAME)])
+			*to++ = list;
+	}
+	*to = NULL;
+}
+
+static bool is_program(const char *path)
+{
+	return sys_direct(SYS_faccessat, AT_FDCWD, (long)path, X_OK, 0, 0, 0) ==
+	       0;
+}
+
+/* Where execvp() will find @name, for all that is usual (rule 2). */
+static const char *find_in_path(const char *name, char *path)
+{
+	const char *dirs = variable(environ, "PATH");
+
+	if (strchr(name, '/'))
+		return name;
+	for (dirs = dirs ? dirs : "/bin:/usr/bin"; *dirs;) {
+		size_t length = strcspn(dirs, ":");
+
+		if (length + strlen(name) + 2 <= PATH_MAX) {
+			memcpy(path, dirs, length);
+			path[length] = '/';
+			strcpy(path + length + (length > 0), name);
+			if (is_program(path))
+				return path;
+		}
+		dirs += length + (dirs[length] == ':');
+	}
+	return name;
+}
+
+/*
+ * The environment for @path: the caller's, or a list on the caller's stack.
+ * A macro, as the list has to live until exec.
+ */
+#define FITTED(path, file, environment)                                       \
+	({                                                                    \
+		char *const *fitted_ = (environment);                         \
+		char *list_ = __builtin_alloca(list_bytes(fitted_));          \
+		if (intercept_engine_serves() &&                              \
+		    fit((path), (file), fitted_, list_)) {                    \
+			char **changed_ = __builtin_alloca(                   \
+				(count_of(fitted_) + 1) * sizeof(*changed_)); \
+			replace(fitted_, list_, changed_);                    \
+			fitted_ = changed_;                                   \
+		}                                                             \
+		fitted_;                                                      \
+	})
+
+static int exec_file(const char *path, char *const *argv,
+		     char *const *environment)
+{
+	long before = trap_before_exec();
+
+	REAL(execve)(path, argv, FITTED(path, path, environment));
+	trap_after_exec(before);
+	return -1;
+}
+
+static int exec_named(const char *name, char *const *argv,
+		      char *const *environment)
+{
+	char found[PATH_MAX];
+	const char *path = find_in_path(name, found);
+	long before = trap_before_exec();
+
+	REAL(execvpe)(name, argv, FITTED(path, name, environment));
+	trap_after_exec(before);
+	return -1;
+}
+
+/* Under names of our own: libc's headers say that arguments are not NULL. */
+#define AS(name) __asm__(name)
+POLYRING_API int children_execve(const char *path, char *const *argv,
+				 char *const *environment) AS("execve");
+POLYRING_API int children_execv(const char *path, char *const *argv)
+	AS("execv");
+POLYRING_API int children_execvp(const char *name, char *const *argv)
+	AS("execvp");
+POLYRING_API int children_execvpe(const char *name, char *const *argv,
+				  char *const *environment) AS("execvpe");
+POLYRING_API int children_execl(const char *path, const char *arg, ...)
+	AS("execl");
+POLYRING_API int children_execlp(const char *name, const char *arg, ...)
+	AS("execlp");
+POLYRING_API int children_execle(const char *path, const char *arg, ...)
+	AS("execle");
+POLYRING_API int children_fexecve(int fd, char *const *argv,
+				  char *const *environment) AS("fexecve");
+POLYRING_API int children_execveat(int dir, const char *path, char *const *argv,
+				   char *const *environment, int flags)
+	AS("execveat");
+
+int children_execve(const char *path, char *const *argv,
+		    char *const *environment)
+{
+	return exec_file(path, argv, environment);
+}
+
+int children_execv(const char *path, char *const *argv)
+{
+	return exec_file(path, argv, environ);
+}
+
+int children_execvp(const char *name, char *const *argv)
+{
+	return exec_named(name, argv, environ);
+}
+
+int children_execvpe(const char *name, char *const *argv,
+		     char *const *environment)
+{
+	return exec_named(name, argv, environment);
+}
+
+/* Those of execl() and its relatives, with the NULL; @args is left there. */
+#define LISTED(arg, args)                                                \
+	({                                                               \
+		va_list counted_;                                        \
+		size_t count_ = 1;                                       \
+		char **argv_;                                            \
+		va_copy(counted_, args);                                 \
+		while (va_arg(counted_, char *))                         \
+			count_++;                                        \
+		va_end(counted_);                                        \
+		argv_ = __builtin_alloca((count_ + 1) * sizeof(*argv_)); \
+		argv_[0] = (char *)(arg);                                \
+		for (size_t i_ = 1; i_ <= count_; i_++)                  \
+			argv_[i_] = va_arg(args, char *);                \
+		argv_;                                                   \
+	})
+
+int children_execl(const char *path, const char *arg, ...)
+{
+	va_list args;
+	int result;
+
+	va_start(args, arg);
+	result = exec_file(path, LISTED(arg, args), environ);
+	va_end(args);
+	return result;
+}
+
+int children_execlp(const char *name, const char *arg, ...)
+{
+	va_list args;
+	int result;
+
+	va_start(args, arg);
+	result = exec_named(name, LISTED(arg, args), environ);
+	va_end(args);
+	return result;
+}
+
+int children_execle(const char *path, const char *arg, ...)
+{
+	va_list args;
+	char **argv;
+	int result;
+
+	va_start(args, arg);
+	argv = LISTED(arg, args);
+	result = exec_file(path, argv, va_arg(args, char *const *));
+	va_end(args);
+	return result;
+}
+
+/* A file by its descriptor has a name in /proc. */
+#define NAME_BYTES 64
+static void name_of(int fd, char *path)
+{
+	snprintf(path, NAME_BYTES, "/proc/self/fd/%d", fd);
+}
+
+int children_fexecve(int fd, char *const *argv, char *const *environment)
+{
+	char path[NAME_BYTES];
+	long before;
+
+	name_of(fd, path);
+	before = trap_before_exec();
+	REAL(fexecve)(fd, argv, FITTED(path, path, environment));
+	trap_after_exec(before);
+	return -1;
+}
+
+int children_execveat(int dir, const char *path, char *const *argv,
+		      char *const *environment, int flags)
+{
+	char named[PATH_MAX + NAME_BYTES];
+	long before;
+
+	if (!path || *path == '/' || dir == AT_FDCWD)
+		snprintf(named, sizeof(named), "%s", path ? path : "");
+	else
+		snprintf(named, sizeof(named), "/proc/self/fd/%d%s%s", dir,
+			 *path ? "/" : "", path);
+	before = trap_before_exec();
+	REAL(execveat)
+	(dir, path, argv, FITTED(named, named, environment), flags);
+	trap_after_exec(before);
+	return -1;
+}
+
+POLYRING_API int posix_spawn(pid_t *pid, const char *path,
+			     const posix_spawn_file_actions_t *actions,
+			     const posix_spawnattr_t *attributes,
+			     char *const *argv, char *const *environment)
+{
+	long before = trap_before_exec();
+	int result = REAL(posix_spawn)(pid, path, actions, attributes, argv,
+				       FITTED(path, path, environment));
+
+	trap_after_exec(before);
+	return result;
+}
+
+POLYRING_API int posix_spawnp(pid_t *pid, const char *name,
+			      const posix_spawn_file_actions_t *actions,
+			      const posix_spawnattr_t *attributes,
+			      char *const *argv, char *const *environment)
+{
+	char found[PATH_MAX];
+	const char *path = find_in_path(name, found);
+	long before = trap_before_exec();
+	int result = REAL(posix_spawnp)(pid, name, actions, attributes, argv,
+					FITTED(path, name, environment));
+
+	trap_after_exec(before);
+	return result;
+}
