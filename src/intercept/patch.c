@@ -44,8 +44,9 @@
  * Rules:
  *  1. Only whole functions that decode to the end and to the last byte.
  *  2. A stub is complete and executable before a jump to it can be seen.
- *  3. Patches stay; an object that is unloaded takes them with it, the stubs
- *     stay behind. patch_serves() sees from the bytes whether one is there.
+ *  3. Patches stay; an object that is unloaded takes them with it.
+ *     patch_serves() and patch_reap() see from the bytes whether one is there;
+ *     the latter then gives its stub back.
  *  4. The caller (sites.c) holds its lock.
  *
  * Cost of a call beside the library's own: 5 ns, some 70 instructions; with 16
@@ -61,6 +62,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 
 #include "abi/uring.h"
 #include "base/mem.h"
@@ -89,11 +91,18 @@ struct plans {
 	unsigned int reaches; /* what the object's code can, of INSN_ALL */
 };
 
-/* Every patch ever made. */
+/* Every patch whose object has not been seen to be gone. */
 static struct patch {
 	const uint8_t *behind, *begin, *stub;
 } * patches;
 static size_t patches_count, patches_room;
+
+/* The memory that their stubs are in, a mapping for each object. */
+static struct stubs {
+	uint8_t *at;
+	size_t bytes;
+} * stubs_made;
+static size_t stubs_count, stubs_room;
 
 /* ---- a window for a site ------------------------------------------------- */
 
@@ -373,6 +382,8 @@ static int stubs_make(struct plans *plans, const struct code *code)
 	err = make_executable(stubs, bytes);
 	if (err < 0)
 		sys_direct(SYS_munmap, (long)stubs, (long)bytes, 0, 0, 0, 0);
+	else
+		stubs_made[stubs_count++] = (struct stubs){stubs, bytes};
 	return err;
 }
 
@@ -491,23 +502,35 @@ static bool processor_can(void)
 	       b & bit_AVX512BW;
 }
 
+/* An array of @bytes each with room for @wanted, or NULL. */
+static void *grown(void *array, size_t count, size_t *room, size_t wanted,
+		   size_t bytes)
+{
+	void *bigger;
+
+	if (wanted <= *room)
+		return array;
+	bigger = mem_new(2 * wanted, bytes);
+	if (!bigger)
+		return NULL;
+	if (count)
+		memcpy(bigger, array, count * bytes);
+	mem_free(array);
+	*room = 2 * wanted;
+	return bigger;
+}
+
 /* Room for @count more, so that no patch is ever forgotten (rule 3). */
 static bool patches_reserve(size_t count)
 {
-	size_t room = 2 * patches_count + count;
-	struct patch *bigger;
+	struct patch *more = grown(patches, patches_count, &patches_room,
+				   patches_count + count, sizeof(*more));
+	struct stubs *one = grown(stubs_made, stubs_count, &stubs_room,
+				  stubs_count + 1, sizeof(*one));
 
-	if (patches_count + count <= patches_room)
-		return true;
-	bigger = mem_new(room, sizeof(*bigger));
-	if (!bigger)
-		return false;
-	if (patches_count)
-		memcpy(bigger, patches, patches_count * sizeof(*bigger));
-	mem_free(patches);
-	patches = bigger;
-	patches_room = room;
-	return true;
+	patches = more ? more : patches;
+	stubs_made = one ? one : stubs_made;
+	return more && one;
 }
 
 static void patch_remember(const struct plan *plan)
@@ -532,6 +555,51 @@ bool patch_serves(const struct code *code, const uint8_t *behind)
 			return true;
 	}
 	return false;
+}
+
+/*
+ * Has the code gone that jumped to this stub? By a copy that fails where there
+ * is no memory; if copies are refused, it is taken to be there.
+ */
+static bool patch_is_gone(const struct patch *patch)
+{
+	uint8_t jump[STUB_JUMP_BYTES], now[STUB_JUMP_BYTES];
+	struct iovec to = {now, sizeof(now)};
+	struct iovec from = {(void *)patch->begin, sizeof(now)};
+	long pid = sys_direct(SYS_getpid, 0, 0, 0, 0, 0, 0);
+	long got = sys_direct(SYS_process_vm_readv, pid, (long)&to, 1,
+			      (long)&from, 1, 0);
+
+	stub_jump_write(jump, patch->begin, patch->stub);
+	if (got == (long)sizeof(now))
+		return memcmp(now, jump, sizeof(now)) != 0;
+	return got >= 0 || got == -EFAULT;
+}
+
+static bool stubs_are_used(const struct stubs *stubs)
+{
+	for (size_t i = 0; i < patches_count; i++)
+		if ((uintptr_t)(patches[i].stub - stubs->at) < stubs->bytes)
+			return true;
+	return false;
+}
+
+void patch_reap(void)
+{
+	size_t kept = 0, stubs_kept = 0;
+
+	for (size_t i = 0; i < patches_count; i++)
+		if (!patch_is_gone(&patches[i]))
+			patches[kept++] = patches[i];
+	patches_count = kept;
+	for (size_t i = 0; i < stubs_count; i++) {
+		if (stubs_are_used(&stubs_made[i]))
+			stubs_made[stubs_kept++] = stubs_made[i];
+		else
+			sys_direct(SYS_munmap, (long)stubs_made[i].at,
+				   (long)stubs_made[i].bytes, 0, 0, 0, 0);
+	}
+	stubs_count = stubs_kept;
 }
 
 /* Take off @sites what is patched. */

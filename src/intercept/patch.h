@@ -17,4 +17,7 @@ void patch_sites(const struct functions *functions, const struct code *code,
 /* Is the `syscall` before @behind, in @code that is loaded, patched? */
 bool patch_serves(const struct code *code, const uint8_t *behind);
 
+/* Objects have been unloaded: give back the stubs of those. */
+void patch_reap(void);
+
 #endif

@@ -462,6 +462,8 @@ static int look_at(uintptr_t base, const ElfW(Phdr) * segments, size_t count,
 	object = object_of(base, segments, count, name);
 	tabled = functions_open(&functions, base, segments, count);
 	err = object_sites(&fresh, &object, tabled ? &functions : NULL);
+	if (object.numbers != NUMBER_NONE && evidence < EVIDENCE_SOME)
+		evidence = EVIDENCE_SOME;
 	drop_served(&fresh, &object.code);
 	if (!err && fresh.count && tabled && intercept_lane_open(LANE_PATCH))
 		patch_sites(&functions, &object.code, &fresh);
@@ -483,6 +485,7 @@ static int look_at_loaded(struct dl_phdr_info *info, size_t bytes, void *arg)
 	if (info->dlpi_subs != objects_unloads) {
 		objects_unloads = info->dlpi_subs;
 		objects_count = 0;
+		patch_reap();
 	}
 	return look_at(info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum,
 		       info->dlpi_name, arg);

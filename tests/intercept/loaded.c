@@ -46,17 +46,54 @@ static void *open_by_hop(const char *directory)
 	return open_it ? open_it() : NULL;
 }
 
+/* How many mappings the process has. */
+static int mappings(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	int count = 0;
+
+	for (int c; maps && (c = fgetc(maps)) != EOF;)
+		count += c == '\n';
+	if (maps)
+		fclose(maps);
+	return count;
+}
+
+static int comes_and_goes(const char *path, int times)
+{
+	while (times--) {
+		void *handle = dlopen(path, RTLD_NOW);
+
+		if (!calls_work(handle))
+			return 0;
+		dlclose(handle);
+	}
+	return 1;
+}
+
+/* What the first rounds leave behind they may, but no more each time. */
+static void test_coming_and_going(const char *path)
+{
+	int good = comes_and_goes(path, 3);
+	int before = mappings();
+
+	check("an_object_that_comes_and_goes_is_served",
+	      good && comes_and_goes(path, 200));
+	check("and_leaves_nothing_behind", mappings() < before + 5);
+}
+
 int main(int argc, char **argv)
 {
 	const char *directory = argc > 1 ? argv[1] : ".";
 	void *first, *other;
 	char path[4096];
 
+	snprintf(path, sizeof(path), "%s/hidden/libloaded_module.so",
+		 directory);
+	test_coming_and_going(path);
 	check("an_object_is_found_along_its_openers_runpath",
 	      (first = open_by_hop(directory)) != NULL);
 	check("its_inline_calls_are_served", calls_work(first));
-	snprintf(path, sizeof(path), "%s/hidden/libloaded_module.so",
-		 directory);
 	other = dlmopen(LM_ID_NEWLM, path, RTLD_NOW | RTLD_LOCAL);
 	check("those_in_a_namespace_of_its_own_too", calls_work(other));
 	check("an_object_that_is_not_there_is_not_found",
