@@ -236,11 +236,16 @@ static void set_deadline(struct enter_arg *a, const struct ctx *ctx,
 	a->spec.deadline_ns = ns;
 }
 
-static void read_min_wait(struct enter_arg *a, uint32_t microseconds)
+/* Without another time the wait ends with it (6.18). */
+static void read_min_wait(struct enter_arg *a, uint32_t microseconds,
+			  bool is_timed)
 {
-	if (microseconds)
-		a->spec.min_wait_until_ns = clock_now_ns(CLOCK_MONOTONIC) +
-					    (int64_t)microseconds * 1000;
+	if (!microseconds)
+		return;
+	a->spec.min_wait_until_ns =
+		clock_now_ns(CLOCK_MONOTONIC) + (int64_t)microseconds * 1000;
+	if (!is_timed)
+		a->spec.deadline_ns = a->spec.min_wait_until_ns;
 }
 
 /* The same words, in the ring's region. */
@@ -257,7 +262,7 @@ static int read_wait(struct enter_arg *a, const struct ctx *ctx,
 		return err;
 	if (wait.flags & ~IORING_REG_WAIT_TS)
 		return -EINVAL;
-	read_min_wait(a, wait.min_wait_usec);
+	read_min_wait(a, wait.min_wait_usec, wait.flags & IORING_REG_WAIT_TS);
 	a->sigmask_address = wait.sigmask;
 	a->sigmask_bytes = wait.sigmask_sz;
 	if (wait.flags & IORING_REG_WAIT_TS)
@@ -285,7 +290,7 @@ static int read_arg(struct enter_arg *a, const struct ctx *ctx, const void *arg,
 	if (ext.min_wait_usec && /* the word was a reserved one */
 	    !abi_knows(&ctx->abi, ABI_FEATURES, IORING_FEAT_MIN_TIMEOUT))
 		return -EINVAL;
-	read_min_wait(a, ext.min_wait_usec);
+	read_min_wait(a, ext.min_wait_usec, ext.ts);
 	a->sigmask_address = ext.sigmask;
 	a->sigmask_bytes = ext.sigmask_sz;
 	if (!ext.ts)

@@ -173,6 +173,7 @@ struct ctx {
 	struct list deferred; /* drain: in order of submission */
 	struct list ready; /* may run now: the next of a link chain */
 	struct list again; /* had their share: tried once more next turn */
+	bool queues_ready; /* what becomes ready goes behind those */
 	struct req *chain_head; /* the link chain being submitted */
 	struct req *chain_last;
 	bool chain_failed;

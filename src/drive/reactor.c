@@ -429,6 +429,13 @@ long reactor_epoll_wait(int epoll_fd, struct epoll_event *events, int room,
 		     sizeof(uint64_t));
 }
 
+static int room_in(const struct reactor_events *found)
+{
+	if (!found->room || found->room > REACTOR_EVENTS_MAX)
+		return REACTOR_EVENTS_MAX;
+	return (int)found->room;
+}
+
 int reactor_sleep(const struct reactor *r, struct reactor_events *found,
 		  int64_t deadline_ns, const sigset_t *sigmask)
 {
@@ -446,7 +453,7 @@ int reactor_sleep(const struct reactor *r, struct reactor_events *found,
 		left.tv_nsec = ns % NS_PER_SEC;
 		timeout = &left;
 	}
-	n = reactor_epoll_wait(r->epoll_fd, found->events, REACTOR_EVENTS_MAX,
+	n = reactor_epoll_wait(r->epoll_fd, found->events, room_in(found),
 			       timeout, sigmask);
 	found->count = n > 0 ? (int)n : 0;
 	return n < 0 ? (int)n : 0;

@@ -71,6 +71,7 @@ struct reactor {
 
 struct reactor_events {
 	int count;
+	uint32_t room; /* to fetch no more than so many; 0: as many as fit */
 	struct epoll_event events[REACTOR_EVENTS_MAX];
 };
 

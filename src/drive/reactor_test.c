@@ -46,7 +46,7 @@ static struct listener listener_of(struct reactor *r)
 
 static void look(struct reactor *r)
 {
-	struct reactor_events events;
+	struct reactor_events events = {.room = 0};
 
 	assert_int_equal(reactor_sleep(r, &events, 0, NULL), 0);
 	reactor_dispatch(r, &events);
@@ -55,7 +55,7 @@ static void look(struct reactor *r)
 /* Everything that has happened by now has been dispatched afterwards. */
 static void drain(struct reactor *r)
 {
-	struct reactor_events events;
+	struct reactor_events events = {.room = 0};
 
 	do {
 		reactor_sleep(r, &events, 0, NULL);
@@ -67,7 +67,7 @@ static void wait_for_calls(struct reactor *r, const struct listener *l,
 			   int calls)
 {
 	int64_t until = clock_now_ns(CLOCK_MONOTONIC) + PATIENCE_NS;
-	struct reactor_events events;
+	struct reactor_events events = {.room = 0};
 
 	while (l->calls < calls && clock_now_ns(CLOCK_MONOTONIC) < until) {
 		reactor_sleep(r, &events, until, NULL);
@@ -382,7 +382,7 @@ static void a_lingering_duplicate_is_taken_up_again(void **state)
 static void an_event_for_a_watch_that_is_gone_is_ignored(void **state)
 {
 	struct listener gone, next;
-	struct reactor_events events;
+	struct reactor_events events = {.room = 0};
 	int first[2], second[2];
 	struct reactor r;
 
@@ -417,7 +417,7 @@ static void an_event_for_a_watch_that_is_gone_is_ignored(void **state)
 /* Between the fetch and the dispatch somebody else has read it. */
 static void what_was_taken_meanwhile_is_not_told(void **state)
 {
-	struct reactor_events events;
+	struct reactor_events events = {.room = 0};
 	struct listener l;
 	struct reactor r;
 	int ends[2];
@@ -567,7 +567,7 @@ static void *wake(void *reactor)
 
 static void a_wake_ends_a_sleep_or_the_next(void **state)
 {
-	struct reactor_events events;
+	struct reactor_events events = {.room = 0};
 	struct reactor r;
 	pthread_t waker;
 	int64_t until;

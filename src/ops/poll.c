@@ -186,7 +186,7 @@ static uint32_t fetch_first(struct req *req)
 {
 	struct poll_cmd *c = req_cmd(req, struct poll_cmd);
 	struct reactor *reactor = &req->ctx->reactor;
-	struct reactor_events events;
+	struct reactor_events events = {.room = 0};
 
 	c->seen = 0;
 	c->beginning = true;

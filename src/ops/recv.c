@@ -1029,10 +1029,9 @@ static bool had_its_length(const struct recv_cmd *c, long total)
 /* A completion that had all it was allowed ends a share, as the last does. */
 static bool bundle_share_is_used(struct recv_cmd *c, long total)
 {
-	bool is_last = share_is_used(c);
-
+	share_is_used(c);
 	c->goes_on |= had_its_length(c, total);
-	return is_last;
+	return c->goes_on;
 }
 
 static int recv_bundle(struct req *req, struct recv_cmd *c)

@@ -32,6 +32,15 @@ bool issue_is_orphan(struct req *req)
 	return true;
 }
 
+/* Behind those that were there before. */
+static void issue_later(struct req *req)
+{
+	if (req->flags & REQ_F_AGAIN)
+		return;
+	req->flags |= REQ_F_AGAIN;
+	list_push_back(&req->ctx->again, &req->node);
+}
+
 static void file_ready(struct reactor_wait *wait, uint32_t events)
 {
 	struct req *req = container_of(wait, struct req, wait);
@@ -39,7 +48,10 @@ static void file_ready(struct reactor_wait *wait, uint32_t events)
 	if (req->state != REQ_ARMED || issue_is_orphan(req))
 		return;
 	req->events = events;
-	issue_retry(req);
+	if (unlikely(req->ctx->queues_ready))
+		issue_later(req);
+	else
+		issue_retry(req);
 }
 
 static void wait_for(struct req *req, enum req_state state)
@@ -265,13 +277,13 @@ void req_issue(struct req *req)
 		issue_settle(req, try(req, ISSUE_NONBLOCK));
 }
 
-void issue_again(struct ctx *ctx)
+void issue_again(struct ctx *ctx, uint32_t most)
 {
 	struct list now, *node;
 
 	/* Those that ask for more have to wait for the turn after this one. */
 	list_init(&now);
-	while ((node = list_pop_front(&ctx->again)))
+	while (most-- && (node = list_pop_front(&ctx->again)))
 		list_push_back(&now, node);
 	while ((node = list_pop_front(&now))) {
 		struct req *req = list_entry(node, struct req, node);

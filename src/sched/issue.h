@@ -31,7 +31,7 @@ bool issue_is_orphan(struct req *req);
 void issue_retry(struct req *req);
 
 /* Requests that had their share in an earlier turn are tried again (S12). */
-void issue_again(struct ctx *ctx);
+void issue_again(struct ctx *ctx, uint32_t most);
 
 /*
  * Take a request back from the worker that only waits for it (def->recalls).

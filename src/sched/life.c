@@ -235,7 +235,7 @@ static bool still_used(struct ctx *ctx) HOLDS(&ctx->lock)
 		reactor_wake(&ctx->reactor);
 	if (ctx->sqpoll_runs || ctx->inside)
 		return true;
-	turn_look(ctx);
+	turn_look(ctx, CTX_WANT_NONE);
 	return cancel_all(ctx) != 0;
 }
 

@@ -39,7 +39,7 @@ static bool spin_once(struct ctx *ctx) HOLDS(&ctx->lock)
 	bool submitted = submit(ctx, ctx->queue.memory.sq_entries) > 0;
 
 	if (turn_has_cause(ctx))
-		turn_look(ctx);
+		turn_look(ctx, CTX_WANT_NONE);
 	return submitted;
 }
 

@@ -96,7 +96,7 @@ static void drive(struct ctx *ctx) HOLDS(&ctx->lock)
 		notify_work_waits(ctx);
 		return;
 	}
-	turn_look(ctx);
+	turn_look(ctx, CTX_WANT_NONE);
 	notify_taken(ctx);
 	attend(ctx);
 }

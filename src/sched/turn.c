@@ -65,21 +65,45 @@ void turn_settle(struct ctx *ctx)
 	show_taskrun(ctx);
 }
 
+/*
+ * The kernel's pace: before the application sees what was done, a ring that
+ * defers runs no more than so many requests, or as many as it waits for. The
+ * application may give buffers back in between. The others have no bound.
+ */
+#define DEFERS_A_TURN 20u
+
+static bool is_paced(const struct ctx *ctx)
+{
+	return ctx->flags & IORING_SETUP_DEFER_TASKRUN;
+}
+
+static uint32_t pace(const struct ctx *ctx, uint32_t want)
+{
+	if (!is_paced(ctx))
+		return UINT32_MAX;
+	return want == CTX_WANT_NONE || want < DEFERS_A_TURN ? DEFERS_A_TURN
+							     : want;
+}
+
 static void turn_take(struct ctx *ctx, const struct reactor_events *events)
 	HOLDS(&ctx->lock)
 {
+	bool behind = !list_empty(&ctx->again);
 	bool woken;
 
 	counter_add(&ctx->counters, COUNTER_SLEEPS, 1);
 	issue_arrivals(ctx);
 	if (ctx->timers.count)
 		timer_fire_due(&ctx->timers, clock_now_ns(CLOCK_MONOTONIC));
+	ctx->queues_ready = behind && is_paced(ctx);
 	woken = reactor_dispatch(&ctx->reactor, events);
+	ctx->queues_ready = false;
 	if (woken) {
 		ctx->wake_out = false;
 		disk_reap(ctx);
 	}
-	issue_again(ctx);
+	if (behind || !is_paced(ctx))
+		issue_again(ctx, events->room);
 	turn_settle(ctx);
 }
 
@@ -109,11 +133,12 @@ void turn_arrivals(struct ctx *ctx)
  * when it is dispatched. A multishot that was woken for what another thread has
  * taken meanwhile would look for a buffer, and might end for want of one.
  */
-int turn_look(struct ctx *ctx)
+int turn_look(struct ctx *ctx, uint32_t want)
 {
 	struct reactor_events events;
 	int err;
 
+	events.room = pace(ctx, want);
 	err = reactor_sleep(&ctx->reactor, &events, 0, NULL);
 	turn_take(ctx, &events);
 	return err;
@@ -142,10 +167,11 @@ int turn_sleep(struct ctx *ctx, struct sleeper *me, const sigset_t *sigmask)
 
 	let_others_wake(ctx);
 	if (!list_empty(&ctx->again))
-		return turn_look(ctx);
+		return turn_look(ctx, me->want);
 	if (me->due_ns > timer_next_ns(&ctx->timers))
 		me->due_ns = timer_next_ns(&ctx->timers);
 	list_push_back(&ctx->sleepers, &me->node);
+	events.room = pace(ctx, me->want);
 	entered = ctx->entered;
 	ctx_unlock(ctx);
 	err = sleep_outside(ctx, &events, me->due_ns, sigmask);

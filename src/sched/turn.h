@@ -28,8 +28,8 @@ void turn_settle(struct ctx *ctx) HOLDS(&ctx->lock);
  */
 void turn_arrivals(struct ctx *ctx) HOLDS(&ctx->lock);
 
-/* A turn of what is there now. Keeps the lock. */
-int turn_look(struct ctx *ctx) HOLDS(&ctx->lock);
+/* A turn of what is there now, for one who wants so many. Keeps the lock. */
+int turn_look(struct ctx *ctx, uint32_t want) HOLDS(&ctx->lock);
 
 /*
  * Wait in the reactor for something to happen, for what @me names, or until

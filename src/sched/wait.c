@@ -10,13 +10,11 @@ static uint32_t wanted_now(const struct wait_spec *spec, int64_t now)
 	return spec->want;
 }
 
-/* When this phase of the wait ends. */
+/* When this phase of the wait ends: the first one, though that be later. */
 static int64_t phase_end(const struct wait_spec *spec, int64_t now)
 {
-	if (spec->min_wait_until_ns > now &&
-	    spec->min_wait_until_ns < spec->deadline_ns)
-		return spec->min_wait_until_ns;
-	return spec->deadline_ns;
+	return spec->min_wait_until_ns > now ? spec->min_wait_until_ns
+					     : spec->deadline_ns;
 }
 
 static bool timed(const struct wait_spec *spec)
@@ -41,26 +39,50 @@ bool wait_is_over(struct ctx *ctx, uint32_t want)
 	if (!enough(ctx, want))
 		return false;
 	if (turn_has_events(ctx))
-		turn_look(ctx);
+		turn_look(ctx, want);
 	else if (ctx->punted)
 		turn_arrivals(ctx);
 	return true;
 }
 
+/* Take in what is ready now, all of it if that many are wanted. */
+static int look(struct ctx *ctx, uint32_t want) HOLDS(&ctx->lock)
+{
+	uint64_t before;
+	int err;
+
+	do {
+		before = ctx->posted_total;
+		err = turn_look(ctx, want);
+	} while (!err && ctx->posted_total != before && !enough(ctx, want));
+	return err;
+}
+
+/*
+ * However short the time is, what is ready at its end is found: it ends after a
+ * turn that brought nothing.
+ */
 int wait_completions(struct ctx *ctx, const struct wait_spec *spec)
 {
 	int64_t now = timed(spec) ? clock_now_ns(CLOCK_MONOTONIC) : 0;
 	struct sleeper me = {.punted = 0};
+	bool looked = false;
 	int err = 0;
 
 	while (!err && !enough(ctx, wanted_now(spec, now))) {
-		if (now >= spec->deadline_ns) {
-			err = -ETIME;
-			break;
-		}
+		uint64_t before = ctx->posted_total;
+
 		me.want = wanted_now(spec, now);
 		me.due_ns = phase_end(spec, now);
-		err = turn_sleep(ctx, &me, spec->sigmask);
+		if (now < me.due_ns) {
+			err = turn_sleep(ctx, &me, spec->sigmask);
+			looked = ctx->posted_total == before;
+		} else if (!looked) {
+			err = look(ctx, me.want);
+			looked = true;
+		} else {
+			err = -ETIME;
+		}
 		if (timed(spec))
 			now = clock_now_ns(CLOCK_MONOTONIC);
 	}

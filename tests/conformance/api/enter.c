@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <sys/time.h>
+#include <time.h>
 
 static const struct io_timespec soon = {.tv_nsec = 20 * 1000 * 1000};
 
@@ -303,6 +304,136 @@ static void min_wait(struct ring *r)
 	queue(r, 1);
 	enter(r, 1, 5, flags, &arg, sizeof(arg));
 	reap(r, 1);
+}
+
+#define LOOK (IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG)
+
+/* One wait that may not wait, for @want. Then all that was found. */
+static void look_once(struct ring *r, uint32_t submit, uint32_t want,
+		      uint32_t flags, int64_t ns)
+{
+	struct io_timespec ts = {.tv_nsec = ns};
+	struct io_uring_getevents_arg arg = {.ts = (uintptr_t)&ts};
+
+	store_release(r->sq_tail, r->next);
+	enter(r, submit, want, LOOK | flags, &arg, sizeof(arg));
+	note("found %u", ring_ready(r));
+	reap_sorted(r, ring_ready(r));
+}
+
+/* What is ready is found at the first look, however short the time is. */
+static void a_wait_that_may_not_wait(struct ring *r)
+{
+	char byte[2];
+	int fd[2], i;
+
+	pair(fd, PAIR_PIPE);
+	for (i = 0; i < 6; i++) {
+		sqe_new(r, IORING_OP_READ, fd[0], byte, 1, (uint64_t)-1);
+		submit(r);
+		look_once(r, 0, 1, 0, 0);
+		put(fd[1], "x");
+		look_once(r, 0, 1 + (uint32_t)i / 4,
+			  i % 3 == 2 ? IORING_ENTER_ABS_TIMER : 0, i % 2);
+	}
+	/* The same with something to submit. */
+	sqe_new(r, IORING_OP_READ, fd[0], byte, 1, (uint64_t)-1);
+	submit(r);
+	put(fd[1], "xy");
+	sqe_new(r, IORING_OP_READ, fd[0], byte + 1, 1, (uint64_t)-1);
+	look_once(r, 1, 2, 0, 0);
+	sqe_new(r, IORING_OP_READ, fd[0], byte, 1, (uint64_t)-1);
+	look_once(r, 1, 1, 0, 0);
+	put(fd[1], "z");
+	look_once(r, 0, 0, 0, 0);
+}
+
+/* However many there are. */
+static void many_are_found_without_waiting(struct ring *r)
+{
+	static char bytes[200];
+	int fd[200][2];
+	uint32_t i;
+
+	ring_open(r, 256, mode_flags());
+	for (i = 0; i < array_size(fd); i++) {
+		pair(fd[i], PAIR_PIPE);
+		sqe_new(r, IORING_OP_READ, fd[i][0], &bytes[i], 1,
+			(uint64_t)-1);
+	}
+	submit(r);
+	for (i = 0; i < array_size(fd); i++)
+		put(fd[i][1], "x");
+	look_once(r, 0, array_size(fd), 0, 0);
+}
+
+static void a_due_timeout_is_found_without_waiting(struct ring *r)
+{
+	static const struct io_timespec moment = {.tv_nsec = 1000};
+
+	sqe_timeout(r, &moment, 0, 0);
+	submit(r);
+	pause_ms(5);
+	look_once(r, 0, 1, 0, 0);
+}
+
+static void note_waited(struct ring *r, uint32_t want, uint32_t min_ms,
+			int64_t ts_ms)
+{
+	struct io_timespec ts = {.tv_nsec = ts_ms * 1000000};
+	struct io_uring_getevents_arg arg = {
+		.min_wait_usec = min_ms * 1000,
+		.ts = ts_ms ? (uintptr_t)&ts : 0,
+	};
+	struct timespec from, to;
+	int64_t ms;
+
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	enter(r, 0, want, LOOK, &arg, sizeof(arg));
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	ms = (to.tv_sec - from.tv_sec) * 1000 +
+	     (to.tv_nsec - from.tv_nsec) / 1000000;
+	note("%s, %u there", ms < 150 ? "at once" : "waited", ring_ready(r));
+}
+
+/* The minimum is waited for though the time is shorter, and is all there is. */
+static void min_wait_and_time(struct ring *r)
+{
+	char byte;
+	int fd[2];
+
+	pair(fd, PAIR_PIPE);
+	note_waited(r, 2, 200, 1);
+	note_waited(r, 2, 200, 0);
+	queue(r, 1);
+	submit(r);
+	note_waited(r, 2, 200, 1);
+	note_waited(r, 1, 900, 1);
+	sqe_new(r, IORING_OP_READ, fd[0], &byte, 1, (uint64_t)-1);
+	submit(r);
+	put(fd[1], "x");
+	note_waited(r, 2, 900, 900);
+	reap(r, 2);
+}
+
+/* So many requests run in one call of a ring that defers, no more. */
+static void deferred_work_has_a_pace(struct ring *r)
+{
+	static char bytes[60];
+	int fd[60][2];
+	uint32_t i;
+
+	ring_open(r, 64, mode_flags());
+	for (i = 0; i < array_size(fd); i++) {
+		pair(fd[i], PAIR_STREAM);
+		sqe_new(r, IORING_OP_RECV, fd[i][0], &bytes[i], 1, 0);
+	}
+	submit(r);
+	for (i = 0; i < array_size(fd); i++)
+		put(fd[i][1], "x");
+	look_once(r, 0, 1, 0, 0);
+	look_once(r, 0, 30, 0, 0);
+	look_once(r, 0, 0, 0, 0);
 }
 
 static volatile sig_atomic_t signals;
@@ -652,6 +783,14 @@ static const struct scenario rows[] = {
 	SCENARIO(timeout_with_some_ready, NULL),
 	SCENARIO(absolute_timeout, NULL),
 	SCENARIO(min_wait, NULL),
+	SCENARIO(a_wait_that_may_not_wait, NULL,
+		 .modes = MODES_BOTH | MODE_COOP),
+	SCENARIO(many_are_found_without_waiting, NULL, .bare = true,
+		 .modes = MODES_BOTH),
+	SCENARIO(a_due_timeout_is_found_without_waiting, NULL),
+	SCENARIO(min_wait_and_time, NULL),
+	SCENARIO(deferred_work_has_a_pace, NULL, .bare = true,
+		 .modes = MODE_DEFER),
 	SCENARIO(interrupted, NULL),
 	SCENARIO(interrupted_although_restartable, NULL),
 	SCENARIO(sigmask_while_waiting, NULL),
