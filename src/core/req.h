@@ -63,6 +63,7 @@ enum {
 	REQ_F_FAIL_LINK = 1u << 2, /* a success that breaks its chain */
 	REQ_F_INDEXED = 1u << 3, /* in the index of pending requests */
 	REQ_F_AGAIN = 1u << 4, /* queued to be tried in the next turn */
+	REQ_F_ALONE = 1u << 5, /* what it finds says nothing to others */
 	REQ_F_SILENT = 1u << 6, /* completes without a completion entry */
 	REQ_F_LINK_TIMED = 1u << 7, /* a LINK_TIMEOUT watches it */
 	REQ_F_POLL_FIRST = 1u << 8, /* arm before the first try */
@@ -158,6 +159,8 @@ struct opdef {
 	bool ioprio_free; /* ioprio is not looked at */
 	bool immediate; /* issue waits for nothing and always completes */
 	bool hidden; /* known, refused: `missing` says why */
+	bool empties; /* ISSUE_AGAIN: its file has nothing to read */
+	bool takes_turns; /* of several that wait, the first armed goes first */
 	int on_ring; /* the errno of trying it on the ring's own fd */
 	uint32_t waits_for; /* EPOLLIN, EPOLLOUT: what to arm on */
 	/* Check and copy; 0 or a negative errno. NULL: not supported. */

@@ -24,8 +24,10 @@ struct reactor_watch {
 	uint32_t index;
 	uint32_t generation;
 	uint32_t mask; /* what epoll was last asked for */
+	uint32_t lookers; /* waits that don't try */
 	bool owned;
 	bool stray;
+	bool from_back; /* which end of the waits is the first */
 };
 
 #define BLOCK_WATCHES 64u
@@ -162,6 +164,8 @@ static struct reactor_watch *watch_new(struct reactor *r, int number,
 		return NULL;
 	list_init(&w->waits);
 	list_init(&w->idle);
+	w->lookers = 0;
+	w->from_back = false;
 	w->number = number;
 	w->held = -1;
 	w->generation++;
@@ -305,6 +309,12 @@ static int watch_get(struct reactor *r, int fd, bool owned, uint32_t mask,
 	return watch_add(r, fd, owned, mask, watch);
 }
 
+static struct list *next_wait(const struct reactor_watch *w,
+			      const struct list *node)
+{
+	return w->from_back ? node->prev : node->next;
+}
+
 int reactor_arm(struct reactor *r, struct reactor_wait *wait, int fd,
 		bool owned, uint32_t mask)
 {
@@ -320,7 +330,11 @@ int reactor_arm(struct reactor *r, struct reactor_wait *wait, int fd,
 			w->held = -1;
 	}
 	list_remove(&w->idle);
-	list_push_front(&w->waits, &wait->node); /* the kernel's order, too */
+	if (w->from_back == !(wait->how & WAIT_IN_TURN))
+		list_push_back(&w->waits, &wait->node);
+	else
+		list_push_front(&w->waits, &wait->node);
+	w->lookers += !(wait->how & WAIT_TRIES);
 	wait->watch = w;
 	wait->mask = mask | ALWAYS;
 	r->armed++;
@@ -334,8 +348,9 @@ void reactor_disarm(struct reactor *r, struct reactor_wait *wait)
 	if (!w)
 		return;
 	if (r->cursor == &wait->node)
-		r->cursor = wait->node.next;
+		r->cursor = next_wait(w, &wait->node);
 	list_remove(&wait->node);
+	w->lookers -= !(wait->how & WAIT_TRIES);
 	wait->watch = NULL;
 	r->armed--;
 	if (!list_empty(&w->waits))
@@ -459,20 +474,41 @@ int reactor_sleep(const struct reactor *r, struct reactor_events *found,
 	return n < 0 ? (int)n : 0;
 }
 
+/* Would the kernel have called those that are left, and queued them anew? */
+static bool has_queued_anew(const struct reactor_watch *w, uint32_t events)
+{
+	const struct list *first = next_wait(w, &w->waits);
+	const struct reactor_wait *wait =
+		list_entry(first, struct reactor_wait, node);
+
+	if (first == &w->waits || !(events & wait->mask))
+		return false;
+	return (wait->how & (WAIT_TRIES | WAIT_IN_TURN | WAIT_STAYS)) ==
+	       WAIT_TRIES;
+}
+
 static void watch_ready(struct reactor *r, struct reactor_watch *w,
 			uint32_t events)
 {
+	/* The end of the file and an error are there for everybody. */
+	bool for_all = events & (ALWAYS | EPOLLRDHUP), empty = false;
 	struct reactor_wait *wait;
+	bool tries;
 
 	/* A callback may disarm any wait: reactor_disarm moves the cursor. */
-	r->cursor = w->waits.next;
-	while (r->cursor != &w->waits) {
+	r->cursor = next_wait(w, &w->waits);
+	while (r->cursor != &w->waits && !(empty && !w->lookers)) {
 		wait = list_entry(r->cursor, struct reactor_wait, node);
-		r->cursor = r->cursor->next;
-		if (events & wait->mask)
-			wait->ready(wait, events & wait->mask);
+		r->cursor = next_wait(w, &wait->node);
+		tries = wait->how & WAIT_TRIES;
+		if (!(events & wait->mask) || (tries && empty))
+			continue;
+		r->found_empty = false;
+		wait->ready(wait, events & wait->mask);
+		empty |= tries && r->found_empty && !for_all;
 	}
 	r->cursor = NULL;
+	w->from_back ^= has_queued_anew(w, events);
 }
 
 /* The watch that an event names, NULL when that is gone. */

@@ -23,6 +23,13 @@
  * arming compares files, and a number that is its old file again gets its old
  * watch back.
  *
+ * Waits of one file are called in the order of the kernel's queues: the last
+ * armed first, those that take turns (accepts) behind the others and the first
+ * armed first. One event calls as many as it has something for: a callback that
+ * found its file empty says so (found_empty), and those that would try the same
+ * are not called. The kernel wakes them all, and they queue up anew from the
+ * other end; so after each event the list is read from its other end.
+ *
  * Locks: the caller's (the ring lock) for all but reactor_sleep() and
  * reactor_wake(), which run without. Events fetched without the lock name a
  * watch by index and generation, so a watch freed meanwhile is recognised.
@@ -41,10 +48,17 @@
 
 struct reactor_watch;
 
+enum {
+	WAIT_TRIES = 1u << 0, /* in vain, where another found it empty */
+	WAIT_IN_TURN = 1u << 1, /* the first armed is called first */
+	WAIT_STAYS = 1u << 2, /* many times, without queueing up anew */
+};
+
 struct reactor_wait {
 	struct list node;
 	struct reactor_watch *watch; /* NULL when not armed */
 	uint32_t mask;
+	uint32_t how; /* WAIT_, set before it is armed */
 	/*
 	 * The file is ready, with these events. Still armed; may disarm itself
 	 * or any other wait.
@@ -64,6 +78,7 @@ struct reactor {
 	struct list idle; /* watches that hold a duplicate for nobody */
 	struct list strays; /* watches whose number is another file */
 	struct list *cursor; /* the next wait of the dispatch under way */
+	bool found_empty; /* a callback says: nothing is left to read */
 	uint32_t armed;
 };
 

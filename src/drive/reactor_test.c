@@ -24,7 +24,11 @@ struct listener {
 	uint32_t seen; /* every event so far */
 	int calls;
 	struct listener *victim; /* disarmed when this one is called */
+	bool finds_nothing;
+	int nth; /* call of all */
 };
+
+static int calls_of_all;
 
 static void heard(struct reactor_wait *wait, uint32_t events)
 {
@@ -32,6 +36,9 @@ static void heard(struct reactor_wait *wait, uint32_t events)
 
 	l->seen |= events;
 	l->calls++;
+	l->nth = ++calls_of_all;
+	if (l->finds_nothing)
+		l->reactor->found_empty = true;
 	if (l->victim)
 		reactor_disarm(l->reactor, &l->victim->wait);
 }
@@ -640,6 +647,79 @@ static void out_of_numbers_arms_all_the_same(void **state)
 	close(ends[1]);
 }
 
+/* One event calls no more of those that try than have something to find. */
+static void an_event_calls_as_many_as_it_serves(void **state)
+{
+	enum { TRY = 8, LOOKER = TRY };
+	struct listener l[TRY + 1];
+	struct reactor r;
+	int ends[2], i, calls = 0;
+
+	(void)state;
+	open_for_test(&r);
+	pair_of_sockets(ends);
+	for (i = 0; i < TRY + 1; i++) {
+		l[i] = listener_of(&r);
+		l[i].wait.how = i == LOOKER ? 0 : WAIT_TRIES;
+		/* The last armed is called first and finds something. */
+		l[i].finds_nothing = i != TRY - 1;
+	}
+	/* One that only looks, behind them all, is called nevertheless. */
+	assert_int_equal(arm(&r, &l[LOOKER], ends[0], EPOLLIN), 0);
+	for (i = 0; i < TRY; i++)
+		assert_int_equal(arm(&r, &l[i], ends[0], EPOLLIN), 0);
+	put_byte(ends[1]);
+	wait_for_calls(&r, &l[LOOKER], 1);
+	assert_int_equal(l[TRY - 1].calls, 1);
+	for (i = 0; i < TRY; i++)
+		calls += l[i].calls;
+	assert_int_equal(calls, 2);
+	/* The end of the file is for all of them. */
+	shutdown(ends[1], SHUT_RDWR);
+	wait_for_calls(&r, &l[LOOKER], 2);
+	for (i = 0; i < TRY; i++)
+		calls -= l[i].calls;
+	assert_int_equal(calls, -TRY);
+	reactor_close(&r);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void waits_are_called_in_the_kernels_order(void **state)
+{
+	struct listener first, second, third;
+	struct reactor r;
+	int ends[2];
+
+	(void)state;
+	for (int turns = 0; turns < 2; turns++) {
+		uint32_t how = WAIT_TRIES | (turns ? WAIT_IN_TURN : 0);
+
+		open_for_test(&r);
+		pair_of_sockets(ends);
+		first = second = third = listener_of(&r);
+		first.wait.how = second.wait.how = third.wait.how = how;
+		list_init(&first.wait.node);
+		list_init(&second.wait.node);
+		list_init(&third.wait.node);
+		assert_int_equal(arm(&r, &first, ends[0], EPOLLIN), 0);
+		assert_int_equal(arm(&r, &second, ends[0], EPOLLIN), 0);
+		assert_int_equal(arm(&r, &third, ends[0], EPOLLIN), 0);
+		put_byte(ends[1]);
+		wait_for_calls(&r, turns ? &third : &first, 1);
+		assert_true(turns ? first.nth < second.nth
+				  : third.nth < second.nth);
+		/* After a wake-up those that stayed queue up anew. */
+		put_byte(ends[1]);
+		wait_for_calls(&r, turns ? &third : &first, 2);
+		wait_for_calls(&r, &second, 2);
+		assert_true(first.nth < second.nth);
+		reactor_close(&r);
+		close(ends[0]);
+		close(ends[1]);
+	}
+}
+
 int reactor_tests_run(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -658,6 +738,8 @@ int reactor_tests_run(void)
 		cmocka_unit_test(what_was_taken_meanwhile_is_not_told),
 		cmocka_unit_test(a_callback_may_disarm_any_wait),
 		cmocka_unit_test(more_files_than_one_fetch_holds),
+		cmocka_unit_test(an_event_calls_as_many_as_it_serves),
+		cmocka_unit_test(waits_are_called_in_the_kernels_order),
 		cmocka_unit_test(a_wake_ends_a_sleep_or_the_next),
 		cmocka_unit_test(D14_a_refused_arming_leaves_nothing),
 		cmocka_unit_test(out_of_numbers_arms_all_the_same),

@@ -185,6 +185,7 @@ static int accept_one(struct req *req, struct accept_cmd *c, int fd)
 	if (sock < 0)
 		return (int)sock;
 	c->waiting = ready_now(fd, POLLIN);
+	req->ctx->reactor.found_empty = !c->waiting;
 	req->cflags = 0;
 	if (c->waiting && abi_has(req->ctx->abi.answers, ABI_ACCEPT_TELLS))
 		req->cflags = IORING_CQE_F_SOCK_NONEMPTY;

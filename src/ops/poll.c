@@ -177,6 +177,7 @@ static int arm(struct req *req,
 	const struct poll_cmd *c = req_cmd(req, struct poll_cmd);
 
 	req->wait.ready = ready;
+	req->wait.how = 0;
 	return reactor_arm(&req->ctx->reactor, &req->wait, file_of(req),
 			   c->own_fd >= 0 || req->file, c->mask);
 }

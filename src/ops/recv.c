@@ -120,6 +120,8 @@ static int common_prep(struct req *req, const struct io_uring_sqe *sqe)
 			req->flags |= REQ_F_POLL_FIRST;
 	}
 	c->msg_flags = sqe->op_flags;
+	if (sqe->op_flags & (MSG_OOB | MSG_ERRQUEUE))
+		req->flags |= REQ_F_ALONE;
 	c->want_bytes = sqe->len;
 	if (sqe->len > INT32_MAX &&
 	    abi_has(req->ctx->abi.answers, ABI_LENGTH_BOUND))

@@ -195,6 +195,7 @@ static int park(struct req *req, struct splice_cmd *c)
 	if (err < 0)
 		return err;
 	req->wait.ready = end_ready;
+	req->wait.how = 0;
 	err = reactor_arm(reactor, &req->wait, c->own[end], true, mask);
 	if (!err)
 		err = reactor_change(reactor, &req->wait, mask);

@@ -151,6 +151,18 @@ bool issue_recall(struct req *req)
 	return true;
 }
 
+/* What EAGAIN says of others that wait for the same file. */
+static uint32_t how_it_waits(const struct req *req)
+{
+	uint32_t how = req->flags & REQ_F_MULTISHOT ? WAIT_STAYS : 0;
+
+	if (req->def->takes_turns)
+		how |= WAIT_IN_TURN;
+	if (req->def->empties && !(req->flags & REQ_F_ALONE))
+		how |= WAIT_TRIES;
+	return how;
+}
+
 /*
  * A number of our own is armed without a call, because the try before it found
  * nothing. Without a try, epoll has to say what is there already.
@@ -158,9 +170,11 @@ bool issue_recall(struct req *req)
 static int arm_file(struct req *req)
 {
 	struct reactor *reactor = &req->ctx->reactor;
-	int err = reactor_arm(reactor, &req->wait, req_io_fd(req),
-			      req->file != NULL, req->def->waits_for);
+	int err;
 
+	req->wait.how = how_it_waits(req);
+	err = reactor_arm(reactor, &req->wait, req_io_fd(req),
+			  req->file != NULL, req->def->waits_for);
 	if (!err && req->file && req->flags & REQ_F_POLL_FIRST)
 		err = reactor_change(reactor, &req->wait, req->def->waits_for);
 	return err;
@@ -191,6 +205,7 @@ static void arm(struct req *req)
 
 	if (req->wait.watch) {
 		req->state = REQ_ARMED;
+		req->ctx->reactor.found_empty = true;
 		return;
 	}
 	req->wait.ready = file_ready;

@@ -582,6 +582,71 @@ static void accept_waits(struct ring *r)
 	     fcntl(fd_of(0), F_GETFL) & O_NONBLOCK);
 }
 
+/* Several that wait for one file: which of them has what comes? */
+static void several_accepts(struct ring *r)
+{
+	struct sockaddr_storage address;
+	socklen_t length;
+	int listening = listener(&address, &length), i;
+
+	for (i = 0; i < 5; i++)
+		returns_fd(sqe_accept(r, listening, 0));
+	submit(r);
+	for (i = 0; i < 3; i++) {
+		connect_to(&address, length);
+		reap(r, 1);
+	}
+	returns_fd(sqe_accept(r, listening, 0));
+	submit(r);
+	for (i = 0; i < 3; i++) {
+		connect_to(&address, length);
+		reap(r, 1);
+	}
+}
+
+static void several_receive(struct ring *r, enum pair_kind kind)
+{
+	int fd[2], i;
+
+	pair(fd, kind);
+	for (i = 0; i < 5; i++)
+		sqe_recv(r, fd[0], 1, 0);
+	submit(r);
+	for (i = 0; i < 3; i++) {
+		put(fd[1], "x");
+		reap(r, 1);
+	}
+	sqe_recv(r, fd[0], 1, 0);
+	submit(r);
+	for (i = 0; i < 3; i++) {
+		put(fd[1], "x");
+		reap(r, 1);
+	}
+}
+
+static void several_receives(struct ring *r)
+{
+	several_receive(r, PAIR_STREAM);
+	several_receive(r, PAIR_DGRAM);
+}
+
+static void several_reads_and_a_poll(struct ring *r)
+{
+	int fd[2], i;
+
+	pair(fd, PAIR_PIPE);
+	for (i = 0; i < 4; i++)
+		sqe_new(r, IORING_OP_READ, fd[0], bytes, 1, (uint64_t)-1);
+	sqe_poll(r, fd[0], POLLIN);
+	submit(r);
+	for (i = 0; i < 3; i++) {
+		put(fd[1], "x");
+		quiet(r);
+	}
+	close(fd[1]);
+	quiet(r);
+}
+
 static void accept_address(struct ring *r)
 {
 	struct sockaddr_storage address = {0};
@@ -982,6 +1047,9 @@ static const struct scenario rows[] = {
 	SCENARIO(message_header_may_go, NULL),
 	SCENARIO(message_waitall, NULL),
 	SCENARIO(accept_waits, NULL, .modes = MODES_ALL),
+	SCENARIO(several_accepts, NULL),
+	SCENARIO(several_receives, NULL),
+	SCENARIO(several_reads_and_a_poll, NULL),
 	SCENARIO(accept_address, NULL),
 	SCENARIO(accept_bad_address, NULL),
 	SCENARIO(accept_errors, NULL),
