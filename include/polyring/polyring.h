@@ -51,6 +51,14 @@ bool polyring_owns(int fd);
  */
 void polyring_watch(int ring_fd, bool watched);
 
+/*
+ * The program has closed @fd, or made it another file (-1: an unknown number of
+ * them). A ring whose last copy is gone is ended now, and not at the next
+ * setup. The preload library calls this; others may. Returns at once for what
+ * is no ring's number.
+ */
+void polyring_closed(int fd);
+
 /* ---- groups of provided buffers: what no kernel offers ---------------------
  */
 

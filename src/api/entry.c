@@ -37,6 +37,8 @@
 #include "api/register.h"
 #include "tables/ring_fds.h"
 
+static long process; /* ours; a vfork child's is another */
+
 /* Why is @fd no ring of ours? */
 static int not_a_ring(int fd)
 {
@@ -164,10 +166,12 @@ static int setup(uint32_t entries, struct io_uring_params *params)
 	err = ring_fds_open();
 	if (err < 0)
 		return err;
+	standby_collect();
 	p.features = FEATURES & abi.known[ABI_FEATURES];
 	fd = ctx_open(&p, &abi);
 	if (fd >= 0 && fault_copy(params, &p, sizeof(p)) < 0) {
 		fd_close(fd);
+		standby_collect();
 		return -EFAULT;
 	}
 	if (fd >= 0 && p.flags & IORING_SETUP_REGISTERED_FD_ONLY)
@@ -315,6 +319,7 @@ static int get_events(struct ctx *ctx, uint32_t min_complete, uint32_t flags,
 		return 0;
 	/* Only a thread that sleeps needs its signal mask looked at. */
 	err = read_sigmask(&a);
+	ctx->slept = true;
 	return err < 0 ? err : wait_completions(ctx, &a.spec);
 }
 
@@ -580,6 +585,28 @@ POLYRING_API bool polyring_owns(int fd)
 	       registry_verify(ctx, fd);
 }
 
+/*
+ * A child of vfork() has our memory but other numbers: what it closes is no
+ * concern of ours.
+ */
+static bool is_our_process(void)
+{
+	return SYS_0(SYS_getpid) == process;
+}
+
+/* A handler that interrupts a call leaves it to whoever closes next. */
+POLYRING_API void polyring_closed(int fd)
+{
+	struct ctx *ctx = registry_named(fd);
+
+	if (likely(!ctx && fd >= 0 && !standby_has_strays()))
+		return;
+	if (!is_our_process() || !inside_begin())
+		return;
+	standby_closed(ctx);
+	inside_end();
+}
+
 /* A handler can only leave word for the call that it interrupts. */
 POLYRING_API void polyring_watch(int ring_fd, bool watched)
 {
@@ -671,6 +698,7 @@ static void in_parent(void) UNCHECKED_LOCKS
 
 static void in_child(void)
 {
+	process = SYS_0(SYS_getpid);
 	urcu_bp_after_fork_child();
 	ring_fds_in_child();
 	registry_forget_lock();
@@ -693,5 +721,6 @@ __attribute__((destructor)) static void at_end(void)
 
 __attribute__((constructor)) static void at_start(void)
 {
+	process = SYS_0(SYS_getpid);
 	pthread_atfork(before_fork, in_parent, in_child);
 }

@@ -8,7 +8,7 @@
  * across a call that may wait. What other threads bring, workers' results
  * and wake-ups, arrives through ctx->arrivals, which has a lock of its own.
  *
- * Lock order: standby's lock, then ctx->lock, then arrivals, then a pool's, of
+ * Lock order: ctx->lock, then standby's, then arrivals, then a pool's, of
  * workers or of shared buffers (kbuf/shared.h). Two rings' locks have no order:
  * see ctx_lock_second(). kbuf readers (mmap) take none (RCU).
  *
@@ -216,6 +216,11 @@ struct ctx {
 	uint32_t standby_seen; /* ctx->entered when it last looked */
 	bool attended; /* it watches this ring's reactor */
 	bool attend_fired; /* it was told once and does not watch now */
+	bool ending; /* a thread is about to end it */
+	bool stray; /* its number is closed, a duplicate is not */
+	bool slept; /* an enter slept since the last leave */
+	uint8_t waits; /* enters that slept, up to a bound */
+	uint8_t unwaited; /* leaves in a row without */
 	bool held_for_fork; /* the forking thread has the lock */
 	bool disabled; /* R_DISABLED, until ENABLE_RINGS */
 };

@@ -172,10 +172,16 @@ struct ctx *ctx_of_fd(int fd)
 	return load_acquire(&all) ? find_duplicate(fd) : NULL;
 }
 
-struct ctx *registry_at(int fd)
+struct ctx *registry_named(int fd)
 {
 	struct ctx **slot = slot_of(fd);
-	struct ctx *ctx = slot ? load_acquire(slot) : NULL;
+
+	return slot ? load_acquire(slot) : NULL;
+}
+
+struct ctx *registry_at(int fd)
+{
+	struct ctx *ctx = registry_named(fd);
 
 	return unlikely(ctx) && registry_verify(ctx, fd) ? ctx : NULL;
 }

@@ -41,6 +41,9 @@ void registry_counters(struct counters *sum);
  */
 struct ctx *registry_at(int fd);
 
+/* The ring that was made under this number, whatever it is by now, or NULL. */
+struct ctx *registry_named(int fd);
+
 /* Does @fd still refer to the socket of @ctx? Costs a system call. */
 bool registry_verify(const struct ctx *ctx, int fd);
 

@@ -101,6 +101,17 @@ void reactor_abandon(struct reactor *r)
 	r->epoll_fd = -1;
 }
 
+void reactor_woken_by(const struct reactor *r, int fd, uint32_t events)
+{
+	struct epoll_event event = {
+		.events = events,
+		.data.u64 = WAKE_TAG,
+	};
+
+	SYS_4(SYS_epoll_ctl, r->epoll_fd,
+	      events ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, fd, &event);
+}
+
 void reactor_wake(const struct reactor *r)
 {
 	uint64_t one = 1;

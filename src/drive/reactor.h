@@ -166,6 +166,12 @@ long reactor_epoll_wait(int epoll_fd, struct epoll_event *events, int room,
 int reactor_busy_poll(const struct reactor *reactor, uint32_t microseconds,
 		      bool prefer);
 
+/*
+ * End every sleep, too, while a file of the engine's own has @events; with 0
+ * no more.
+ */
+void reactor_woken_by(const struct reactor *reactor, int fd, uint32_t events);
+
 /* End a sleep, or the next one, from any thread. */
 void reactor_wake(const struct reactor *reactor);
 

@@ -162,6 +162,19 @@ static long call_setup(uint32_t entries, struct io_uring_params *params)
 	return fd;
 }
 
+/*
+ * The program closes numbers: @closed, or a range of them. A ring's may be
+ * among them, and ends with its last copy.
+ */
+static long call_closing(long number, long a, long b, long c, int closed)
+{
+	long result = sys_direct(number, a, b, c, 0, 0, 0);
+
+	if (load_relaxed(&intercept_rings_exist) && result >= 0)
+		polyring_closed(closed);
+	return result;
+}
+
 long intercept_call(long number, long a, long b, long c, long d, long e, long f)
 {
 	/* The kernel looks at the low half only. */
@@ -180,6 +193,13 @@ long intercept_call(long number, long a, long b, long c, long d, long e, long f)
 			return polyring_mmap((void *)a, (size_t)b, (int)c,
 					     (int)d, (int)e, (uint64_t)f);
 		break;
+	case SYS_close:
+		return call_closing(number, a, 0, 0, (int)a);
+	case SYS_dup2:
+	case SYS_dup3:
+		return call_closing(number, a, b, c, (int)b);
+	case SYS_close_range:
+		return call_closing(number, a, b, c, -1);
 	}
 	return sys_direct(number, a, b, c, d, e, f);
 }
@@ -192,6 +212,12 @@ void intercept_find_errno(void)
 	intercept_errno_at = (intptr_t)((uintptr_t)&errno - thread);
 }
 
+static bool is_io_uring(long number)
+{
+	return (int)number >= NR_io_uring_setup &&
+	       (int)number <= NR_io_uring_register;
+}
+
 /* An inline system call leaves errno alone, so must we. */
 static inline long from_inline(enum intercept_lane lane, long number, long a,
 			       long b, long c, long d, long e, long f)
@@ -199,7 +225,7 @@ static inline long from_inline(enum intercept_lane lane, long number, long a,
 	int errno_before = errno;
 	long result;
 
-	if ((int)number != SYS_mmap)
+	if (is_io_uring(number))
 		counters_note(lane);
 	result = intercept_call(number, a, b, c, d, e, f);
 	errno = errno_before;
@@ -235,7 +261,7 @@ long intercept_from_libc(long number, long a, long b, long c, long d, long e,
 
 	if (!intercept_engine_serves())
 		return libc_result(sys_direct(number, a, b, c, d, e, f));
-	if ((int)number != SYS_mmap)
+	if (is_io_uring(number))
 		counters_note(LANE_LIBC);
 	result = intercept_call(number, a, b, c, d, e, f);
 	errno = errno_before;

@@ -318,8 +318,8 @@ FUNCTION(\name)
 	patched_entry intercept_patched_avx512_flags, AVX512, 32, ALL_FLAGS
 
 /*
- * long syscall(long number, ...): io_uring's three and mmap go to the
- * dispatcher, which takes the same seven words in the same places. All else
+ * long syscall(long number, ...): io_uring's three, mmap and what closes file
+ * numbers go to the dispatcher, which takes the same seven words in the same places. All else
  * goes straight through without touching the stack, as libc's does: some
  * callers clone() this way. The number is 32 bits wide, to the kernel too.
  */
@@ -328,7 +328,15 @@ FUNCTION(syscall)
 	lea	-425(%rdi), %eax
 	cmp	$2, %eax
 	jbe	intercept_from_libc
-	cmp	$9, %edi
+	cmp	$11, %eax	/* close_range */
+	je	intercept_from_libc
+	cmp	$9, %edi	/* mmap */
+	je	intercept_from_libc
+	cmp	$3, %edi	/* close */
+	je	intercept_from_libc
+	cmp	$33, %edi	/* dup2 */
+	je	intercept_from_libc
+	cmp	$292, %edi	/* dup3 */
 	je	intercept_from_libc
 	mov	%rdi, %rax
 	mov	%rsi, %rdi

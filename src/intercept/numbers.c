@@ -141,7 +141,9 @@ static bool eax_look(struct eax *eax, const struct code *function,
 
 static bool is_ours(int32_t number)
 {
-	return number == SYS_mmap ||
+	return number == SYS_mmap || number == SYS_close ||
+	       number == SYS_dup2 || number == SYS_dup3 ||
+	       number == SYS_close_range ||
 	       (number >= NR_io_uring_setup && number <= NR_io_uring_register);
 }
 

@@ -29,6 +29,11 @@ int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *ts,
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
 #define REAL_FUNCTIONS(X)             \
+	X(close)                      \
+	X(close_range)                \
+	X(closefrom)                  \
+	X(dup2)                       \
+	X(dup3)                       \
 	X(dlopen)                     \
 	X(dlmopen)                    \
 	X(epoll_ctl)                  \

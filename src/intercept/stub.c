@@ -8,7 +8,7 @@
 #include "base/compiler.h"
 
 /* All of a stub but the instructions that it takes over. */
-#define STUB_OWN_BYTES 96
+#define STUB_OWN_BYTES 128
 #define SYSCALL_BYTES 2
 
 struct writer {
@@ -86,7 +86,9 @@ uint8_t *stub_write(uint8_t *at, const struct window *window,
 {
 	/* The most frequent first. */
 	static const int32_t ours[] = {NR_io_uring_enter, SYS_mmap,
-				       NR_io_uring_setup, NR_io_uring_register};
+				       SYS_close,	  NR_io_uring_register,
+				       SYS_dup2,	  SYS_dup3,
+				       NR_io_uring_setup, SYS_close_range};
 	const uint8_t *behind = window->syscall + SYSCALL_BYTES;
 	uint8_t *to_call[array_size(ours)], *to_end;
 	struct writer w = {at};

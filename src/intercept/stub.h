@@ -8,7 +8,7 @@
  *executes what stood behind it, and jumps back to the window's end:
  *
  *		instructions before
- *		is it 426, 9, 425 or 427?	without touching a flag
+ *		is it 426, 9, ...?		without touching a flag
  *		syscall				no: clone() and others live on
  *		rcx = address behind the site	as the instruction leaves it
  *		jmp 2f

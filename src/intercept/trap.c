@@ -2,14 +2,14 @@
 /*
  * The trap lane: a seccomp filter and the handler of the signal it raises.
  *
- * Theory: the filter answers SECCOMP_RET_TRAP to io_uring's three calls and
- * to a shared mapping of a file, when they come from one of the instructions
- * or ranges that sites.c found; ALLOW to everything else. TRAP outranks the
- * ERRNO of a container's filter whichever was installed first. The kernel then
- * raises SIGSYS instead of making the call, and the handler turns the
- * interrupted thread towards the trampoline in entry.S, where the call is made
- * as ordinary code: the engine takes locks and sleeps, neither of which may
- * happen inside a signal handler.
+ * Theory: the filter answers SECCOMP_RET_TRAP to io_uring's three calls, to
+ * close, which may be a ring's, and to a shared mapping of a file, when they
+ * come from one of the instructions or ranges that sites.c found; ALLOW to
+ * everything else. TRAP outranks the ERRNO of a container's filter whichever
+ * was installed first. The kernel then raises SIGSYS instead of making the
+ * call, and the handler turns the interrupted thread towards the trampoline in
+ * entry.S, where the call is made as ordinary code: the engine takes locks and
+ * sleeps, neither of which may happen inside a signal handler.
  *
  * Why the instruction's address is part of the condition: filters outlive
  * exec(), handlers do not. In a program that is executed by this one without
@@ -150,9 +150,10 @@ static void emit_calls(struct program *p)
 	IF_EQUAL(p, AUDIT_ARCH_X86_64, 1, 0);
 	RETURN(p, SECCOMP_RET_ALLOW);
 	LOAD(p, nr);
-	IF_EQUAL(p, NR_io_uring_setup, 10, 0);
-	IF_EQUAL(p, NR_io_uring_enter, 9, 0);
-	IF_EQUAL(p, NR_io_uring_register, 8, 0);
+	IF_EQUAL(p, NR_io_uring_setup, 11, 0);
+	IF_EQUAL(p, NR_io_uring_enter, 10, 0);
+	IF_EQUAL(p, NR_io_uring_register, 9, 0);
+	IF_EQUAL(p, SYS_close, 8, 0);
 	IF_EQUAL(p, SYS_mmap, 1, 0);
 	RETURN(p, SECCOMP_RET_ALLOW);
 	LOAD(p, args[3]);
@@ -162,7 +163,7 @@ static void emit_calls(struct program *p)
 	LOAD(p, args[4]);
 	IF_EQUAL(p, UINT32_MAX, 0, 1);
 	RETURN(p, SECCOMP_RET_ALLOW);
-	/* Here io_uring's three go on, and mmap. */
+	/* Here io_uring's three go on, close, and mmap. */
 }
 
 /* Traps if the low half of the address, which is loaded, is within @site. */

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * Noticing that the program waits for a ring fd from outside.
+ * Noticing that the program waits for a ring fd from outside, or closes it.
  *
  * Theory: keeping a ring fd's readability exact costs a system call whenever
  * the completion queue becomes empty or stops being it, and most programs
  * never look. So rings begin unwatched, and each way of looking tells the
  * engine first. Being watched is for good: there is no moment at which the
  * last watcher is known to be gone.
+ *
+ * A ring ends when the last copy of its fd is closed. Each way of closing tells
+ * the engine, which then looks, so that no thread has to wait for it.
  *
  * Everything else is libc's affair: we call it with the same arguments, but
  * for some signals in the masks (signals.c).
@@ -17,6 +20,7 @@
  */
 #include "intercept/intercept.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
@@ -127,4 +131,41 @@ POLYRING_API int pselect(int count, fd_set *in, fd_set *out, fd_set *except,
 	watch_selected(count, in, out, except);
 	return REAL(pselect)(count, in, out, except, timeout,
 			     signals_without_ours(mask, &copy));
+}
+
+/* close() and the others are points where a thread may be cancelled. */
+static int closed(int result, int fd)
+{
+	int errno_before = errno;
+
+	if (rings_exist() && result >= 0)
+		polyring_closed(fd);
+	errno = errno_before;
+	return result;
+}
+
+POLYRING_API int close(int fd)
+{
+	return closed(REAL(close)(fd), fd);
+}
+
+POLYRING_API int close_range(unsigned int first, unsigned int last, int flags)
+{
+	return closed(REAL(close_range)(first, last, flags), -1);
+}
+
+POLYRING_API void closefrom(int first)
+{
+	REAL(closefrom)(first);
+	closed(0, -1);
+}
+
+POLYRING_API int dup2(int from, int to)
+{
+	return closed(REAL(dup2)(from, to), to);
+}
+
+POLYRING_API int dup3(int from, int to, int flags)
+{
+	return closed(REAL(dup3)(from, to, flags), to);
 }

@@ -212,7 +212,8 @@ int ctx_open(struct io_uring_params *p, const struct abi_view *abi)
 	if (p->flags & IORING_SETUP_SQPOLL)
 		err = sqpoll_start(ctx, p->sq_thread_idle);
 	if (err < 0) {
-		fd_close(ctx->ring_fd); /* the standby thread does the rest */
+		fd_close(ctx->ring_fd);
+		standby_collect();
 		return err;
 	}
 	return ctx->ring_fd;

@@ -11,6 +11,9 @@
 #include "sched/turn.h"
 
 #define IDLE_MS_DEFAULT 1000
+#define WATCHED_NS 1000000
+/* How often a busy thread looks whether a ring's fd is gone. */
+#define LOOPS_BETWEEN_LOOKS 64
 
 /* Say that a wake-up is needed, unless something was submitted meanwhile. */
 static bool may_sleep(struct ctx *ctx)
@@ -28,6 +31,9 @@ static void sleep_until_woken(struct ctx *ctx) HOLDS(&ctx->lock)
 		.due_ns = CLOCK_NEVER,
 	};
 
+	/* Pollers of the ring's fd must see that the CQ was emptied. */
+	if (ctx->watched && ctx->byte_out)
+		me.due_ns = clock_now_ns(CLOCK_MONOTONIC) + WATCHED_NS;
 	if (may_sleep(ctx))
 		turn_sleep(ctx, &me, NULL);
 	queue_sq_flags(&ctx->queue, 0, IORING_SQ_NEED_WAKEUP);
@@ -58,25 +64,28 @@ static void *sqpoll_main(void *argument)
 {
 	struct ctx *ctx = argument;
 	int64_t busy_until = 0;
+	uint32_t loops = 0;
 
 	pin(ctx);
 
 	lock_take(&ctx->lock);
 	while (ctx->state == CTX_OPEN) {
 		int64_t now = clock_now_ns(CLOCK_MONOTONIC);
+		bool looks = ++loops % LOOPS_BETWEEN_LOOKS == 0;
 
 		if (!ctx->disabled && spin_once(ctx))
 			busy_until = now + ctx->sqpoll_idle_ns;
-		else if (now >= busy_until)
+		else if (now >= busy_until && (looks = true))
 			sleep_until_woken(ctx);
 		notify_taken(ctx);
 		ctx_unlock(ctx);
+		if (looks)
+			standby_collect();
 		sched_yield();
 		lock_take(&ctx->lock);
 	}
 	ctx->sqpoll_runs = false;
-	lock_drop(&ctx->lock);
-	standby_nudge();
+	standby_leave(ctx); /* which ends the ring */
 	return NULL;
 }
 
@@ -88,6 +97,7 @@ int sqpoll_start(struct ctx *ctx, uint32_t idle_ms)
 	lock_take(&ctx->lock);
 	ctx->sqpoll_idle_ns =
 		(int64_t)(idle_ms ? idle_ms : IDLE_MS_DEFAULT) * 1000000;
+	reactor_woken_by(&ctx->reactor, ctx->peer_fd, EPOLLRDHUP);
 	err = worker_thread(sqpoll_main, ctx, "polyring-sq", NULL);
 	ctx->sqpoll_runs = !err;
 	lock_drop(&ctx->lock);

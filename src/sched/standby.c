@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "sched/standby.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -24,13 +25,29 @@
 /* Low bits of an event's data: which of a ring's two descriptors. */
 enum { TAG_PEER = 0, TAG_REACTOR = 1, TAG_MASK = 1 };
 
+/* So many enters that slept show that the application waits there... */
+#define WAITS_ENOUGH 4
+/* ...and so many in a row that did not, that it does so no more. */
+#define UNWAITED_MAX 64
+/* Leaves between two tries to get a thread that can't be had. */
+#define LEAVES_BETWEEN_TRIES 1024
+
+enum thread_is {
+	THREAD_NONE,
+	THREAD_RUNS,
+	THREAD_ENDS, /* unless somebody still needs it */
+};
+
 static struct {
-	struct lock lock; /* starting, and the attended state of rings */
-	bool running;
+	struct lock lock; /* rings coming and going, the thread as well */
+	uint32_t thread_is; /* enum thread_is */
 	bool leaving; /* the process ends */
 	bool to_join; /* thread runs, or has run */
 	pthread_t thread;
-	uint32_t rings; /* added and not yet ended */
+	uint32_t
+		rings; /* added and not yet ended; with one, epoll_fd is open */
+	uint32_t strays; /* of these, rings whose own number is closed */
+	uint32_t refused; /* leaves until a thread is asked for again */
 	int epoll_fd;
 	int wake_fd;
 	uint32_t ticking;
@@ -46,6 +63,24 @@ static bool announces(const struct ctx *ctx)
 static bool defers(const struct ctx *ctx)
 {
 	return ctx->flags & IORING_SETUP_DEFER_TASKRUN;
+}
+
+/*
+ * Is there work that nobody brings forward but the thread? A ring whose
+ * completions are announced is driven until then. Otherwise the application
+ * may look at the CQ's memory alone, unless it has shown that it waits in
+ * enter, or asked for the flag that tells it to enter.
+ */
+static bool needs_thread(const struct ctx *ctx)
+{
+	if (ctx->sqpoll_runs ||
+	    !(turn_has_cause(ctx) || (ctx->watched && ctx->byte_out)))
+		return false;
+	if (announces(ctx))
+		return true;
+	return !(ctx->flags &
+		 (IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG)) &&
+	       ctx->waits < WAITS_ENOUGH;
 }
 
 /* epoll hands the pointer to the thread; thread sanitizer has to be told. */
@@ -101,42 +136,143 @@ static void drive(struct ctx *ctx) HOLDS(&ctx->lock)
 	attend(ctx);
 }
 
-static void end_ring(struct ctx *ctx)
+static void start_thread(void);
+
+/* Is the last copy of its fd gone? */
+static bool hung_up(const struct ctx *ctx)
 {
+	struct pollfd look = {.fd = ctx->peer_fd, .events = POLLRDHUP};
+
+	return SYS_3(SYS_poll, &look, 1, 0) > 0 &&
+	       look.revents & (POLLRDHUP | POLLHUP);
+}
+
+/* The event may be as old as the ring that had this memory before. */
+static bool begin_to_end(struct ctx *ctx)
+{
+	bool ends;
+
 	lock_take(&ctx->lock);
-	registry_clear(ctx);
-	if (ctx->state == CTX_OPEN) {
+	ends = ctx->state == CTX_OPEN && hung_up(ctx);
+	if (ends) {
+		registry_clear(ctx);
 		store_relaxed(&ctx->state, CTX_CLOSING);
 		epoll_tell(EPOLL_CTL_DEL, ctx->peer_fd, 0, NULL);
+		if (ctx->sqpoll_runs)
+			reactor_woken_by(&ctx->reactor, ctx->peer_fd, 0);
 		queue_detach(&ctx->queue);
-		if (!ctx->attended)
-			attend(ctx); /* arrivals of workers come this way */
 		reactor_wake(&ctx->reactor);
 	}
 	lock_drop(&ctx->lock);
+	return ends;
+}
+
+/* One thread at a time ends a ring. */
+static bool take_over(struct ctx *ctx)
+{
+	bool mine;
+
+	lock_take(&ctx->lock);
+	mine = ctx->state == CTX_CLOSING && !ctx->ending;
+	if (mine) {
+		ctx->ending = true;
+		step_back(ctx);
+	}
+	lock_drop(&ctx->lock);
+	return mine;
+}
+
+/* Under the lock. */
+static void close_epoll_if_unused(void)
+{
+	if (standby.rings || standby.thread_is != THREAD_NONE)
+		return;
+	fd_close(standby.epoll_fd);
+	standby.epoll_fd = -1;
+}
+
+static void count_out(bool stray)
+{
+	lock_take(&standby.lock);
+	standby.rings--;
+	standby.strays -= stray;
+	close_epoll_if_unused();
+	lock_drop(&standby.lock);
+	/* The thread, if there is one, has no reason to stay. */
+	if (!load_relaxed(&standby.rings))
+		standby_nudge();
+}
+
+/*
+ * Who comes meanwhile finds that the ring is being ended, so whether it can be
+ * is asked again. Returns whether only a worker is waited for.
+ */
+static bool give_over(struct ctx *ctx, bool *again)
+{
+	bool waits;
+
+	lock_take(&ctx->lock);
+	ctx->ending = false;
+	*again = !ctx->inside && !ctx->sqpoll_runs && !ctx->punted;
+	waits = !ctx->inside && !ctx->sqpoll_runs && ctx->punted;
+	if (waits)
+		attend(ctx); /* arrivals of workers come this way */
+	lock_drop(&ctx->lock);
+	return waits;
+}
+
+static void finish(struct ctx *ctx)
+{
+	bool again = true, stray = ctx->stray;
+
+	while (again && take_over(ctx)) {
+		if (ctx_close(ctx)) {
+			count_out(stray);
+			return;
+		}
+		if (give_over(ctx, &again))
+			start_thread();
+	}
+}
+
+/* A ring that has ended meanwhile has no queues to publish to. */
+static bool lock_live(struct ctx *ctx) UNCHECKED_LOCKS
+{
+	lock_take(&ctx->lock);
+	if (likely(ctx->state != CTX_FREE))
+		return true;
+	lock_drop(&ctx->lock);
+	return false;
 }
 
 static void on_event(const struct epoll_event *event)
 {
 	uintptr_t data = (uintptr_t)event->data.ptr;
 	struct ctx *ctx = (struct ctx *)(data & ~(uintptr_t)TAG_MASK);
+	bool closing;
 
 	if (!ctx)
 		return; /* the nudge */
 	if ((data & TAG_MASK) == TAG_PEER) {
-		end_ring(ctx);
+		if (begin_to_end(ctx))
+			finish(ctx);
 		return;
 	}
-	lock_take(&ctx->lock);
-	if (ctx->state != CTX_FREE && ctx->attended) {
+	if (!lock_live(ctx))
+		return;
+	closing = ctx->state == CTX_CLOSING;
+	if (!closing && ctx->attended) {
 		ctx->attend_fired = true;
 		drive(ctx);
 	}
 	ctx_unlock(ctx);
+	if (closing)
+		finish(ctx);
 }
 
 struct look {
 	bool moving; /* somebody comes and goes: keep ticking */
+	bool needed; /* there is a ring that nobody else drives */
 	int64_t next_timer_ns;
 };
 
@@ -156,6 +292,7 @@ static void look_at_open(struct ctx *ctx, struct look *look) HOLDS(&ctx->lock)
 	bool alone = !ctx->inside && !ctx->sqpoll_runs && !defers(ctx) &&
 		     turn_has_cause(ctx);
 
+	look->needed |= needs_thread(ctx);
 	ctx->standby_seen = ctx->entered;
 	if (moved || (alone && !ctx->attended))
 		look->moving = true;
@@ -183,29 +320,21 @@ static void look_at(struct ctx *ctx, void *argument)
 	struct look *look = argument;
 	bool closing;
 
-	lock_take(&ctx->lock);
-	if (ctx->state == CTX_OPEN)
-		look_at_open(ctx, look);
-	closing = ctx->state == CTX_CLOSING;
-	if (closing)
-		step_back(ctx);
-	ctx_unlock(ctx);
-	if (!closing)
+	if (!lock_live(ctx))
 		return;
-	if (ctx_close(ctx)) {
-		lock_take(&standby.lock);
-		standby.rings--;
-		lock_drop(&standby.lock);
-	} else {
-		lock_take(&ctx->lock);
-		attend_or_come_back(ctx, look);
-		lock_drop(&ctx->lock);
-	}
+	closing = ctx->state == CTX_CLOSING;
+	if (!closing)
+		look_at_open(ctx, look);
+	look->needed |= closing && ctx->punted;
+	ctx_unlock(ctx);
+	if (closing)
+		finish(ctx);
 }
 
 static void look_at_all(struct look *look)
 {
 	look->moving = false;
+	look->needed = false;
 	look->next_timer_ns = CLOCK_NEVER;
 	registry_for_each(look_at, look);
 }
@@ -252,26 +381,43 @@ static int sleep_until(struct epoll_event *events, int64_t deadline_ns)
 	return n > 0 ? (int)n : 0;
 }
 
-static void close_own_files(void)
+static void close_wake(void)
 {
 	fd_close(standby.wake_fd);
-	fd_close(standby.epoll_fd);
 	standby.wake_fd = -1;
-	standby.epoll_fd = -1;
-	standby.running = false;
+	store_relaxed(&standby.thread_is, THREAD_NONE);
+	close_epoll_if_unused();
 }
 
-/* The last ring is gone, and nothing of ours shall stay behind. */
-static bool may_end(void)
+/*
+ * Nothing has moved for a while and no ring needs it. Whoever leaves a ring
+ * looks at thread_is after dropping the ring's lock, so one last look finds
+ * what was left before.
+ */
+static bool may_end(struct look *look)
 {
 	bool end;
 
+	store_relaxed(&standby.thread_is, THREAD_ENDS);
+	full_fence();
+	look_at_all(look);
 	lock_take(&standby.lock);
-	end = !standby.rings || standby.leaving;
-	if (end)
-		close_own_files();
+	end = standby.leaving || !standby.rings ||
+	      (!look->needed && standby.thread_is == THREAD_ENDS);
+	if (end) {
+		close_wake();
+	} else {
+		store_relaxed(&standby.thread_is, THREAD_RUNS);
+		store_relaxed(&standby.ticking, 1);
+	}
 	lock_drop(&standby.lock);
 	return end;
+}
+
+static bool nothing_to_do(const struct look *look)
+{
+	return standby.leaving || !load_relaxed(&standby.rings) ||
+	       (!look->needed && !load_relaxed(&standby.ticking));
 }
 
 static void *standby_main(void *argument)
@@ -283,15 +429,22 @@ static void *standby_main(void *argument)
 	for (;;) {
 		int n;
 
+		int64_t until_ns;
+
 		look_at_all(&look);
-		if (may_end())
-			return NULL;
-		n = sleep_until(events, next_deadline(&look));
+		until_ns = next_deadline(&look);
+		if (nothing_to_do(&look)) {
+			if (may_end(&look))
+				return NULL;
+			continue;
+		}
+		n = sleep_until(events, until_ns);
 		for (int i = 0; i < n; i++)
 			on_event(&events[i]);
 	}
 }
 
+/* Under the lock. Where a thread can't be had, enters alone drive the ring. */
 static int start(void)
 {
 	long err;
@@ -300,32 +453,40 @@ static int start(void)
 	if (standby.to_join)
 		pthread_join(standby.thread, NULL);
 	standby.to_join = false;
-	store_relaxed(&standby.tick_ns, TICK_MIN_NS);
-	standby.epoll_fd =
-		fd_move_high((int)SYS_1(SYS_epoll_create1, EPOLL_CLOEXEC));
-	if (standby.epoll_fd < 0)
-		return standby.epoll_fd;
 	standby.wake_fd = fd_move_high(
 		(int)SYS_2(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK));
 	err = standby.wake_fd;
 	if (err < 0)
-		goto close_epoll;
+		return (int)err;
 	err = epoll_tell(EPOLL_CTL_ADD, standby.wake_fd, EPOLLIN | EPOLLET,
 			 NULL);
+	standby.leaving = false;
+	standby.quiet_ticks = 0;
+	store_relaxed(&standby.tick_ns, TICK_MIN_NS);
+	store_relaxed(&standby.ticking, 1);
 	if (!err)
 		err = worker_thread(standby_main, NULL, "polyring-idle",
 				    &standby.thread);
-	if (err < 0)
-		goto close_wake;
-	standby.running = true;
+	if (err < 0) {
+		fd_close(standby.wake_fd);
+		return (int)err;
+	}
+	store_relaxed(&standby.thread_is, THREAD_RUNS);
 	standby.to_join = true;
-	standby.leaving = false;
 	return 0;
-close_wake:
-	fd_close(standby.wake_fd);
-close_epoll:
-	fd_close(standby.epoll_fd);
-	return (int)err;
+}
+
+static void start_thread(void)
+{
+	lock_take(&standby.lock);
+	if (standby.refused)
+		standby.refused--;
+	else if (standby.thread_is == THREAD_NONE && standby.rings &&
+		 start() < 0)
+		standby.refused = LEAVES_BETWEEN_TRIES;
+	else if (standby.thread_is == THREAD_ENDS)
+		store_relaxed(&standby.thread_is, THREAD_RUNS);
+	lock_drop(&standby.lock);
 }
 
 int standby_add(struct ctx *ctx)
@@ -333,15 +494,55 @@ int standby_add(struct ctx *ctx)
 	int err = 0;
 
 	lock_take(&standby.lock);
-	if (!standby.running)
-		err = start();
+	if (!standby.rings && standby.thread_is == THREAD_NONE) {
+		standby.epoll_fd = fd_move_high(
+			(int)SYS_1(SYS_epoll_create1, EPOLL_CLOEXEC));
+		err = standby.epoll_fd < 0 ? standby.epoll_fd : 0;
+	}
 	if (!err)
 		err = epoll_tell(EPOLL_CTL_ADD, ctx->peer_fd, EPOLLRDHUP,
 				 (void *)((uintptr_t)ctx | TAG_PEER));
 	if (!err)
 		standby.rings++;
+	close_epoll_if_unused();
 	lock_drop(&standby.lock);
 	return err;
+}
+
+void standby_collect(void)
+{
+	struct epoll_event events[EVENTS_MAX];
+	long n;
+
+	if (!load_relaxed(&standby.rings))
+		return;
+	n = SYS_6(SYS_epoll_pwait, standby.epoll_fd, events, EVENTS_MAX, 0,
+		  NULL, 0);
+	RCU_TELL_ACQUIRE();
+	for (long i = 0; i < n; i++)
+		on_event(&events[i]);
+}
+
+bool standby_has_strays(void)
+{
+	return load_relaxed(&standby.strays);
+}
+
+void standby_closed(struct ctx *ctx)
+{
+	standby_collect();
+	if (!ctx)
+		return;
+	lock_take(&ctx->lock);
+	if (ctx->state == CTX_OPEN && !ctx->stray &&
+	    !registry_verify(ctx, ctx->ring_fd)) {
+		registry_clear(ctx);
+		ctx->stray = true;
+		lock_take(&standby.lock);
+		standby.strays++;
+		lock_drop(&standby.lock);
+	}
+	lock_drop(&ctx->lock);
 }
 
 /* Under the lock: without rings the thread and its numbers may be gone. */
@@ -350,7 +551,7 @@ void standby_nudge(void)
 	uint64_t one = 1;
 
 	lock_take(&standby.lock);
-	if (standby.running)
+	if (standby.thread_is != THREAD_NONE)
 		SYS_3(SYS_write, standby.wake_fd, &one, sizeof(one));
 	lock_drop(&standby.lock);
 }
@@ -385,28 +586,54 @@ static void tick_again(void)
 	standby_nudge();
 }
 
+/* Counts this leave: does the application come back by itself? */
+static void note_leave(struct ctx *ctx)
+{
+	if (ctx->slept) {
+		ctx->slept = false;
+		ctx->unwaited = 0;
+		if (ctx->waits < WAITS_ENOUGH)
+			ctx->waits++;
+	} else if (++ctx->unwaited > UNWAITED_MAX) {
+		ctx->unwaited = 0;
+		ctx->waits = 0;
+	}
+}
+
 void standby_leave(struct ctx *ctx)
 {
 	bool closing = ctx->state == CTX_CLOSING;
 	bool cause = turn_has_cause(ctx) || (ctx->watched && ctx->byte_out);
+	bool slept = ctx->slept, needs;
 
 	if (unlikely(cause && !closing &&
 		     (ctx->attended ? ctx->attend_fired : announces(ctx))))
 		attend(ctx);
+	if (cause || slept)
+		note_leave(ctx);
+	needs = cause && !closing && !slept && needs_thread(ctx);
 	cause = cause && !defers(ctx);
 	ctx_unlock(ctx);
 	if (unlikely(closing))
-		standby_nudge();
-	else if (cause)
+		finish(ctx);
+	else if (unlikely(needs) &&
+		 load_relaxed(&standby.thread_is) != THREAD_RUNS)
+		start_thread();
+	else if (cause && load_relaxed(&standby.thread_is) == THREAD_RUNS)
 		tick_again();
 }
 
 void standby_forget(void)
 {
 	standby.lock.word = 0;
-	if (standby.running)
-		close_own_files();
+	if (standby.thread_is != THREAD_NONE)
+		fd_close(standby.wake_fd);
+	if (standby.rings || standby.thread_is != THREAD_NONE)
+		fd_close(standby.epoll_fd);
+	standby.thread_is = THREAD_NONE;
 	standby.to_join = false;
 	standby.rings = 0;
+	standby.strays = 0;
+	standby.refused = 0;
 	standby.ticking = 0;
 }

@@ -236,6 +236,7 @@ void expect_soon(bool (*is_so)(void *argument), void *argument)
 
 	while (!is_so(argument)) {
 		assert_true(now_ms() < until);
+		polyring_closed(-1); /* by plain close(2) */
 		usleep(1000);
 	}
 }
