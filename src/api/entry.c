@@ -555,6 +555,7 @@ static long map_ring(void *hint, size_t bytes, int prot, int flags, int ring_fd,
 	if (is_queue(offset))
 		return map_queue(ctx, hint, bytes, prot, flags, offset);
 	rcu_enter();
+	/* Pairs with the release in publish(), sched/life.c. */
 	if (load_acquire(&ctx->state) != CTX_OPEN)
 		at = -EBADF;
 	else if (offset & IORING_OFF_PBUF_RING)
@@ -581,6 +582,7 @@ POLYRING_API bool polyring_owns(int fd)
 {
 	struct ctx *ctx = ctx_of_fd(fd);
 
+	/* Pairs with the release in publish(), sched/life.c. */
 	return ctx && load_acquire(&ctx->state) == CTX_OPEN &&
 	       registry_verify(ctx, fd);
 }

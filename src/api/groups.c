@@ -60,7 +60,7 @@ POLYRING_API int polyring_group_counters(int ring_fd, uint16_t bgid,
 	if (!ctx)
 		return no_ring(ring_fd);
 	rcu_enter();
-	/* Pairs with the release in ctx.c that ends a ring. */
+	/* Pairs with the release in publish(), sched/life.c. */
 	if (load_acquire(&ctx->state) == CTX_OPEN)
 		err = kbuf_counters(ctx->kbuf, bgid, counters);
 	else

@@ -114,6 +114,7 @@ long interrupt_call(const uint32_t *stop, long number, long a, long b, long c,
 {
 	long said;
 
+	/* Both loads pair with the release in worker_interrupt(). */
 	if (unlikely(load_relaxed(&sys_invoke) != sys_direct))
 		return load_acquire(stop) ? -EINTR
 					  : SYS_6(number, a, b, c, d, e, f);

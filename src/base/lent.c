@@ -29,7 +29,10 @@ static void watch(uintptr_t from, size_t bytes)
 	for (int i = 0; i < AREAS_MAX; i++) {
 		uintptr_t none = 0;
 
-		/* Until its end is stored the area is empty. */
+		/*
+		 * Until its end is stored the area is empty. Pairs with the
+		 * release of its beginning in watch_no_more().
+		 */
 		if (__atomic_compare_exchange_n(&areas[i].from, &none, from,
 						false, __ATOMIC_ACQ_REL,
 						__ATOMIC_RELAXED)) {
@@ -88,6 +91,7 @@ void lent_return(void *address, void *at, size_t bytes)
 
 static bool is_watched(uintptr_t address)
 {
+	/* Pairs with the release in watch(). */
 	for (int i = 0; i < AREAS_MAX; i++)
 		if (address >= load_relaxed(&areas[i].from) &&
 		    address < load_acquire(&areas[i].to))

@@ -15,6 +15,7 @@ void lock_take_slow(struct lock *lock) UNCHECKED_LOCKS
 		if (load_relaxed(&lock->word) == 0 && lock_try(lock))
 			return;
 	}
+	/* Pairs with the release in lock_drop(). */
 	while (__atomic_exchange_n(&lock->word, 2, __ATOMIC_ACQUIRE) != 0)
 		SYS_4(SYS_futex, &lock->word, FUTEX_WAIT_PRIVATE, 2, NULL);
 }

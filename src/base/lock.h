@@ -23,6 +23,7 @@ static inline bool lock_try(struct lock *lock) TRIES(true, lock) UNCHECKED_LOCKS
 {
 	uint32_t free_word = 0;
 
+	/* Pairs with the release in lock_drop(). */
 	return __atomic_compare_exchange_n(&lock->word, &free_word, 1, false,
 					   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }

@@ -37,6 +37,7 @@ static void tell_eventfd(struct ctx *ctx)
 {
 	uint64_t one = 1;
 
+	/* Pairs with the application's store of the flags. */
 	if (load_acquire(&ctx->queue.memory.header->cq_flags) &
 	    IORING_CQ_EVENTFD_DISABLED)
 		return;

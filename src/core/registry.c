@@ -111,6 +111,7 @@ void registry_for_each(void (*visit)(struct ctx *ctx, void *argument),
 {
 	struct known_ctx *known;
 
+	/* Pair with the releases in registry_new() and in publish(), life.c. */
 	for (known = load_acquire(&all); known; known = known->next)
 		if (load_acquire(&known->ctx.state) != CTX_FREE)
 			visit(&known->ctx, argument);
@@ -121,6 +122,7 @@ void registry_counters(struct counters *sum)
 	struct known_ctx *known;
 
 	memset(sum, 0, sizeof(*sum));
+	/* Pairs with the release in registry_new(). */
 	for (known = load_acquire(&all); known; known = known->next)
 		for (int i = 0; i < COUNTER_COUNT; i++)
 			sum->value[i] +=
@@ -165,10 +167,12 @@ static struct ctx *find_duplicate(int fd)
 struct ctx *ctx_of_fd(int fd)
 {
 	struct ctx **slot = slot_of(fd);
+	/* Pairs with the release in registry_set(). */
 	struct ctx *ctx = slot ? load_acquire(slot) : NULL;
 
 	if (likely(ctx))
 		return ctx;
+	/* Pairs with the release in registry_new(). */
 	return load_acquire(&all) ? find_duplicate(fd) : NULL;
 }
 
@@ -176,6 +180,7 @@ struct ctx *registry_named(int fd)
 {
 	struct ctx **slot = slot_of(fd);
 
+	/* Pairs with the release in registry_set(). */
 	return slot ? load_acquire(slot) : NULL;
 }
 

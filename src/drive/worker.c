@@ -108,6 +108,7 @@ static void follow_pin(uint32_t *seen)
 {
 	cpu_set_t cpus;
 
+	/* Pairs with the release in worker_pin(). */
 	if (likely(load_acquire(&pinned.version) == *seen))
 		return;
 	pthread_mutex_lock(&pinned.lock);

@@ -134,7 +134,10 @@ static void pool_get(struct kbuf_pool *pool)
 	__atomic_add_fetch(&pool->refs, 1, __ATOMIC_RELAXED);
 }
 
-/* Everything that others did to it happened before it is freed. */
+/*
+ * The decrement pairs with itself: what others did before theirs happened
+ * before the last frees it.
+ */
 static void pool_put(struct kbuf_pool *pool)
 {
 	if (!__atomic_sub_fetch(&pool->refs, 1, __ATOMIC_ACQ_REL))

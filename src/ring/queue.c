@@ -76,6 +76,7 @@ static bool splits_entry(const struct queue *q, uint32_t head, uint32_t slots)
 int queue_resize(struct queue *q, const struct ring_memory *fresh)
 {
 	const struct ring_memory *m = &q->memory;
+	/* Both pair with the application's release stores. */
 	uint32_t sq_tail = load_acquire(&m->header->sq_tail);
 	uint32_t cq_head = load_acquire(&m->header->cq_head);
 
@@ -180,6 +181,7 @@ static bool has_room_for(struct queue *q, const struct cqe *cqe)
 
 	if (likely(!is_big(q, cqe)))
 		return queue_has_room(q);
+	/* Pairs with the application's release store of its head. */
 	q->cq_head_seen = load_acquire(&q->memory.header->cq_head);
 	return q->cq_posted - q->cq_head_seen + slots <= q->memory.cq_entries;
 }

@@ -137,6 +137,7 @@ uint32_t queue_publish(struct queue *queue);
 /* Completions that the application has not taken yet. */
 static inline uint32_t queue_ready(const struct queue *queue)
 {
+	/* Pairs with the application's release store of its head. */
 	return queue->cq_posted - load_acquire(&queue->memory.header->cq_head);
 }
 
