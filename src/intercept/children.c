@@ -188,13 +188,26 @@ static const char *find_in_path(const char *name, char *path)
 		fitted_;                                                      \
 	})
 
+static long exec_begin(void)
+{
+	signals_before_exec();
+	return trap_before_exec();
+}
+
+/* It failed, or posix_spawn() has done it in a child. */
+static void exec_end(long before)
+{
+	trap_after_exec(before);
+	signals_after_exec();
+}
+
 static int exec_file(const char *path, char *const *argv,
 		     char *const *environment)
 {
-	long before = trap_before_exec();
+	long before = exec_begin();
 
 	REAL(execve)(path, argv, FITTED(path, path, environment));
-	trap_after_exec(before);
+	exec_end(before);
 	return -1;
 }
 
@@ -203,10 +216,10 @@ static int exec_named(const char *name, char *const *argv,
 {
 	char found[PATH_MAX];
 	const char *path = find_in_path(name, found);
-	long before = trap_before_exec();
+	long before = exec_begin();
 
 	REAL(execvpe)(name, argv, FITTED(path, name, environment));
-	trap_after_exec(before);
+	exec_end(before);
 	return -1;
 }
 
@@ -319,9 +332,9 @@ int children_fexecve(int fd, char *const *argv, char *const *environment)
 	long before;
 
 	name_of(fd, path);
-	before = trap_before_exec();
+	before = exec_begin();
 	REAL(fexecve)(fd, argv, FITTED(path, path, environment));
-	trap_after_exec(before);
+	exec_end(before);
 	return -1;
 }
 
@@ -336,10 +349,10 @@ int children_execveat(int dir, const char *path, char *const *argv,
 	else
 		snprintf(named, sizeof(named), "/proc/self/fd/%d%s%s", dir,
 			 *path ? "/" : "", path);
-	before = trap_before_exec();
+	before = exec_begin();
 	REAL(execveat)
 	(dir, path, argv, FITTED(named, named, environment), flags);
-	trap_after_exec(before);
+	exec_end(before);
 	return -1;
 }
 
@@ -348,11 +361,11 @@ POLYRING_API int posix_spawn(pid_t *pid, const char *path,
 			     const posix_spawnattr_t *attributes,
 			     char *const *argv, char *const *environment)
 {
-	long before = trap_before_exec();
+	long before = exec_begin();
 	int result = REAL(posix_spawn)(pid, path, actions, attributes, argv,
 				       FITTED(path, path, environment));
 
-	trap_after_exec(before);
+	exec_end(before);
 	return result;
 }
 
@@ -363,10 +376,10 @@ POLYRING_API int posix_spawnp(pid_t *pid, const char *name,
 {
 	char found[PATH_MAX];
 	const char *path = find_in_path(name, found);
-	long before = trap_before_exec();
+	long before = exec_begin();
 	int result = REAL(posix_spawnp)(pid, name, actions, attributes, argv,
 					FITTED(path, name, environment));
 
-	trap_after_exec(before);
+	exec_end(before);
 	return result;
 }

@@ -174,10 +174,17 @@ int signals_take(int signo, void (*handler)(int, siginfo_t *, void *));
 
 /* Around fork(), so that the child finds the actions whole. */
 void signals_before_fork(void);
-void signals_after_fork(void);
+void signals_after_fork(bool child);
+
+/* Around exec: the next program inherits what this one believes blocked. */
+void signals_before_exec(void);
+void signals_after_exec(void);
 
 /* Let a signal meet what the program has installed for it. */
 void signals_pass_on(int signo, siginfo_t *info, void *ucontext);
+
+/* From now on a filter traps. */
+void signals_sigsys_traps(void);
 
 /* Learn early what a crash handler should not have to look for. */
 void signals_open(void);
@@ -188,6 +195,30 @@ void signals_unblock(void);
 /* @mask without the signals that must get through; in @copy, if that makes a
  * difference. */
 const sigset_t *signals_without_ours(const sigset_t *mask, sigset_t *copy);
+
+/*
+ * A call that waits with a signal mask, @call, which names it mask_: the three
+ * are not blocked meanwhile but held, and those that wait to be admitted come.
+ */
+#define SIGNALS_WAIT(mask, call)                                      \
+	({                                                            \
+		struct signals_wait wait_ = signals_wait_begin(mask); \
+		const sigset_t *mask_ =                               \
+			wait_.changed ? &wait_.copy : wait_.mask;     \
+		__typeof__(call) result_ = (call);                    \
+		signals_wait_end(&wait_);                             \
+		result_;                                              \
+	})
+
+struct signals_wait {
+	const sigset_t *mask;
+	sigset_t copy;
+	uint64_t believed;
+	bool changed;
+};
+
+struct signals_wait signals_wait_begin(const sigset_t *mask);
+void signals_wait_end(const struct signals_wait *wait);
 
 /* ---- counters.c ---------------------------------------------------------- */
 

@@ -50,13 +50,16 @@ int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *ts,
 	X(ppoll)                      \
 	X(__ppoll_chk)                \
 	X(pselect)                    \
+	X(pthread_create)             \
 	X(pthread_attr_setsigmask_np) \
 	X(pthread_sigmask)            \
 	X(select)                     \
 	X(sigaction)                  \
+	X(sigpending)                 \
 	X(sigignore)                  \
 	X(signal)                     \
 	X(sigprocmask)                \
+	X(sigtimedwait)               \
 	X(sigset)                     \
 	X(sigsuspend)                 \
 	X(sysv_signal)                \

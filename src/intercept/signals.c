@@ -16,8 +16,11 @@
  * the fault-proof copy that meets a blocked SIGSEGV or SIGBUS. So these three
  * are taken out of every mask on its way to the kernel: those that are set,
  * those that waits put in place, those that sigaction() names for the time of
- * a handler. What the program believes to be blocked is remembered, reported,
- * and nothing else: jumps out of handlers change masks without our seeing it.
+ * a handler. What a thread believes to be blocked is remembered and reported.
+ * One of the three that is sent to a thread which believes it blocked is held
+ * (struct held) until a mask admits it, or somebody waits for it: then it is
+ * sent again as it was, while the kernel blocks it in truth, and the call that
+ * changes the mask lets it in at the very moment that it should come.
  *
  * Rules:
  *  1. An action the program reads back is the one it set.
@@ -27,10 +30,11 @@
  *  3. Everything here may be called in a signal handler: the lock is held
  *     with all signals blocked.
  *  4. Masks are changed on copies.
+ *  5. Threads and programs that are begun inherit what their beginner believes.
  * Not covered: masks set with the bare system call, sigsetmask() and
- * sigblock(); one of the three sent by kill() to a thread that believes it
- * blocked (it is delivered); a new thread's belief (it starts with none), nor
-that of a program that this one executes.
+ * sigblock(); jumps out of handlers, which change masks without our seeing it;
+ * a signalfd() for one of the three; a second one of a kind while one is
+ * held; calls that a held one has interrupted.
  */
 #include "intercept/intercept.h"
 
@@ -41,6 +45,7 @@ that of a program that this one executes.
 #include <sys/epoll.h>
 #include <sys/select.h>
 
+#include "base/mem.h"
 #include "base/sys.h"
 #include "intercept/real.h"
 #include "polyring/polyring.h"
@@ -48,10 +53,20 @@ that of a program that this one executes.
 #define SIGSET_BYTES 8
 #define SIGNALS 65
 
+/* One that came while it was believed blocked. */
+struct held {
+	bool is_there;
+	long thread; /* that it was sent to; 0: the process */
+	siginfo_t info;
+};
+
 struct owned {
 	int signo;
 	bool taken; /* a handler of ours is in place */
 	struct sigaction program; /* the program's action, once taken */
+	struct held held;
+	long waiter; /* a thread in sigwait() for it; 0: none */
+	bool woken; /* that one was: it has one more pending than were sent */
 };
 
 static struct owned owned[] = {
@@ -69,6 +84,9 @@ static pthread_mutex_t owned_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* Which of these the sa_mask that the program gave for a signal named. */
 static uint64_t named_for[SIGNALS];
+
+/* A filter is in force: a blocked SIGSYS would kill. */
+static bool sigsys_traps;
 
 /* Which of these this thread believes to be blocked. */
 static __thread uint64_t believed_blocked
@@ -117,19 +135,45 @@ static void unlock_owned(const uint64_t *mask_before)
 
 static uint64_t mask_before_fork;
 
+/* This thread forks and has the lock: other libraries' handlers may come. */
+static __thread bool in_fork __attribute__((tls_model("initial-exec")));
+
 void signals_before_fork(void)
 {
 	uint64_t mask;
 
 	lock_owned(&mask);
 	mask_before_fork = mask;
+	in_fork = true;
 }
 
-void signals_after_fork(void)
+void signals_after_fork(bool child)
 {
 	const uint64_t mask = mask_before_fork;
 
+	/* What is pending is not inherited. */
+	for (size_t i = 0; i < array_size(owned) && child; i++) {
+		owned[i].held.is_there = false;
+		owned[i].waiter = 0;
+	}
+	in_fork = false;
 	unlock_owned(&mask);
+}
+
+void signals_before_exec(void)
+{
+	const uint64_t believed = believed_blocked;
+
+	if (believed)
+		mask_raw(SIG_BLOCK, &believed, NULL);
+}
+
+void signals_after_exec(void)
+{
+	const uint64_t believed = believed_blocked;
+
+	if (believed)
+		mask_raw(SIG_UNBLOCK, &believed, NULL);
 }
 
 void signals_unblock(void)
@@ -139,6 +183,115 @@ void signals_unblock(void)
 
 	mask_raw(SIG_UNBLOCK, &never, &before);
 	believed_blocked |= before & NEVER_BLOCKED;
+}
+
+/* ---- held signals -------------------------------------------------------- */
+
+static long thread_now(void)
+{
+	return sys_direct(SYS_gettid, 0, 0, 0, 0, 0, 0);
+}
+
+static long process_now(void)
+{
+	return sys_direct(SYS_getpid, 0, 0, 0, 0, 0, 0);
+}
+
+/* To this thread, as if from whoever sent it first: not allowed to others. */
+static void send_again(int signo, siginfo_t *info)
+{
+	sys_direct(SYS_rt_tgsigqueueinfo, process_now(), thread_now(), signo,
+		   (long)info, 0, 0);
+}
+
+/* In the handler. A thread that waits for it is woken and takes it. */
+static void held_put(struct owned *o, siginfo_t *info)
+{
+	long thread = info->si_code == SI_TKILL ? thread_now() : 0;
+	uint64_t mask;
+	long waiter;
+
+	lock_owned(&mask);
+	waiter = thread || o->held.is_there ? 0 : o->waiter;
+	if (!o->held.is_there)
+		o->held = (struct held){true, thread, *info};
+	if (waiter) {
+		o->waiter = 0;
+		o->woken = true;
+		sys_direct(SYS_tgkill, process_now(), waiter, o->signo, 0, 0,
+			   0);
+	}
+	unlock_owned(&mask);
+}
+
+/* Is there one for this thread? Call with the lock. */
+static bool held_is_mine(const struct owned *o)
+{
+	return o->held.is_there &&
+	       (!o->held.thread || o->held.thread == thread_now());
+}
+
+static bool held_take(struct owned *o, siginfo_t *info)
+{
+	uint64_t mask;
+	bool mine;
+
+	lock_owned(&mask);
+	mine = held_is_mine(o);
+	if (mine) {
+		*info = o->held.info;
+		o->held.is_there = false;
+	}
+	unlock_owned(&mask);
+	return mine;
+}
+
+static uint64_t held_pending(void)
+{
+	uint64_t mask, names = 0;
+
+	lock_owned(&mask);
+	for (size_t i = 0; i < array_size(owned); i++)
+		if (held_is_mine(&owned[i]))
+			names |= BIT(owned[i].signo);
+	unlock_owned(&mask);
+	return names;
+}
+
+static bool held_any(void)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < array_size(owned); i++)
+		any = any || load_relaxed(&owned[i].held.is_there);
+	return any;
+}
+
+/*
+ * Before a call that puts a mask in place which blocks @names: the kernel gets
+ * what this admits, and blocks it until then.
+ */
+static void held_release(uint64_t names)
+{
+	siginfo_t info;
+
+	if (likely(!held_any()))
+		return;
+	for (size_t i = 0; i < array_size(owned); i++) {
+		const uint64_t block = BIT(owned[i].signo);
+
+		if (names & block || !held_take(&owned[i], &info))
+			continue;
+		mask_raw(SIG_BLOCK, &block, NULL);
+		send_again(owned[i].signo, &info);
+	}
+}
+
+/* What an ignored signal means for one that is held. Call with the lock. */
+static void held_drop_ignored(struct owned *o)
+{
+	if (o->program.sa_handler == SIG_IGN)
+		o->held.is_there = false;
 }
 
 /* ---- the program's own handlers ------------------------------------------ */
@@ -165,7 +318,7 @@ static void block_for_handler(int signo, const struct sigaction *action)
 
 	if (!(action->sa_flags & SA_NODEFER))
 		block |= BIT(signo);
-	if (intercept_engine_serves())
+	if (load_relaxed(&sigsys_traps))
 		block &= ~BIT(SIGSYS);
 	mask_raw(SIG_BLOCK, &block, NULL);
 }
@@ -173,9 +326,13 @@ static void block_for_handler(int signo, const struct sigaction *action)
 void signals_pass_on(int signo, siginfo_t *info, void *ucontext)
 {
 	struct owned *o = owned_of(signo);
+	uint64_t mask, believed = believed_blocked;
 	struct sigaction action;
-	uint64_t mask;
 
+	if (believed & BIT(signo) && info->si_code <= 0) {
+		held_put(o, info);
+		return;
+	}
 	lock_owned(&mask);
 	action = o->program;
 	if (action.sa_flags & SA_RESETHAND)
@@ -193,6 +350,8 @@ void signals_pass_on(int signo, siginfo_t *info, void *ucontext)
 		action.sa_sigaction(signo, info, ucontext);
 	else
 		action.sa_handler(signo);
+	/* As the kernel puts the mask back, whatever the handler did to it. */
+	believed_blocked = believed;
 }
 
 /* ---- sigaction and relatives --------------------------------------------- */
@@ -208,11 +367,10 @@ int signals_take(int signo, void (*handler)(int, siginfo_t *, void *))
 	int err = 0;
 
 	lock_owned(&mask);
-	if (!o->taken) {
-		if (REAL(sigaction)(signo, &mine, &o->program) < 0)
-			err = -errno;
-		o->taken = !err;
-	}
+	if (REAL(sigaction)(signo, &mine, o->taken ? NULL : &o->program) < 0)
+		err = -errno;
+	else
+		o->taken = true;
 	unlock_owned(&mask);
 	return err;
 }
@@ -256,6 +414,11 @@ static bool is_engine(uintptr_t caller)
 	return caller - engine.begin < engine.end - engine.begin;
 }
 
+void signals_sigsys_traps(void)
+{
+	store_relaxed(&sigsys_traps, true);
+}
+
 void signals_open(void)
 {
 	is_engine(0);
@@ -289,8 +452,10 @@ static bool owned_exchange(struct owned *o, const struct sigaction *act,
 	lock_owned(&mask);
 	taken = o->taken;
 	before = o->program;
-	if (taken && act)
+	if (taken && act) {
 		o->program = *act;
+		held_drop_ignored(o);
+	}
 	unlock_owned(&mask);
 	if (taken && old)
 		*old = before;
@@ -430,6 +595,18 @@ static uint64_t belief_after(int how, uint64_t names, uint64_t before)
 
 typedef int (*mask_fn)(int how, const sigset_t *set, sigset_t *old);
 
+/*
+ * Before something is believed blocked: what is to be held must meet a handler
+ * of ours, also before the engine or a filter needs one.
+ */
+static void take_named(uint64_t names)
+{
+	for (size_t i = 0; i < array_size(owned); i++)
+		if (names & BIT(owned[i].signo) &&
+		    !load_relaxed(&owned[i].taken))
+			signals_take(owned[i].signo, signals_pass_on);
+}
+
 static int mask_change(mask_fn change, int how, const sigset_t *set,
 		       sigset_t *old)
 {
@@ -438,16 +615,21 @@ static int mask_change(mask_fn change, int how, const sigset_t *set,
 	sigset_t copy;
 	int result;
 
+	if (!intercept_engine_serves() || in_fork)
+		return change(how, set, old);
+	if (set) {
+		believed_blocked = belief_after(how, names, believed);
+		take_named(believed_blocked);
+		held_release(believed_blocked);
+	}
 	if (how != SIG_UNBLOCK)
 		set = signals_without_ours(set, &copy);
 	result = change(how, set, old);
-	if (result || !intercept_engine_serves())
-		return result;
-	if (set)
-		believed_blocked = belief_after(how, names, believed);
-	if (old)
+	if (result)
+		believed_blocked = believed;
+	else if (old)
 		put_word(old, word_of(old) | believed);
-	return 0;
+	return result;
 }
 
 POLYRING_API int sigprocmask(int how, const sigset_t *set, sigset_t *old)
@@ -469,28 +651,188 @@ POLYRING_API int pthread_attr_setsigmask_np(pthread_attr_t *attr,
 		attr, signals_without_ours(mask, &copy));
 }
 
+/* A wait with @mask begins; see the header. */
+struct signals_wait signals_wait_begin(const sigset_t *mask)
+{
+	struct signals_wait wait = {.mask = mask, .believed = believed_blocked};
+
+	if (!mask || !intercept_engine_serves())
+		return wait;
+	wait.changed = true;
+	put_word(&wait.copy, word_of(mask) & ~NEVER_BLOCKED);
+	believed_blocked = word_of(mask) & NEVER_BLOCKED;
+	take_named(believed_blocked);
+	held_release(believed_blocked);
+	return wait;
+}
+
+/* What was not let in comes now, and is held again. */
+void signals_wait_end(const struct signals_wait *wait)
+{
+	const uint64_t never = NEVER_BLOCKED;
+
+	if (!wait->changed)
+		return;
+	believed_blocked = wait->believed;
+	mask_raw(SIG_UNBLOCK, &never, NULL);
+}
+
 POLYRING_API int sigsuspend(const sigset_t *mask)
 {
-	sigset_t copy;
-
-	return REAL(sigsuspend)(signals_without_ours(mask, &copy));
+	return SIGNALS_WAIT(mask, REAL(sigsuspend)(mask_));
 }
 
 POLYRING_API int epoll_pwait(int epfd, struct epoll_event *events, int count,
 			     int timeout, const sigset_t *mask)
 {
-	sigset_t copy;
-
-	return REAL(epoll_pwait)(epfd, events, count, timeout,
-				 signals_without_ours(mask, &copy));
+	return SIGNALS_WAIT(
+		mask, REAL(epoll_pwait)(epfd, events, count, timeout, mask_));
 }
 
 POLYRING_API int epoll_pwait2(int epfd, struct epoll_event *events, int count,
 			      const struct timespec *timeout,
 			      const sigset_t *mask)
 {
-	sigset_t copy;
+	return SIGNALS_WAIT(
+		mask, REAL(epoll_pwait2)(epfd, events, count, timeout, mask_));
+}
 
-	return REAL(epoll_pwait2)(epfd, events, count, timeout,
-				  signals_without_ours(mask, &copy));
+/* ---- waiting for signals ------------------------------------------------- */
+
+POLYRING_API int sigpending(sigset_t *set)
+{
+	int result = REAL(sigpending)(set);
+
+	if (!result && held_any())
+		put_word(set, word_of(set) | held_pending());
+	return result;
+}
+
+/* libc tells no signal by tgkill() from one by kill(). */
+static int wait_result(const siginfo_t *from, siginfo_t *info)
+{
+	if (info) {
+		*info = *from;
+		if (info->si_code == SI_TKILL)
+			info->si_code = SI_USER;
+	}
+	return from->si_signo;
+}
+
+static void waiter_set(uint64_t names, long before, long after)
+{
+	for (size_t i = 0; i < array_size(owned); i++)
+		if (names & BIT(owned[i].signo) &&
+		    load_relaxed(&owned[i].waiter) == before)
+			store_relaxed(&owned[i].waiter, after);
+}
+
+/* One that is held, or the number of none: 0. */
+static int wait_for_held(uint64_t names, siginfo_t *info)
+{
+	siginfo_t found;
+
+	for (size_t i = 0; i < array_size(owned); i++)
+		if (names & BIT(owned[i].signo) && held_take(&owned[i], &found))
+			return wait_result(&found, info);
+	return 0;
+}
+
+/* Take what has only woken this thread, unless it is @got already. */
+static void waiter_drain(uint64_t names, int got)
+{
+	const struct timespec now = {0, 0};
+	sigset_t one;
+
+	for (size_t i = 0; i < array_size(owned); i++) {
+		struct owned *o = &owned[i];
+
+		if (!(names & BIT(o->signo)) ||
+		    !__atomic_exchange_n(&o->woken, false, __ATOMIC_RELAXED) ||
+		    got == o->signo)
+			continue;
+		sigemptyset(&one);
+		sigaddset(&one, o->signo);
+		REAL(sigtimedwait)(&one, NULL, &now);
+	}
+}
+
+/* While it waits the kernel blocks them in truth: no wake-up is missed. */
+POLYRING_API int sigtimedwait(const sigset_t *set, siginfo_t *info,
+			      const struct timespec *timeout)
+{
+	uint64_t names = word_of(set) & NEVER_BLOCKED;
+	int signo, held, error;
+	long self;
+
+	if (!names || !intercept_engine_serves())
+		return REAL(sigtimedwait)(set, info, timeout);
+	self = thread_now();
+	mask_raw(SIG_BLOCK, &names, NULL);
+	waiter_set(names, 0, self);
+	held = wait_for_held(names, info);
+	signo = held ? held : REAL(sigtimedwait)(set, info, timeout);
+	error = errno;
+	waiter_set(names, self, 0);
+	waiter_drain(names, held ? 0 : signo);
+	if (!held && signo > 0 && names & BIT(signo))
+		wait_for_held(BIT(signo), info);
+	mask_raw(SIG_UNBLOCK, &names, NULL);
+	errno = error;
+	return signo;
+}
+
+POLYRING_API int sigwaitinfo(const sigset_t *set, siginfo_t *info)
+{
+	return sigtimedwait(set, info, NULL);
+}
+
+POLYRING_API int sigwait(const sigset_t *set, int *signo)
+{
+	int errno_before = errno, got;
+
+	do
+		got = sigtimedwait(set, NULL, NULL);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return errno;
+	errno = errno_before;
+	*signo = got;
+	return 0;
+}
+
+/* ---- threads ------------------------------------------------------------- */
+
+struct beginning {
+	void *(*start)(void *);
+	void *arg;
+	uint64_t believed;
+};
+
+static void *begin_believing(void *arg)
+{
+	struct beginning beginning = *(struct beginning *)arg;
+
+	mem_free(arg);
+	believed_blocked = beginning.believed;
+	return beginning.start(beginning.arg);
+}
+
+/* Rule 5. Most threads believe nothing and begin where they should. */
+POLYRING_API int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
+				void *(*start)(void *), void *arg)
+{
+	struct beginning *beginning;
+	int err;
+
+	if (likely(!believed_blocked))
+		return REAL(pthread_create)(thread, attr, start, arg);
+	beginning = mem_new(1, sizeof(*beginning));
+	if (!beginning)
+		return EAGAIN;
+	*beginning = (struct beginning){start, arg, believed_blocked};
+	err = REAL(pthread_create)(thread, attr, begin_believing, beginning);
+	if (err)
+		mem_free(beginning);
+	return err;
 }

@@ -352,6 +352,7 @@ int trap_arm(const struct site_list *sites)
 	err = signals_take(SIGSYS, on_sigsys);
 	if (err < 0)
 		return err;
+	signals_sigsys_traps();
 	signals_unblock();
 	return filter_install(sites);
 }
@@ -470,9 +471,14 @@ void trap_mapped(uintptr_t at, size_t bytes, bool writable)
 	errno = errno_before;
 }
 
+static void parent_forked(void)
+{
+	signals_after_fork(false);
+}
+
 static void forked(void)
 {
-	signals_after_fork();
+	signals_after_fork(true);
 	sites_forked();
 	counters_forked();
 }
@@ -490,5 +496,5 @@ __attribute__((constructor)) static void intercept_open(void)
 		fd_make_room();
 	counters_open();
 	children_open();
-	pthread_atfork(signals_before_fork, signals_after_fork, forked);
+	pthread_atfork(signals_before_fork, parent_forked, forked);
 }

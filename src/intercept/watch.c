@@ -98,22 +98,17 @@ POLYRING_API int __poll_chk(struct pollfd *fds, nfds_t count, int timeout,
 int intercept_ppoll(struct pollfd *fds, nfds_t count,
 		    const struct timespec *timeout, const sigset_t *mask)
 {
-	sigset_t copy;
-
 	watch_polled(fds, count);
-	return REAL(ppoll)(fds, count, timeout,
-			   signals_without_ours(mask, &copy));
+	return SIGNALS_WAIT(mask, REAL(ppoll)(fds, count, timeout, mask_));
 }
 
 POLYRING_API int __ppoll_chk(struct pollfd *fds, nfds_t count,
 			     const struct timespec *timeout,
 			     const sigset_t *mask, size_t bytes)
 {
-	sigset_t copy;
-
 	watch_polled(fds, count);
-	return REAL(__ppoll_chk)(fds, count, timeout,
-				 signals_without_ours(mask, &copy), bytes);
+	return SIGNALS_WAIT(
+		mask, REAL(__ppoll_chk)(fds, count, timeout, mask_, bytes));
 }
 
 POLYRING_API int select(int count, fd_set *in, fd_set *out, fd_set *except,
@@ -126,11 +121,9 @@ POLYRING_API int select(int count, fd_set *in, fd_set *out, fd_set *except,
 POLYRING_API int pselect(int count, fd_set *in, fd_set *out, fd_set *except,
 			 const struct timespec *timeout, const sigset_t *mask)
 {
-	sigset_t copy;
-
 	watch_selected(count, in, out, except);
-	return REAL(pselect)(count, in, out, except, timeout,
-			     signals_without_ours(mask, &copy));
+	return SIGNALS_WAIT(
+		mask, REAL(pselect)(count, in, out, except, timeout, mask_));
 }
 
 /* close() and the others are points where a thread may be cancelled. */
