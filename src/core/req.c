@@ -292,11 +292,16 @@ int req_claim(struct req *req, uint32_t want_bytes, bool at_once,
 
 void req_commit(struct req *req, uint32_t bytes, uint32_t issue_flags)
 {
+	uint32_t cflags;
+
 	/* MSG_TRUNC reports more than was placed (I5). */
 	if (bytes > req->claim.len)
 		bytes = req->claim.len;
 	claim_lock(req, issue_flags);
-	req->cflags |= kbuf_commit(req->ctx->kbuf, &req->claim, bytes);
+	cflags = kbuf_commit(req->ctx->kbuf, &req->claim, bytes);
+	req->cflags |= cflags;
+	counter_add(&req->ctx->counters, COUNTER_BUFFERS_CLAIMED,
+		    cflags & IORING_CQE_F_BUFFER);
 	claim_unlock(req, issue_flags);
 }
 

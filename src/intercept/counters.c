@@ -107,8 +107,9 @@ static void add_all(struct line *line, unsigned int lanes)
 static void append(const char *path, const struct line *line)
 {
 	long fd = sys_direct(SYS_openat, AT_FDCWD, (long)path,
-			     O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666, 0,
-			     0);
+			     O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC |
+				     O_NONBLOCK,
+			     0666, 0, 0);
 
 	if (fd < 0) {
 		intercept_say("POLYRING_COUNTERS=%s: %s", path,

@@ -14,15 +14,16 @@
 
 #include "base/compiler.h"
 
-#define COUNTER_TABLE(X)                                                 \
-	X(RINGS, "rings", "rings set up")                                \
-	X(ENTERS, "enters", "calls of io_uring_enter")                   \
-	X(REQUESTS, "requests", "submission entries accepted")           \
-	X(COMPLETIONS, "completions", "completion entries posted")       \
-	X(BUFFERS_CLAIMED, "buffers_claimed", "provided buffers chosen") \
-	X(ARMED, "armed", "requests that had to wait for their file")    \
-	X(JOINED, "joined", "reads that shared a system call")           \
-	X(PUNTED, "punted", "requests handed to a worker")               \
+#define COUNTER_TABLE(X)                                              \
+	X(RINGS, "rings", "rings set up")                             \
+	X(ENTERS, "enters", "calls of io_uring_enter")                \
+	X(REQUESTS, "requests", "submission entries accepted")        \
+	X(COMPLETIONS, "completions", "completion entries posted")    \
+	X(BUFFERS_CLAIMED, "buffers_claimed",                         \
+	  "times provided buffers were used")                         \
+	X(ARMED, "armed", "requests that had to wait for their file") \
+	X(JOINED, "joined", "reads that shared a system call")        \
+	X(PUNTED, "punted", "requests handed to a worker")            \
 	X(SLEEPS, "sleeps", "waits that went to sleep")
 
 enum counter {

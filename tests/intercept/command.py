@@ -211,6 +211,23 @@ def run_serves_the_programs_calls(case):
     assert any(found[-1]["counters"].values()), found
 
 
+@test
+def run_counts_the_provided_buffers(case):
+    used = os.path.join(case.directory, "provided.json")
+    expect(case("run", "-qfc", used, case.program("provided")), 0)
+    with open(used, encoding="utf-8") as lines:
+        counters = json.loads(lines.readline())["counters"]
+    assert counters["buffers_claimed"] == 2, counters
+
+
+@test
+def run_does_not_wait_for_a_reader_of_the_counters(case):
+    fifo = os.path.join(case.directory, "fifo")
+    os.mkfifo(fifo)
+    expect(case("run", "-qfc", fifo, case.program("libc_calls")), 0,
+           "POLYRING_COUNTERS")
+
+
 def lanes_used(case, program, lanes=None, **options):
     """Run it where the kernel refuses; what it said, and the lanes it took."""
     used = os.path.join(case.directory, "lanes.json")
