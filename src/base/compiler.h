@@ -6,8 +6,12 @@
  * Theory: memory that another thread or the application may write is never
  * touched by a plain expression. load_* and store_* say the ordering; every
  * acquire load names, in a comment where it is called, the release it pairs
- * with. HOLDS(lock) is checked by clang's -Wthread-safety and is documentation
- * everywhere else.
+ * with.
+ *
+ * tools/check-locks has clang's -Wthread-safety check HOLDS, TAKES, DROPS and
+ * GUARDED; for other compilers they are documentation. GUARDED is for
+ * variables: in C, clang does not let a field name the lock beside it, so a
+ * struct's theory says which lock guards its fields.
  */
 #ifndef POLYRING_BASE_COMPILER_H
 #define POLYRING_BASE_COMPILER_H

@@ -10,13 +10,14 @@
 
 __thread uint32_t thread_number_kept;
 
+static struct lock threads_lock;
+static pthread_key_t key; /* never changes once has_key */
+
 static struct {
-	struct lock lock;
 	uint16_t times[SLOTS]; /* odd while the slot is taken */
 	uint32_t next;
-	pthread_key_t key;
 	bool has_key;
-} threads;
+} threads GUARDED(&threads_lock);
 
 static uint32_t number_of(uint32_t slot)
 {
@@ -28,14 +29,14 @@ static void give_back(void *slot_and_one)
 	uint32_t slot = (uint32_t)((uintptr_t)slot_and_one - 1);
 
 	thread_number_kept = 0;
-	lock_take(&threads.lock);
+	lock_take(&threads_lock);
 	store_relaxed(&threads.times[slot],
 		      (uint16_t)(threads.times[slot] + 1));
-	lock_drop(&threads.lock);
+	lock_drop(&threads_lock);
 }
 
 /* A free slot, or SLOTS. */
-static uint32_t find_slot(void)
+static uint32_t find_slot(void) HOLDS(&threads_lock)
 {
 	for (uint32_t i = 0; i < SLOTS; i++) {
 		uint32_t slot = threads.next++ % SLOTS;
@@ -50,15 +51,15 @@ static uint32_t take_slot(void)
 {
 	uint32_t slot = SLOTS;
 
-	lock_take(&threads.lock);
+	lock_take(&threads_lock);
 	if (!threads.has_key)
-		threads.has_key = !pthread_key_create(&threads.key, give_back);
+		threads.has_key = !pthread_key_create(&key, give_back);
 	if (threads.has_key)
 		slot = find_slot();
 	if (slot < SLOTS)
 		store_relaxed(&threads.times[slot],
 			      (uint16_t)(threads.times[slot] + 1));
-	lock_drop(&threads.lock);
+	lock_drop(&threads_lock);
 	return slot;
 }
 
@@ -68,7 +69,7 @@ uint32_t thread_number_take(void)
 
 	if (slot == SLOTS)
 		return 0;
-	if (pthread_setspecific(threads.key, (void *)(uintptr_t)(slot + 1))) {
+	if (pthread_setspecific(key, (void *)(uintptr_t)(slot + 1))) {
 		give_back((void *)(uintptr_t)(slot + 1));
 		return 0;
 	}
@@ -83,5 +84,5 @@ bool thread_gone(uint32_t number)
 
 void thread_forget_lock(void)
 {
-	threads.lock.word = 0;
+	threads_lock.word = 0;
 }

@@ -23,9 +23,9 @@ struct known_ctx {
 };
 
 static struct page *pages[PAGES];
-static struct known_ctx *all;
-static struct known_ctx *free_ones;
 static struct lock registry_lock;
+static struct known_ctx *all GUARDED(&registry_lock); /* read without, too */
+static struct known_ctx *free_ones GUARDED(&registry_lock);
 
 static struct ctx **slot_of(int fd)
 {

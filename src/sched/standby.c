@@ -236,7 +236,7 @@ static void finish(struct ctx *ctx)
 }
 
 /* A ring that has ended meanwhile has no queues to publish to. */
-static bool lock_live(struct ctx *ctx) UNCHECKED_LOCKS
+static bool lock_live(struct ctx *ctx) TRIES(true, &ctx->lock) UNCHECKED_LOCKS
 {
 	lock_take(&ctx->lock);
 	if (likely(ctx->state != CTX_FREE))

@@ -18,8 +18,8 @@ struct table {
 	} slots[SLOTS];
 };
 
-static struct list tables = {&tables, &tables};
 static struct lock tables_lock;
+static struct list tables GUARDED(&tables_lock) = {&tables, &tables};
 static __thread struct table *mine;
 static pthread_key_t ending;
 static pthread_once_t ending_once = PTHREAD_ONCE_INIT;
