@@ -319,11 +319,12 @@ static uint32_t deal(struct ctx *ctx, uint32_t count)
 		bytes -= v->iov_len;
 		cflags =
 			kbuf_commit(ctx->kbuf, &m->claim, (uint32_t)v->iov_len);
-		counter_add(&ctx->counters, COUNTER_BUFFERS_CLAIMED,
-			    cflags & IORING_CQE_F_BUFFER);
 		post(ctx, m, (int32_t)v->iov_len, cflags);
 		v++;
 	}
+	if (selects(run))
+		counter_add(&ctx->counters, COUNTER_BUFFERS_CLAIMED,
+			    (uint64_t)(v - run->iov));
 	return i;
 }
 
