@@ -72,7 +72,7 @@ struct buffer_table {
 	uint32_t count;
 };
 
-/* What is believed of a number until it was used so often: see disk.h. */
+/* What is believed of a number until it was used so often: see aio_reads.h. */
 struct disk_belief {
 	int fd;
 	uint16_t left;
@@ -88,7 +88,7 @@ struct disk {
 	struct disk_belief beliefs[DISK_BELIEFS];
 };
 
-/* Reads that the page cache doesn't have: see cold.h. */
+/* Reads that the page cache doesn't have: see cold_reads.h. */
 struct cold {
 	struct list reads;
 	uint32_t waiters; /* others of them, on workers */
@@ -108,7 +108,7 @@ struct run_member {
 	struct kbuf_claim claim;
 };
 
-/* Reads gathered for one call: what it means is told in run.h. */
+/* Reads gathered for one call: what it means is told in read_runs.h. */
 struct run {
 	uint32_t count; /* members */
 	uint32_t vectors; /* reads that have their memory */

@@ -96,7 +96,7 @@ struct req {
 		uint16_t buf_index;
 	};
 	uint8_t state; /* enum req_state */
-	uint8_t cold_tries; /* see cold.h */
+	uint8_t cold_tries; /* see cold_reads.h */
 	int32_t held; /* a duplicate for a worker's time, -1: none */
 	struct file_node *file; /* a registered file, held */
 	struct req *link; /* the next of the chain */

@@ -16,7 +16,7 @@
  * nothing either.
  * RECVMSG's buffers begin with a header that says how the rest is divided
  * (S13): header, name area, control area, payload. Where datagrams came faster
- * than one by one, recvmmsg(2) takes several (packets.h).
+ * than one by one, recvmmsg(2) takes several (recv_batch.h).
  *
  * MSG_WAITALL on a stream goes on until all has come; what came stays with the
  * request (S8). A bundle takes one or two passes and then completes, waiting

@@ -9,7 +9,8 @@
  * NOWAIT. Files that know no NOWAIT say EOPNOTSUPP: those that can be polled
  * are looked at with poll(2) and then simply read, as are files that live in
  * memory; disks go to a worker. What looks like a transfer of an O_DIRECT file
- * is left to kernel AIO (disk.h), unless a buffer is to be selected for it.
+ * is left to kernel AIO (aio_reads.h), unless a buffer is to be selected for
+ * it.
  *
  * A stream has no positions: preadv2 answers ESPIPE to an offset, and the call
  * is made again with -1, "where the file stands" (a socket refuses any but 0).

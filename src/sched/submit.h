@@ -17,8 +17,8 @@
 int submit(struct ctx *ctx, uint32_t count) HOLDS(&ctx->lock);
 
 /*
- * An entry that was held back (run.h): as if it came now. False, and nothing is
- * done, when out of memory.
+ * An entry that was held back (read_runs.h): as if it came now. False, and
+ * nothing is done, when out of memory.
  */
 bool submit_again(struct ctx *ctx, const struct io_uring_sqe *sqe);
 
