@@ -59,6 +59,12 @@ void polyring_watch(int ring_fd, bool watched);
  */
 void polyring_closed(int fd);
 
+/*
+ * Someone is about to wait in an epoll that may have rings among its files: of
+ * the watched none stays readable whose completions were taken.
+ */
+void polyring_settle(void);
+
 /* ---- groups of provided buffers: what no kernel offers ---------------------
  */
 

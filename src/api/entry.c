@@ -624,6 +624,27 @@ POLYRING_API void polyring_watch(int ring_fd, bool watched)
 		store_relaxed(&ctx->watched, true);
 }
 
+/* The byte of a DEFER_TASKRUN ring may say that work waits. Then it stays. */
+static void settle(struct ctx *ctx, void *argument)
+{
+	(void)argument;
+	if (!load_relaxed(&ctx->byte_out))
+		return;
+	lock_take(&ctx->lock);
+	if (ctx->state == CTX_OPEN && ctx->byte_out &&
+	    !(ctx->flags & IORING_SETUP_DEFER_TASKRUN && ctx->attend_fired))
+		notify_taken(ctx);
+	ctx_unlock(ctx);
+}
+
+POLYRING_API void polyring_settle(void)
+{
+	if (likely(!notify_any_byte_out()) || !inside_begin())
+		return;
+	registry_for_each(settle, NULL);
+	inside_end();
+}
+
 POLYRING_API size_t polyring_counters(struct polyring_counter *out,
 				      size_t count)
 {

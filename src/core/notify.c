@@ -6,14 +6,35 @@
 #include "base/sys.h"
 #include "core/registry.h"
 
+/* Rings whose byte is out. */
+static uint32_t bytes_out;
+
+static void set_byte_out(struct ctx *ctx, bool out)
+{
+	if (ctx->byte_out != out)
+		__atomic_fetch_add(&bytes_out, out ? 1u : -1u,
+				   __ATOMIC_RELAXED);
+	store_relaxed(&ctx->byte_out, out);
+}
+
+bool notify_any_byte_out(void)
+{
+	return load_relaxed(&bytes_out) != 0;
+}
+
+void notify_close(struct ctx *ctx)
+{
+	set_byte_out(ctx, false);
+}
+
 /* A byte more than needed is a new edge for those who wait for edges. */
 static void byte_put(struct ctx *ctx)
 {
 	char byte = 0;
 
+	set_byte_out(ctx, true);
 	SYS_6(SYS_sendto, ctx->peer_fd, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL,
 	      NULL, 0);
-	ctx->byte_out = true;
 }
 
 /*
@@ -30,7 +51,7 @@ static void byte_take(struct ctx *ctx)
 	while (SYS_6(SYS_recvfrom, ctx->ring_fd, bytes, sizeof(bytes),
 		     MSG_DONTWAIT, NULL, NULL) == sizeof(bytes))
 		;
-	ctx->byte_out = false;
+	set_byte_out(ctx, false);
 }
 
 static void tell_eventfd(struct ctx *ctx)
@@ -48,8 +69,14 @@ static void tell_eventfd(struct ctx *ctx)
 
 void notify_posted(struct ctx *ctx)
 {
-	uint32_t fresh = queue_publish(&ctx->queue);
+	uint32_t fresh;
 
+	/* Said first: whoever takes them at once waits for the byte to settle.
+	 */
+	if (unlikely(ctx->watched) &&
+	    ctx->queue.cq_posted != ctx->queue.cq_tail)
+		set_byte_out(ctx, true);
+	fresh = queue_publish(&ctx->queue);
 	if (!fresh && !ctx->backlog_fresh)
 		return;
 	counter_add(&ctx->counters, COUNTER_COMPLETIONS, fresh);
@@ -95,14 +122,16 @@ void ctx_unlock(struct ctx *ctx)
 
 void notify_taken(struct ctx *ctx)
 {
-	bool ready;
+	uint32_t head;
 
 	if (!ctx->watched)
 		return;
-	ready = queue_ready(&ctx->queue) != 0;
-	if (ctx->byte_out && !ready)
+	/* Pairs with the application's release store of its head. */
+	head = load_acquire(&ctx->queue.memory.header->cq_head);
+	/* What is not published yet is announced when it is. */
+	if (ctx->byte_out && head == ctx->queue.cq_posted)
 		byte_take(ctx);
-	else if (!ctx->byte_out && ready)
+	else if (!ctx->byte_out && head != ctx->queue.cq_tail)
 		byte_put(ctx);
 }
 

@@ -15,7 +15,9 @@
  *
  * The byte is exact only while ctx->watched: then it is there if and only if
  * the application has completions to take, as of the last time that any thread
- * held the lock. A new completion makes a new edge.
+ * held the lock. The application takes them without the lock; so whoever is
+ * about to look at a ring from outside settles it first (polyring_settle). A
+ * new completion makes a new edge.
  */
 #ifndef POLYRING_CORE_NOTIFY_H
 #define POLYRING_CORE_NOTIFY_H
@@ -37,6 +39,12 @@ void ctx_unlock(struct ctx *ctx) DROPS(&ctx->lock);
 
 /* The application may have taken completions: make the byte true again. */
 void notify_taken(struct ctx *ctx) HOLDS(&ctx->lock);
+
+/* Has any ring a byte out? */
+bool notify_any_byte_out(void);
+
+/* The ring ends, and its byte with it. */
+void notify_close(struct ctx *ctx);
 
 /* Work waits for a DEFER_TASKRUN ring whose thread is elsewhere. */
 void notify_work_waits(struct ctx *ctx) HOLDS(&ctx->lock);

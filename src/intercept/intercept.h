@@ -239,4 +239,7 @@ void counters_unserved(const char *file, const char *why);
 /* In the child of a fork. */
 void counters_forked(void);
 
+/* Before the program waits in an epoll: see watch.c. */
+void watch_settle(void);
+
 #endif

@@ -37,6 +37,7 @@ int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *ts,
 	X(dlopen)                     \
 	X(dlmopen)                    \
 	X(epoll_ctl)                  \
+	X(epoll_wait)                 \
 	X(epoll_pwait)                \
 	X(epoll_pwait2)               \
 	X(execve)                     \

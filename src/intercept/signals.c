@@ -685,6 +685,7 @@ POLYRING_API int sigsuspend(const sigset_t *mask)
 POLYRING_API int epoll_pwait(int epfd, struct epoll_event *events, int count,
 			     int timeout, const sigset_t *mask)
 {
+	watch_settle();
 	return SIGNALS_WAIT(
 		mask, REAL(epoll_pwait)(epfd, events, count, timeout, mask_));
 }
@@ -693,6 +694,7 @@ POLYRING_API int epoll_pwait2(int epfd, struct epoll_event *events, int count,
 			      const struct timespec *timeout,
 			      const sigset_t *mask)
 {
+	watch_settle();
 	return SIGNALS_WAIT(
 		mask, REAL(epoll_pwait2)(epfd, events, count, timeout, mask_));
 }

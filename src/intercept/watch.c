@@ -11,6 +11,9 @@
  * A ring ends when the last copy of its fd is closed. Each way of closing tells
  * the engine, which then looks, so that no thread has to wait for it.
  *
+ * The program takes completions without a call, and epoll would go on telling
+ * that they are there. So before it waits in one, rings are settled.
+ *
  * Everything else is libc's affair: we call it with the same arguments, but
  * for some signals in the masks (signals.c).
  *
@@ -73,6 +76,19 @@ POLYRING_API int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 	if (rings_exist() && op != EPOLL_CTL_DEL)
 		watch_one(fd);
 	return REAL(epoll_ctl)(epfd, op, fd, event);
+}
+
+void watch_settle(void)
+{
+	if (rings_exist())
+		polyring_settle();
+}
+
+POLYRING_API int epoll_wait(int epfd, struct epoll_event *events, int count,
+			    int timeout)
+{
+	watch_settle();
+	return REAL(epoll_wait)(epfd, events, count, timeout);
 }
 
 /* Under names of our own: libc's headers claim that poll() reads nothing. */

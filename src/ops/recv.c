@@ -329,10 +329,13 @@ static COLD uint32_t ask_nonempty(const struct req *req, struct recv_cmd *c,
 {
 	uint32_t waiting;
 
+	/* First what costs one call: mostly nothing waits. */
+	waiting = bytes_waiting(req, c);
+	if (!waiting && n && !c->unsure && req->wait.watch && !c->urgent)
+		return 0;
 	learn_kind(req, c);
 	if (!tells(c))
 		return 0;
-	waiting = bytes_waiting(req, c);
 	if (!waiting && !n && room_of(c))
 		waiting = tcp_ended(req);
 	if (!waiting && n && at_mark(req, c))

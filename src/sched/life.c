@@ -151,6 +151,7 @@ static void close_parts(struct ctx *ctx)
 	timer_heap_close(&ctx->timers);
 	disk_close(ctx);
 	mem_free(ctx->sockets);
+	notify_close(ctx);
 	req_slabs_free(ctx);
 	close_socket(ctx);
 	index_close(ctx);

@@ -99,6 +99,50 @@ static int becomes_readable(readable_fn readable)
 	return good;
 }
 
+static int by_wait(int epfd, int bound_ms)
+{
+	struct epoll_event event;
+
+	return epoll_wait(epfd, &event, 1, bound_ms);
+}
+
+static int by_pwait(int epfd, int bound_ms)
+{
+	struct epoll_event event;
+
+	return epoll_pwait(epfd, &event, 1, bound_ms, NULL);
+}
+
+/* Level-triggered: taken in memory alone, it is told no more. */
+static int falls_silent(int (*wait)(int epfd, int bound_ms))
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	int epfd = epoll_create1(EPOLL_CLOEXEC), good, ends[2];
+	struct io_uring ring;
+	struct io_uring_cqe *cqe;
+	char byte;
+
+	if (pipe(ends) < 0 || io_uring_queue_init(8, &ring, 0) < 0)
+		return 0;
+	good = !epoll_ctl(epfd, EPOLL_CTL_ADD, ring.ring_fd, &event);
+	for (int i = 0; good && i < 200; i++) {
+		io_uring_prep_read(io_uring_get_sqe(&ring), ends[0], &byte, 1,
+				   0);
+		good = io_uring_submit(&ring) == 1 &&
+		       write(ends[1], "x", 1) == 1 && wait(epfd, BOUND_MS) == 1;
+		good = good && io_uring_cq_ready(&ring) == 1 &&
+		       !io_uring_peek_cqe(&ring, &cqe);
+		if (good)
+			io_uring_cqe_seen(&ring, cqe);
+		good = good && !wait(epfd, 0);
+	}
+	io_uring_queue_exit(&ring);
+	close(ends[0]);
+	close(ends[1]);
+	close(epfd);
+	return good;
+}
+
 int main(void)
 {
 	check("poll_sees_a_completion", becomes_readable(by_poll));
@@ -106,6 +150,8 @@ int main(void)
 	check("select_sees_a_completion", becomes_readable(by_select));
 	check("pselect_sees_a_completion", becomes_readable(by_pselect));
 	check("epoll_sees_a_completion", becomes_readable(by_epoll));
+	check("level_epoll_falls_silent", falls_silent(by_wait));
+	check("level_pwait_falls_silent", falls_silent(by_pwait));
 	printf("1..%d\n%d passed, %d failed\n", passed + failed, passed,
 	       failed);
 	return failed != 0;
