@@ -41,6 +41,7 @@ void kbuf_table_close(struct kbuf_table *table)
 				group_free(table, table->pages[i]->groups[j]);
 		mem_free(table->pages[i]);
 	}
+	ring_chunk_close(table);
 	record_pool_close(&table->pool);
 	mem_free(table->holds.all);
 	mem_free(table);

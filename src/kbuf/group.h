@@ -171,6 +171,10 @@ struct kbuf_table {
 	struct hold_list holds;
 	uint64_t serials; /* how many were given out */
 	uint32_t ring_files; /* memfds of its rings */
+	/* Of the mapping that rings without a file share: see ring.c. */
+	uintptr_t chunk;
+	size_t chunk_left; /* bytes from @chunk on that no ring has */
+	uint16_t low_heads[LOW_GROUPS]; /* where 6.6 goes on */
 	bool low_groups; /* R4: one of the first 64 has existed */
 };
 

@@ -25,6 +25,11 @@
  * where there is none the mapping itself is duplicated: mremap(2) of 0 bytes,
  * which valgrind does not do.
  *
+ * A process may have some 65,000 mappings. Rings without a file therefore lie
+ * side by side in chunks of one mapping each. The place of a ring is not used
+ * again, because the application may still have it mapped; it is unmapped, and
+ * the chunk's memory is freed with its last ring.
+ *
  * Locks: the caller's for all but kbuf_ring_map(), see group.h. Every call is
  * O(1) but register, which is O(bytes).
  * Keeps S4-S6, G1-G13, I1-I4.
@@ -42,6 +47,7 @@
 
 #define PAGE_BYTES 4096u
 #define RING_FILES_MAX 64u /* descriptors a table may cost */
+#define CHUNK_BYTES (size_t)(16 * PAGE_BYTES)
 
 static size_t ring_bytes(const struct kbuf_group *group)
 {
@@ -91,6 +97,39 @@ static void ring_file_close(struct kbuf_table *table, struct kbuf_group *group)
 		fd_close(group->memory_fd);
 }
 
+/* Shared memory of @bytes, from @fd or, if that is -1, without a file. */
+static long memory_map(size_t bytes, int fd)
+{
+	return SYS_6(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE,
+		     MAP_SHARED | (fd < 0 ? MAP_ANONYMOUS : 0), fd, 0);
+}
+
+void ring_chunk_close(struct kbuf_table *table)
+{
+	if (table->chunk_left)
+		SYS_2(SYS_munmap, table->chunk, table->chunk_left);
+	table->chunk_left = 0;
+}
+
+/* The next @bytes of the chunk, or of a new one. */
+static long chunk_carve(struct kbuf_table *table, size_t bytes)
+{
+	long at;
+
+	if (bytes > table->chunk_left) {
+		at = memory_map(CHUNK_BYTES, -1);
+		if (at < 0)
+			return at;
+		ring_chunk_close(table);
+		table->chunk = (uintptr_t)at;
+		table->chunk_left = CHUNK_BYTES;
+	}
+	at = (long)table->chunk;
+	table->chunk += bytes;
+	table->chunk_left -= bytes;
+	return at;
+}
+
 static int ring_memory_open(struct kbuf_table *table, struct kbuf_group *group)
 {
 	size_t bytes = ring_bytes(group);
@@ -99,8 +138,10 @@ static int ring_memory_open(struct kbuf_table *table, struct kbuf_group *group)
 
 	group->memory_fd = fd;
 	group->memory_identity = fd < 0 ? 0 : fd_identity(fd);
-	memory = SYS_6(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE,
-		       MAP_SHARED | (fd < 0 ? MAP_ANONYMOUS : 0), fd, 0);
+	if (fd < 0 && bytes <= CHUNK_BYTES)
+		memory = chunk_carve(table, bytes);
+	else
+		memory = memory_map(bytes, fd);
 	if (memory < 0) {
 		ring_file_close(table, group);
 		return (int)memory;
@@ -206,6 +247,12 @@ static int ring_memory_get(struct kbuf_table *table, struct kbuf_group *group,
 	return ring_memory_adopt(group, reg->ring_addr);
 }
 
+/* 6.6 never forgets the head of a low group: G11 */
+static bool keeps_head(const struct kbuf_table *table, uint16_t bgid)
+{
+	return bgid < LOW_GROUPS && abi_has(table->profile, ABI_LOW_GROUPS);
+}
+
 /* A complete private group, or a negative errno. */
 static int ring_group_new(struct kbuf_table *table,
 			  const struct io_uring_buf_reg *reg,
@@ -223,6 +270,8 @@ static int ring_group_new(struct kbuf_table *table,
 	group->inc = reg->flags & IOU_PBUF_RING_INC;
 	group->special = group->inc;
 	group->min_left = reg->min_left ? reg->min_left : 1;
+	if (keeps_head(table, reg->bgid))
+		group->committed = table->low_heads[reg->bgid];
 	err = ring_memory_get(table, group, reg);
 	if (err < 0) {
 		group_free(table, group);
@@ -273,6 +322,8 @@ int kbuf_ring_unregister(struct kbuf_table *table,
 		return group_is_phantom(table, reg->bgid) ? -EINVAL : -ENOENT;
 	if (group_itself(group)->kind != GROUP_RING)
 		return -EINVAL;
+	if (keeps_head(table, reg->bgid) && group->kind == GROUP_RING)
+		table->low_heads[reg->bgid] = ring_head(group);
 	group_retire(table, group);
 	return 0;
 }

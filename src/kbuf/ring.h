@@ -9,6 +9,9 @@
 /* Undo what an engine-allocated group holds besides its own bytes. */
 void ring_memory_close(struct kbuf_table *table, struct kbuf_group *group);
 
+/* What no ring of the table has taken of its chunk. */
+void ring_chunk_close(struct kbuf_table *table);
+
 static inline uint16_t ring_head(const struct kbuf_group *group)
 {
 	return (uint16_t)group->committed;

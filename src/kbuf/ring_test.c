@@ -311,6 +311,26 @@ static void G11_a_new_ring_starts_at_head_0(void **state)
 	kbuf_table_close(table);
 }
 
+static void G11_in_6_6_a_low_ring_goes_on_where_one_ended(void **state)
+{
+	struct kbuf_table *table = table_of(KVER(6, 6));
+	struct io_uring_buf_ring *ring = ring_of(table, 4, 0);
+
+	(void)state;
+	ring_add(ring, 4, 0x1000, 64, 5);
+	ring_add(ring, 4, 0x1000, 64, 6);
+	assert_int_equal(take_one(table, TEST_BGID), 5);
+	assert_int_equal(ring_drop(table, TEST_BGID), 0);
+	pages_free(ring, 8192);
+	ring = ring_of(table, 4, 0);
+	ring_add(ring, 4, 0x1000, 64, 8);
+	assert_int_equal(take_one(table, TEST_BGID), -ENOBUFS);
+	ring_add(ring, 4, 0x1000, 64, 9);
+	assert_int_equal(take_one(table, TEST_BGID), 9);
+	pages_free(ring, 8192);
+	kbuf_table_close(table);
+}
+
 static void G12_status(void **state)
 {
 	struct kbuf_table *table = table_with_groups(0);
@@ -471,6 +491,41 @@ static void D14_a_file_closed_behind_our_back_harms_nobody(void **state)
 	kbuf_table_close(table);
 }
 
+static unsigned int mappings(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	unsigned int count = 0;
+	int c;
+
+	assert_non_null(maps);
+	while ((c = fgetc(maps)) != EOF)
+		count += c == '\n';
+	fclose(maps);
+	return count;
+}
+
+/* A process may have some 65,000 mappings, and as many groups. */
+static void scale_engine_rings_share_mappings(void **state)
+{
+	struct io_uring_buf_reg reg = {
+		.ring_entries = 8,
+		.flags = MMAP,
+	};
+	struct kbuf_table *table = table_of(0);
+	unsigned int before = mappings();
+
+	(void)state;
+	for (reg.bgid = 0; reg.bgid < 2000; reg.bgid++)
+		assert_int_equal(kbuf_ring_register(table, &reg), 0);
+	assert_true(mappings() < before + 500);
+	for (reg.bgid = 0; reg.bgid < 2000; reg.bgid += 3)
+		assert_int_equal(ring_drop(table, reg.bgid), 0);
+	for (reg.bgid = 0; reg.bgid < 2000; reg.bgid += 3)
+		assert_int_equal(kbuf_ring_register(table, &reg), 0);
+	kbuf_table_close(table);
+	assert_true(mappings() < before + 50);
+}
+
 static void scale_more_engine_rings_than_files(void **state)
 {
 	struct io_uring_buf_reg reg = {
@@ -563,6 +618,7 @@ int ring_tests_run(void)
 		cmocka_unit_test(G9_an_upgraded_group_is_gone_with_its_ring),
 		cmocka_unit_test(G10_mapped_memory_outlives_group_and_table),
 		cmocka_unit_test(G11_a_new_ring_starts_at_head_0),
+		cmocka_unit_test(G11_in_6_6_a_low_ring_goes_on_where_one_ended),
 		cmocka_unit_test(G12_status),
 		cmocka_unit_test(G13_a_failed_upgrade_loses_the_empty_group),
 		cmocka_unit_test(mmap_arguments),
@@ -570,6 +626,7 @@ int ring_tests_run(void)
 		cmocka_unit_test(
 			D14_a_file_closed_behind_our_back_harms_nobody),
 		cmocka_unit_test(scale_more_engine_rings_than_files),
+		cmocka_unit_test(scale_engine_rings_share_mappings),
 		cmocka_unit_test(G10_a_ring_does_without_a_file),
 		cmocka_unit_test(D14_registering_undoes_what_it_did),
 	};
