@@ -506,7 +506,7 @@ static int claim_for(struct req *req, struct rw_cmd *c, uint32_t issue_flags)
 {
 	int err;
 
-	if (req->moved)
+	if (req->moved || req->cflags & IORING_CQE_F_BUFFER)
 		return 0;
 	if (req->claim.kind == KBUF_NONE) {
 		err = req_claim(req, c->want_bytes, false, issue_flags);
@@ -525,12 +525,16 @@ static int claim_for(struct req *req, struct rw_cmd *c, uint32_t issue_flags)
 
 /*
  * It will be tried again, perhaps on a worker. A ring's entry stays in the
- * ring, unless some of it is filled (S8); a classic buffer stays with the
- * request, as the kernel's READ keeps it and READ_MULTISHOT doesn't.
+ * ring, unless some of it is filled (S8), or the file can't be polled or the
+ * choice was final already (S6): then the request keeps it. A classic buffer
+ * stays with the request, as the kernel's READ keeps it and READ_MULTISHOT
+ * doesn't.
  */
 static void keep_or_return(struct req *req, uint32_t issue_flags)
 {
-	if (req->moved)
+	if (req->claim.kind == KBUF_TAKEN)
+		return;
+	if (req->moved || (req->claim.kind == KBUF_RING && !pollable(req)))
 		req_hold(req, issue_flags);
 	else if (req->claim.kind == KBUF_RING || req->flags & REQ_F_MULTISHOT ||
 		 !abi_has(req->ctx->abi.answers, ABI_READ_KEEPS))

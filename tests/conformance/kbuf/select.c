@@ -564,6 +564,28 @@ static void S6_worker(struct ring *r)
 	source_left(r);
 }
 
+/* The choice is final before the wait: others get what follows. */
+static void S6_worker_waits(struct ring *r)
+{
+	struct source s;
+	int fd[2], i;
+
+	pair(fd, PAIR_PIPE);
+	source_open(&s, r);
+	for (i = 0; i < 4; i++) {
+		sqe_select(r, IORING_OP_READ, fd[0], 4, i & 1 ? CLASSIC : GROUP)
+			->flags |= IOSQE_ASYNC;
+		submit(r);
+		quiet(r);
+		sqe_select(r, IORING_OP_READ, file_with("x"), 1, GROUP)->off =
+			0;
+		go(r);
+		put(fd[1], "data");
+		reap(r, 1);
+	}
+	source_left(r);
+}
+
 static void S6_worker_end_of_stream(struct ring *r)
 {
 	struct source s;
@@ -1212,6 +1234,7 @@ static const struct scenario rows[] = {
 	SCENARIO(S5_send_would_block, "S5"),
 	SCENARIO(S6_regular_file, "S6 S9", .modes = MODES_ALL),
 	SCENARIO(S6_worker, "S6"),
+	SCENARIO(S6_worker_waits, "S6 S11"),
 	SCENARIO(S6_worker_end_of_stream, "S6 S9"),
 	SCENARIO(S7_recycled_to_the_front, "S7", .modes = MODES_ALL),
 	SCENARIO(S7_became_a_ring_meanwhile, "S7"),

@@ -438,6 +438,26 @@ static void cold_reads(struct ring *r)
 	note_head(r, 1);
 }
 
+/* A read that waits for the disk has its buffer from before (S6). */
+static void cold_reads_choose_first(struct ring *r)
+{
+	int zero = open("/dev/zero", O_RDONLY), file;
+	struct bufs b;
+
+	bufs_open(&b, r, 1, 32, PAGE, 0, 32);
+	for (unsigned int i = 0; i < FILE_PAGES; i++) {
+		file = cold_file();
+		sqe_select(r, IORING_OP_READ, file, PAGE, 1)->off =
+			(i * 7 % FILE_PAGES) * PAGE;
+		sqe_select(r, IORING_OP_READ, zero, 100, 1)->off = 0;
+		submit(r);
+		reap_sorted(r, 2);
+		note_head(r, 1);
+		close(file);
+	}
+	close(zero);
+}
+
 static void cold_ring_closes(struct ring *r)
 {
 	int file = cold_file();
@@ -487,6 +507,7 @@ static const struct scenario rows[] = {
 	SCENARIO(registered, NULL),
 	SCENARIO(ring_closes, NULL),
 	SCENARIO(cold_reads, NULL, .modes = MODES_ALL),
+	SCENARIO(cold_reads_choose_first, "S6", .modes = MODES_ALL),
 	SCENARIO(cold_ring_closes, NULL),
 };
 
