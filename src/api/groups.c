@@ -12,13 +12,9 @@
 #include "base/rcu.h"
 #include "core/ctx.h"
 #include "core/notify.h"
+#include "core/registry.h"
 #include "polyring/kbuf.h"
 #include "polyring/polyring.h"
-
-static int no_ring(int fd)
-{
-	return fd_is_open(fd) ? -EOPNOTSUPP : -EBADF;
-}
 
 /* -1 stands for none. */
 static int check_eventfd(int fd)
@@ -43,7 +39,7 @@ POLYRING_API int polyring_group_low_water(int ring_fd, uint16_t bgid,
 
 	ctx = ctx_lock_fd(ring_fd);
 	if (!ctx)
-		return no_ring(ring_fd);
+		return registry_refusal(ring_fd);
 	err = check_eventfd(eventfd);
 	if (!err)
 		err = kbuf_low_water(ctx->kbuf, bgid, threshold, eventfd);
@@ -58,13 +54,13 @@ POLYRING_API int polyring_group_counters(int ring_fd, uint16_t bgid,
 	int err;
 
 	if (!ctx)
-		return no_ring(ring_fd);
+		return registry_refusal(ring_fd);
 	rcu_enter();
 	/* Pairs with the release in publish(), sched/life.c. */
 	if (load_acquire(&ctx->state) == CTX_OPEN)
 		err = kbuf_counters(ctx->kbuf, bgid, counters);
 	else
-		err = no_ring(ring_fd);
+		err = registry_refusal(ring_fd);
 	rcu_leave();
 	return err;
 }
@@ -76,10 +72,10 @@ POLYRING_API int polyring_group_share(int from_fd, uint16_t bgid, int to_fd,
 	int err;
 
 	if (!to)
-		return no_ring(to_fd);
+		return registry_refusal(to_fd);
 	from = ctx_lock_fd(from_fd);
 	if (!from)
-		return no_ring(from_fd);
+		return registry_refusal(from_fd);
 	ctx_lock_second(from, to);
 	if (from->state != CTX_OPEN || to->state != CTX_OPEN)
 		err = -EBADF;

@@ -7,7 +7,7 @@
 #include "abi/uring.h"
 #include "base/fault.h"
 #include "core/req.h"
-#include "api/entry.h"
+#include "api/offer.h"
 
 #define QUESTIONS_MAX 1000
 

@@ -8,7 +8,7 @@
  * copies its struct in, checks it in the kernel's order, and changes nothing
  * unless all of it holds (G13).
  */
-#include "api/entry.h"
+#include "api/register.h"
 
 #include <string.h>
 
@@ -21,12 +21,16 @@
 #include "sched/cancel.h"
 #include "tables/personalities.h"
 #include "tables/files.h"
+#include "api/ring_fd.h"
+#include "core/inside.h"
 #include "core/notify.h"
+#include "core/registry.h"
+#include "ops/msg_ring.h"
+#include "sched/standby.h"
 #include "sched/sqpoll.h"
 #include "polyring/polyring.h"
 #include "api/query.h"
-#include "api/register.h"
-#include "tables/ring_fds.h"
+#include "core/ring_fds.h"
 #include "api/settings.h"
 
 /* ---- provided buffers (SPEC 4) ---- */
@@ -227,9 +231,7 @@ static int find_source(const struct io_uring_clone_buffers *how,
 	if (how->flags & IORING_REGISTER_SRC_REGISTERED)
 		return ring_fds_find(how->src_fd, from);
 	*from = ctx_of_fd(fd);
-	if (*from && polyring_owns(fd))
-		return 0;
-	return fd_is_open(fd) ? -EOPNOTSUPP : -EBADF;
+	return *from && registry_owns(fd) ? 0 : registry_refusal(fd);
 }
 
 static int clone_from(struct ctx *ctx, struct ctx *from,
@@ -516,7 +518,8 @@ const struct regdef regdefs[IORING_REGISTER_LAST] = {
 	[IORING_REGISTER_QUERY] = {"QUERY", KVER(6, 18), ask, NULL},
 };
 
-int register_call(struct ctx *ctx, uint32_t opcode, void *arg, uint32_t nr_args)
+static int register_call(struct ctx *ctx, uint32_t opcode, void *arg,
+			 uint32_t nr_args) HOLDS(&ctx->lock)
 {
 	const struct regdef *def = &regdefs[opcode];
 
@@ -525,4 +528,74 @@ int register_call(struct ctx *ctx, uint32_t opcode, void *arg, uint32_t nr_args)
 	if (!restrictions_allow_register(&ctx->restrictions, opcode))
 		return -EACCES;
 	return def->call ? def->call(ctx, arg, nr_args) : -EINVAL;
+}
+
+/* ---- the call ---- */
+
+static int send_message(const void *arg, uint32_t nr_args)
+{
+	struct io_uring_sqe sqe;
+
+	if (!arg || nr_args != 1)
+		return -EINVAL;
+	if (fault_copy(&sqe, arg, sizeof(sqe)) < 0)
+		return -EFAULT;
+	return msg_ring_send(&sqe);
+}
+
+static int without_ring(uint32_t opcode, void *arg, uint32_t nr_args)
+{
+	if (!abi_has(abi_profile(abi_version_chosen()), ABI_NO_RING))
+		return -EBADF;
+	if (opcode == IORING_REGISTER_QUERY)
+		return query(arg, nr_args);
+	if (opcode == IORING_REGISTER_SEND_MSG_RING)
+		return send_message(arg, nr_args);
+	return -EINVAL;
+}
+
+/* May a call name its ring by a slot of RING_FDS? */
+static bool slots_register(void)
+{
+	struct abi_view abi;
+
+	abi_view_make(&abi, abi_version_chosen());
+	return abi_knows(&abi, ABI_FEATURES, IORING_FEAT_REG_REG_RING);
+}
+
+static int register_ring(int ring_fd, uint32_t opcode, void *arg,
+			 uint32_t nr_args) UNCHECKED_LOCKS
+{
+	bool registered = opcode & IORING_REGISTER_USE_REGISTERED_RING;
+	struct ctx *ctx;
+	int err, result;
+
+	opcode &= ~IORING_REGISTER_USE_REGISTERED_RING;
+	if (registered && !slots_register())
+		return -EINVAL;
+	if (opcode >= IORING_REGISTER_LAST ||
+	    regdefs[opcode].since > abi_series(abi_version_chosen()))
+		return -EINVAL;
+	if (ring_fd == -1 && !registered)
+		return without_ring(opcode, arg, nr_args);
+	err = ring_fd_lock(ring_fd, registered, &ctx);
+	if (err < 0)
+		return err;
+	ctx->inside++; /* SYNC_CANCEL sleeps */
+	result = register_call(ctx, opcode, arg, nr_args);
+	ctx->inside--;
+	standby_leave(ctx);
+	return result;
+}
+
+POLYRING_API int polyring_register(int ring_fd, uint32_t opcode, void *arg,
+				   uint32_t nr_args)
+{
+	int result;
+
+	if (!inside_begin())
+		return -EAGAIN;
+	result = register_ring(ring_fd, opcode, arg, nr_args);
+	inside_end();
+	return result;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/fd.h"
 #include "base/mem.h"
 #include "base/sys.h"
 #include "core/notify.h"
@@ -182,6 +183,20 @@ struct ctx *registry_named(int fd)
 
 	/* Pairs with the release in registry_set(). */
 	return slot ? load_acquire(slot) : NULL;
+}
+
+bool registry_owns(int fd)
+{
+	struct ctx *ctx = ctx_of_fd(fd);
+
+	/* Pairs with the release in publish(), sched/life.c. */
+	return ctx && load_acquire(&ctx->state) == CTX_OPEN &&
+	       registry_verify(ctx, fd);
+}
+
+int registry_refusal(int fd)
+{
+	return fd_is_open(fd) ? -EOPNOTSUPP : -EBADF;
 }
 
 struct ctx *registry_at(int fd)

@@ -47,4 +47,10 @@ struct ctx *registry_named(int fd);
 /* Does @fd still refer to the socket of @ctx? Costs a system call. */
 bool registry_verify(const struct ctx *ctx, int fd);
 
+/* Is @fd an open ring of ours? Costs a system call where it may be. */
+bool registry_owns(int fd);
+
+/* The errno for a call that names @fd, which is no ring of ours. */
+int registry_refusal(int fd);
+
 #endif

@@ -17,7 +17,7 @@
 #include "abi/uring.h"
 #include "cli/offer.h"
 #include "core/req.h"
-#include "api/entry.h"
+#include "api/offer.h"
 #include "api/register.h"
 
 static FILE *page;

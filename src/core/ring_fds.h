@@ -14,8 +14,8 @@
  * Locks: the chain has its own; a slot is its thread's alone.
  * Cost: a ring named by its slot is found in one load.
  */
-#ifndef POLYRING_TABLES_RING_FDS_H
-#define POLYRING_TABLES_RING_FDS_H
+#ifndef POLYRING_CORE_RING_FDS_H
+#define POLYRING_CORE_RING_FDS_H
 
 #include "core/ctx.h"
 

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include "tables/ring_fds.h"
+#include "core/ring_fds.h"
 
 #include "base/fault.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "core/registry.h"
-#include "polyring/polyring.h"
 
 #define SLOTS 16u
 
@@ -120,8 +119,8 @@ static int add(struct io_uring_rsrc_update *update)
 	if (slot < 0)
 		return slot;
 	ctx = ctx_of_fd(number);
-	if (!ctx || !polyring_owns(number))
-		return fd_is_open(number) ? -EOPNOTSUPP : -EBADF;
+	if (!ctx || !registry_owns(number))
+		return registry_refusal(number);
 	fd = fd_dup_high(number);
 	if (fd < 0)
 		return fd;

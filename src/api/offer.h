@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The register opcodes, as entry.c calls them; see register.c.
+ * What the engine offers: the bits of features and flags that setup, enter,
+ * the probe and the documentation go by. A bit that is missing is refused.
  */
-#ifndef POLYRING_API_ENTRY_H
-#define POLYRING_API_ENTRY_H
+#ifndef POLYRING_API_OFFER_H
+#define POLYRING_API_OFFER_H
 
-#include "core/ctx.h"
+#include "abi/uring.h"
 
-/* What this engine does today; the rest of the bits are honestly absent. */
 #define FEATURES                                                 \
 	(IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP |          \
 	 IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_RW_CUR_POS |    \
@@ -34,9 +34,5 @@
 	 IORING_ENTER_SQ_WAIT | IORING_ENTER_EXT_ARG |           \
 	 IORING_ENTER_REGISTERED_RING | IORING_ENTER_ABS_TIMER | \
 	 IORING_ENTER_EXT_ARG_REG | IORING_ENTER_NO_IOWAIT)
-
-/* Carry out one register call on an open ring: a result or negative errno. */
-int register_call(struct ctx *ctx, uint32_t opcode, void *arg, uint32_t nr_args)
-	HOLDS(&ctx->lock);
 
 #endif

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+/*
+ * fork(), and the end of the process.
+ *
+ * Theory: a child has the memory of its parent but none of its threads, so the
+ * rings stay the parent's, and the child closes its copies of their fds.
+ * Another thread may be in the middle of a change when a thread forks;
+ * therefore the forking thread takes every lock first.
+ */
+#include <pthread.h>
+
+#include "api/ring_fd.h"
+#include "base/rcu.h"
+#include "base/sys.h"
+#include "base/thread.h"
+#include "base/tool.h"
+#include "core/registry.h"
+#include "core/ring_fds.h"
+#include "drive/worker.h"
+#include "ops/conn.h"
+#include "sched/life.h"
+#include "sched/standby.h"
+
+/* The child has the memory but none of the threads: the rings stay behind. */
+static void abandon(struct ctx *ctx, void *argument)
+{
+	(void)argument;
+	ctx_abandon(ctx);
+}
+
+/*
+ * Another thread may be in the middle of something, and the child would get
+ * half of it: a duplicate, say, that nobody has noted. So every ring's lock is
+ * taken first; they are never held for long. A fork out of a signal handler
+ * may have interrupted the holder itself, hence the bound.
+ */
+#define FORK_PATIENCE 100000
+
+static struct lock fork_lock; /* one thread forks at a time */
+
+/* A ring that has ended meanwhile is nobody's to let go again. */
+static void hold_still(struct ctx *ctx, void *argument) UNCHECKED_LOCKS
+{
+	bool held = false;
+
+	(void)argument;
+	for (int i = 0; i < FORK_PATIENCE && !held; i++) {
+		held = lock_try(&ctx->lock);
+		if (!held)
+			SYS_0(SYS_sched_yield);
+	}
+	if (held && ctx->state == CTX_FREE)
+		lock_drop(&ctx->lock);
+	else
+		ctx->held_for_fork = held;
+}
+
+static void go_on(struct ctx *ctx, void *argument) UNCHECKED_LOCKS
+{
+	(void)argument;
+	if (!ctx->held_for_fork)
+		return;
+	ctx->held_for_fork = false;
+	lock_drop(&ctx->lock);
+}
+
+static void before_fork(void) UNCHECKED_LOCKS
+{
+	lock_take(&fork_lock);
+	registry_for_each(hold_still, NULL);
+	ring_fds_before_fork();
+	urcu_bp_before_fork();
+}
+
+static void in_parent(void) UNCHECKED_LOCKS
+{
+	urcu_bp_after_fork_parent();
+	ring_fds_in_parent();
+	registry_for_each(go_on, NULL);
+	lock_drop(&fork_lock);
+}
+
+static void in_child(void)
+{
+	ring_fd_note_process();
+	urcu_bp_after_fork_child();
+	ring_fds_in_child();
+	registry_forget_lock();
+	standby_forget();
+	worker_forget_threads();
+	thread_forget_lock();
+	conn_forget_lock();
+	registry_for_each(abandon, NULL);
+	fork_lock.word = 0;
+}
+
+/* To valgrind, threads that stay are leaks; to the kernel they are nothing. */
+__attribute__((destructor)) static void at_end(void)
+{
+	if (!under_valgrind())
+		return;
+	standby_end();
+	worker_end();
+}
+
+__attribute__((constructor)) static void at_start(void)
+{
+	ring_fd_note_process();
+	pthread_atfork(before_fork, in_parent, in_child);
+}

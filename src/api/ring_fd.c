@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+#include "api/ring_fd.h"
+
+#include "base/sys.h"
+#include "core/inside.h"
+#include "core/notify.h"
+#include "core/registry.h"
+#include "core/ring_fds.h"
+#include "polyring/polyring.h"
+#include "sched/standby.h"
+
+static long process; /* ours; a vfork child's is another */
+
+void ring_fd_note_process(void)
+{
+	process = SYS_0(SYS_getpid);
+}
+
+int ring_fd_lock(int fd, bool registered, struct ctx **ctx) UNCHECKED_LOCKS
+{
+	if (registered)
+		return ring_fds_lock((uint32_t)fd, ctx);
+	*ctx = ctx_lock_fd(fd);
+	if (unlikely(!*ctx))
+		return registry_refusal(fd);
+	if (likely(!load_relaxed(&(*ctx)->in_slots)) ||
+	    registry_verify(*ctx, fd))
+		return 0;
+	lock_drop(&(*ctx)->lock);
+	return registry_refusal(fd);
+}
+
+void ring_fd_watch(int ring_fd, bool watched) UNCHECKED_LOCKS
+{
+	struct ctx *ctx = ctx_lock_fd(ring_fd);
+	bool says_work;
+
+	if (!ctx)
+		return;
+	/* Without a completion a byte says that work waits, and stays. */
+	says_work = ctx->watched && ctx->flags & IORING_SETUP_DEFER_TASKRUN;
+	store_relaxed(&ctx->watched, watched);
+	if (!says_work)
+		notify_taken(ctx);
+	standby_leave(ctx);
+}
+
+POLYRING_API bool polyring_owns(int fd)
+{
+	return registry_owns(fd);
+}
+
+/*
+ * A child of vfork() has our memory but other numbers: what it closes is no
+ * concern of ours.
+ */
+static bool is_our_process(void)
+{
+	return SYS_0(SYS_getpid) == process;
+}
+
+/* A handler that interrupts a call leaves it to whoever closes next. */
+POLYRING_API void polyring_closed(int fd)
+{
+	struct ctx *ctx = registry_named(fd);
+
+	if (likely(!ctx && fd >= 0 && !standby_has_strays()))
+		return;
+	if (!is_our_process() || !inside_begin())
+		return;
+	standby_closed(ctx);
+	inside_end();
+}
+
+/* A handler can only leave word for the call that it interrupts. */
+POLYRING_API void polyring_watch(int ring_fd, bool watched)
+{
+	struct ctx *ctx;
+
+	if (inside_begin()) {
+		ring_fd_watch(ring_fd, watched);
+		inside_end();
+		return;
+	}
+	ctx = ctx_of_fd(ring_fd);
+	if (ctx && watched)
+		store_relaxed(&ctx->watched, true);
+}
+
+/* The byte of a DEFER_TASKRUN ring may say that work waits. Then it stays. */
+static void settle(struct ctx *ctx, void *argument)
+{
+	(void)argument;
+	if (!load_relaxed(&ctx->byte_out))
+		return;
+	lock_take(&ctx->lock);
+	if (ctx->state == CTX_OPEN && ctx->byte_out &&
+	    !(ctx->flags & IORING_SETUP_DEFER_TASKRUN && ctx->attend_fired))
+		notify_taken(ctx);
+	ctx_unlock(ctx);
+}
+
+POLYRING_API void polyring_settle(void)
+{
+	if (likely(!notify_any_byte_out()) || !inside_begin())
+		return;
+	registry_for_each(settle, NULL);
+	inside_end();
+}
