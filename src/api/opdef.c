@@ -226,6 +226,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 		{
 			.name = "OPENAT",
 			.since = KVER(5, 6),
+			.by_path = true,
 			.prep = openat_prep,
 			.issue = open_issue,
 			.finish = open_finish,
@@ -250,6 +251,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 		{
 			.name = "STATX",
 			.since = KVER(5, 6),
+			.by_path = true,
 			.prep = statx_prep,
 			.issue = fs_issue,
 			.finish = fs_finish,
@@ -325,6 +327,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 		{
 			.name = "OPENAT2",
 			.since = KVER(5, 6),
+			.by_path = true,
 			.prep = openat2_prep,
 			.issue = open_issue,
 			.finish = open_finish,
@@ -390,6 +393,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 		{
 			.name = "RENAMEAT",
 			.since = KVER(5, 11),
+			.by_path = true,
 			.prep = renameat_prep,
 			.issue = fs_issue,
 			.finish = fs_finish,
@@ -398,6 +402,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 		{
 			.name = "UNLINKAT",
 			.since = KVER(5, 11),
+			.by_path = true,
 			.prep = unlinkat_prep,
 			.issue = fs_issue,
 			.finish = fs_finish,
@@ -406,6 +411,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 		{
 			.name = "MKDIRAT",
 			.since = KVER(5, 15),
+			.by_path = true,
 			.prep = mkdirat_prep,
 			.issue = fs_issue,
 			.finish = fs_finish,
@@ -414,6 +420,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 		{
 			.name = "SYMLINKAT",
 			.since = KVER(5, 15),
+			.by_path = true,
 			.prep = symlinkat_prep,
 			.issue = fs_issue,
 			.finish = fs_finish,
@@ -422,6 +429,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 		{
 			.name = "LINKAT",
 			.since = KVER(5, 15),
+			.by_path = true,
 			.prep = linkat_prep,
 			.issue = fs_issue,
 			.finish = fs_finish,
@@ -441,6 +449,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 		{
 			.name = "FSETXATTR",
 			.since = KVER(5, 19),
+			.by_path = true,
 			.needs_file = true,
 			.prep = fsetxattr_prep,
 			.issue = xattr_issue,
@@ -450,6 +459,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 		{
 			.name = "SETXATTR",
 			.since = KVER(5, 19),
+			.by_path = true,
 			.prep = setxattr_prep,
 			.issue = xattr_issue,
 			.finish = fs_finish,
@@ -467,6 +477,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 		{
 			.name = "GETXATTR",
 			.since = KVER(5, 19),
+			.by_path = true,
 			.prep = getxattr_prep,
 			.issue = xattr_issue,
 			.finish = fs_finish,

@@ -145,6 +145,7 @@ enum issue_flags {
 	ISSUE_NONBLOCK = 1u << 0, /* holds the ring lock, must not wait */
 	ISSUE_WORKER = 1u << 1, /* on a worker, without the lock, may wait */
 	ISSUE_LANDED = 1u << 2, /* AIO's answer is in req->res */
+	ISSUE_HERE = 1u << 3, /* with ISSUE_WORKER: in the submitter's thread */
 };
 
 /* One row of the table of opcodes. */
@@ -160,6 +161,7 @@ struct opdef {
 	bool immediate; /* issue waits for nothing and always completes */
 	bool hidden; /* known, refused: `missing` says why */
 	bool empties; /* ISSUE_AGAIN: its file has nothing to read */
+	bool by_path; /* the submitter itself does what a worker would do */
 	bool takes_turns; /* of several that wait, the first armed goes first */
 	int on_ring; /* the errno of trying it on the ring's own fd */
 	uint32_t waits_for; /* EPOLLIN, EPOLLOUT: what to arm on */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * What may wait for a disk and has no other way: one system call each, made by
- * a worker of the bounded pool.
+ * a worker of the bounded pool, or for a path by the submitter (D7).
  *
  * Theory: prep checks the entry in the kernel's order and copies the paths;
  * the worker makes the call that `calls` has for the opcode. Directories are

@@ -4,7 +4,8 @@
  *
  * Theory: opening is tried at once when it needs nothing but what the kernel
  * has in its caches (openat2(2) with RESOLVE_CACHED, Linux 5.12) and can
- * neither create nor truncate; otherwise a worker does it. Either way it is
+ * neither create nor truncate; otherwise it goes the way of a worker's, though
+ * the submitter makes the call, with its own rights (D7). Either way it is
  * made with O_NONBLOCK, removed afterwards, because a FIFO or a device could
  * keep it waiting: so a FIFO opens for reading although nobody writes, and
  * says ENXIO for writing when nobody reads. The kernel's io_uring does the
@@ -182,17 +183,27 @@ static long try_cached(const struct req *req, const struct open_cmd *c)
 	return fd;
 }
 
-/* EAGAIN: somebody holds a lease, and has to be waited for. */
-static long open_on_worker(const struct req *req, const struct open_cmd *c)
+static long open_and_wait(const struct req *req, const struct open_cmd *c)
 {
-	long fd = open_at_once(req, c->how);
-
-	if (fd != -EAGAIN && fd != -ENOSYS)
-		return fd;
 	if (c->strict)
 		return open_as(req, &c->how);
 	return SYS_4(SYS_openat, req->fd, req->extra, c->how.flags,
 		     c->how.mode);
+}
+
+/* EAGAIN: somebody holds a lease, and has to be waited for: not under the lock.
+ */
+static int open_on_worker(struct req *req, const struct open_cmd *c,
+			  bool may_wait)
+{
+	long fd = open_at_once(req, c->how);
+
+	if (fd == -EAGAIN && !may_wait)
+		return ISSUE_PUNT;
+	if (fd == -EAGAIN || fd == -ENOSYS)
+		fd = open_and_wait(req, c);
+	req->res = (int32_t)fd;
+	return ISSUE_DONE;
 }
 
 int open_issue(struct req *req, uint32_t issue_flags)
@@ -200,10 +211,8 @@ int open_issue(struct req *req, uint32_t issue_flags)
 	const struct open_cmd *c = req_cmd(req, struct open_cmd);
 	long fd = -EAGAIN;
 
-	if (issue_flags & ISSUE_WORKER) {
-		req->res = (int32_t)open_on_worker(req, c);
-		return ISSUE_DONE;
-	}
+	if (issue_flags & ISSUE_WORKER)
+		return open_on_worker(req, c, !(issue_flags & ISSUE_HERE));
 	if (may_try(c))
 		fd = try_cached(req, c);
 	if (fd == -EAGAIN && !(c->how.resolve & RESOLVE_CACHED))

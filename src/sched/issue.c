@@ -66,17 +66,48 @@ static void wait_for(struct req *req, enum req_state state)
  * The wake-up is under the lock, too: whoever takes the request from the list
  * may be about to close the ring.
  */
-static void worker_runs(struct work *work)
+static void arrive(struct req *req)
 {
-	struct req *req = container_of(work, struct req, work);
 	struct ctx *ctx = req->ctx;
 
-	req->said = try(req, ISSUE_WORKER);
 	lock_take(&ctx->arrivals_lock);
 	if (list_empty(&ctx->arrivals))
 		reactor_wake(&ctx->reactor);
 	list_push_back(&ctx->arrivals, &req->node);
 	lock_drop(&ctx->arrivals_lock);
+}
+
+static void worker_runs(struct work *work)
+{
+	struct req *req = container_of(work, struct req, work);
+
+	req->said = try(req, ISSUE_WORKER);
+	arrive(req);
+}
+
+/* The SQPOLL thread has the rights of whoever made the ring, as in the kernel.
+ */
+static bool is_submitter(const struct req *req)
+{
+	return req->ctx->flags & IORING_SETUP_SQPOLL ||
+	       req->thread == thread_number();
+}
+
+/*
+ * What may be done to a path depends on the thread that asks: its credentials,
+ * Landlock domain, seccomp filters, root, cwd and umask. The submitter has the
+ * right ones, so it makes the call; the result goes the way of a worker's.
+ * False: the call would wait for somebody, which the submitter must not.
+ */
+static bool run_here(struct req *req)
+{
+	if (!req->def->by_path || !is_submitter(req))
+		return false;
+	req->said = try(req, ISSUE_WORKER | ISSUE_HERE);
+	if (req->said == ISSUE_PUNT)
+		return false;
+	arrive(req);
+	return true;
 }
 
 void issue_hold_file(struct req *req)
@@ -106,6 +137,8 @@ static void punt(struct req *req)
 	counter_add(&req->ctx->counters, COUNTER_PUNTED, 1);
 	req->work.at_once = req->def->begun != NULL;
 	list_init(&req->node);
+	if (run_here(req))
+		return;
 	err = worker_start(&req->work);
 	if (err < 0) {
 		req->ctx->punted--;

@@ -7,9 +7,16 @@
 #include "runner/scenario.h"
 
 #include <grp.h>
+#include <linux/landlock.h>
+#include <sys/fsuid.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #define NOBODY 65534
+
+/* Older C libraries have no names for them. */
+#define LANDLOCK_CREATE_RULESET 444
+#define LANDLOCK_RESTRICT_SELF 446
 
 static int personality(struct ring *r)
 {
@@ -258,6 +265,49 @@ static void beyond_return(struct ring *r)
 	open_as(r, path, O_RDONLY, root, 0);
 }
 
+/* One thread's own change, which no library tells the others. */
+static void of_one_thread(struct ring *r)
+{
+	const char *path = secret();
+
+	open_as(r, path, O_RDONLY, 0, IOSQE_ASYNC);
+	setfsuid(NOBODY);
+	open_as(r, path, O_RDONLY, 0, 0);
+	open_as(r, path, O_RDONLY, 0, IOSQE_ASYNC);
+	open_as(r, path, O_WRONLY | O_TRUNC, 0, 0);
+	sqe_new(r, IORING_OP_UNLINKAT, AT_FDCWD, path, 0, 0);
+	go(r);
+	setfsuid(0);
+	open_as(r, path, O_RDONLY, 0, IOSQE_ASYNC);
+	unlink(path);
+}
+
+static int enter_sandbox(void)
+{
+	const struct landlock_ruleset_attr all = {
+		.handled_access_fs = LANDLOCK_ACCESS_FS_READ_FILE |
+				     LANDLOCK_ACCESS_FS_WRITE_FILE |
+				     LANDLOCK_ACCESS_FS_MAKE_DIR,
+	};
+	int fd = (int)syscall(LANDLOCK_CREATE_RULESET, &all, sizeof(all), 0);
+
+	if (fd < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return -1;
+	return (int)syscall(LANDLOCK_RESTRICT_SELF, fd, 0);
+}
+
+/* Workers that were there before it must not open what it forbids. */
+static void in_a_sandbox(struct ring *r)
+{
+	open_as(r, "/etc/passwd", O_RDONLY, 0, IOSQE_ASYNC);
+	if (enter_sandbox())
+		give_up("no Landlock");
+	open_as(r, "/etc/passwd", O_RDONLY, 0, 0);
+	open_as(r, "/etc/passwd", O_RDONLY, 0, IOSQE_ASYNC);
+	sqe_new(r, IORING_OP_MKDIRAT, AT_FDCWD, "/tmp/polyring-no", 0700, 0);
+	go(r);
+}
+
 static const struct scenario rows[] = {
 	SCENARIO(ids, NULL),
 	SCENARIO(errors, NULL),
@@ -268,6 +318,8 @@ static const struct scenario rows[] = {
 	SCENARIO(has_groups, NULL),
 	SCENARIO(has_capabilities, NULL),
 	SCENARIO(given_back_too_early, NULL),
+	SCENARIO(of_one_thread, NULL),
+	SCENARIO(in_a_sandbox, NULL),
 	SCENARIO(beyond_return, NULL, .modes = MODE_DEFAULT,
 		 .deviates = "personality"),
 };
