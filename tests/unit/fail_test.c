@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <netinet/in.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -513,12 +514,54 @@ static void survives_without_numbers(void **state)
 	assert_true(served);
 }
 
+static long invoke_without_proc(long number, long a, long b, long c, long d,
+				long e, long f)
+{
+	if (number == SYS_readlink)
+		return -ENOENT;
+	return sys_direct(number, a, b, c, d, e, f);
+}
+
+static void eventfds_are_known_without_proc(void **state)
+{
+	int event = eventfd(3, EFD_NONBLOCK), ends[2];
+	struct ring ring;
+	eventfd_t value;
+	const struct {
+		int fd;
+		int answer;
+	} rows[] = {{-1, -EBADF}, {99999, -EBADF}, {0, -EINVAL}, {1, 0}};
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	ring_open(&ring, 4, 8, 0);
+	set_invoke(invoke_without_proc);
+	for (size_t i = 0; i < array_size(rows); i++) {
+		int fd = rows[i].fd == 0   ? ends[0]
+			 : rows[i].fd == 1 ? event
+					   : rows[i].fd;
+
+		assert_int_equal(polyring_register(ring.fd,
+						   IORING_REGISTER_EVENTFD, &fd,
+						   1),
+				 rows[i].answer);
+	}
+	set_invoke(NULL);
+	assert_int_equal(eventfd_read(event, &value), 0);
+	assert_int_equal(value, 3);
+	ring_close(&ring);
+	close(ends[0]);
+	close(ends[1]);
+	close(event);
+}
+
 int fail_tests_run(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(survives_each_refused_allocation),
 		cmocka_unit_test(survives_each_refused_call),
 		cmocka_unit_test(survives_without_numbers),
+		cmocka_unit_test(eventfds_are_known_without_proc),
 	};
 
 	return cmocka_run_group_tests_name("fail", tests, NULL, NULL);
