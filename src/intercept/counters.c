@@ -106,6 +106,7 @@ static void add_all(struct line *line, unsigned int lanes)
 
 static void append(const char *path, const struct line *line)
 {
+	/* A FIFO that nobody reads must not keep the program from ending. */
 	long fd = sys_direct(SYS_openat, AT_FDCWD, (long)path,
 			     O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC |
 				     O_NONBLOCK,
