@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 #include "api/ring_fd.h"
+#include "base/fd.h"
 #include "base/rcu.h"
 #include "base/sys.h"
 #include "base/thread.h"
@@ -69,12 +70,14 @@ static void before_fork(void) UNCHECKED_LOCKS
 	lock_take(&fork_lock);
 	registry_for_each(hold_still, NULL);
 	ring_fds_before_fork();
+	fd_before_fork();
 	urcu_bp_before_fork();
 }
 
 static void in_parent(void) UNCHECKED_LOCKS
 {
 	urcu_bp_after_fork_parent();
+	fd_after_fork();
 	ring_fds_in_parent();
 	registry_for_each(go_on, NULL);
 	lock_drop(&fork_lock);
@@ -84,6 +87,7 @@ static void in_child(void)
 {
 	ring_fd_note_process();
 	urcu_bp_after_fork_child();
+	fd_after_fork();
 	ring_fds_in_child();
 	registry_forget_lock();
 	standby_forget();

@@ -11,33 +11,107 @@
 #include <sys/stat.h>
 
 #include "base/compiler.h"
+#include "base/lock.h"
 #include "base/sys.h"
 
-/* The first number of ours, read once: the limit seldom changes. */
-static int first_high(void)
-{
-	static int first;
-	struct rlimit limit;
-	int known = load_relaxed(&first);
+/* Programs with room for more files share it with us from here on. */
+#define BASE_MAX 65536u
+/* So many numbers of ours, at most, above the program's. */
+#define OURS_MAX 262144u
+/*
+ * With a limit that can't be raised ours are among its last numbers: an eighth
+ * of them, or of a low one so many, and so many for what can be done without.
+ */
+#define LAST_PART 8
+#define LOW_LIMIT 4096u
+#define LAST_FEW 64u
+#define LAST_SPARE 8u
 
-	if (known)
-		return known;
+static struct lock limit_lock; /* while the limit is raised */
+
+static int set_limit(const struct rlimit *limit)
+{
+	return (int)SYS_4(SYS_prlimit64, 0, RLIMIT_NOFILE, limit, NULL);
+}
+
+static int dup_from(int fd, rlim_t lowest)
+{
+	return (int)SYS_3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, lowest);
+}
+
+/* The hard limit is raised as well if that is needed, allowed, and undone. */
+static int dup_above(int fd, const struct rlimit *limit)
+{
+	struct rlimit high = {
+		.rlim_cur = limit->rlim_cur + OURS_MAX,
+		.rlim_max = limit->rlim_max,
+	};
+	int got;
+
+	if (high.rlim_max < high.rlim_cur) {
+		high.rlim_max = high.rlim_cur;
+		if (set_limit(&high) < 0)
+			high.rlim_cur = high.rlim_max = limit->rlim_max;
+		else
+			goto raised;
+	}
+	if (high.rlim_cur <= limit->rlim_cur || set_limit(&high) < 0)
+		return -EMFILE;
+raised:
+	got = dup_from(fd, limit->rlim_cur);
+	set_limit(limit);
+	return got;
+}
+
+static rlim_t last_numbers(const struct rlimit *limit, bool spare)
+{
+	if (limit->rlim_cur > LOW_LIMIT)
+		return limit->rlim_cur / LAST_PART;
+	if (limit->rlim_cur < 2 * LAST_FEW)
+		return limit->rlim_cur / 2;
+	return spare ? LAST_SPARE : LAST_FEW;
+}
+
+static int dup_high(int fd, bool spare)
+{
+	struct rlimit limit;
+	int got;
+
 	if (SYS_4(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) < 0)
-		limit.rlim_cur = 1024;
-	if (limit.rlim_cur > 1 << 20)
-		limit.rlim_cur = 1 << 20;
-	known = (int)limit.rlim_cur / 2 + 1;
-	store_relaxed(&first, known);
-	return known;
+		return dup_from(fd, 3);
+	if (limit.rlim_cur > BASE_MAX)
+		return dup_from(fd, BASE_MAX);
+	lock_take(&limit_lock);
+	got = dup_above(fd, &limit);
+	lock_drop(&limit_lock);
+	if (got != -EMFILE && got != -EINVAL)
+		return got;
+	got = dup_from(fd, limit.rlim_cur - last_numbers(&limit, spare));
+	if (spare)
+		return got;
+	if (got == -EMFILE || got == -EINVAL)
+		got = dup_from(fd, 3);
+	return got;
 }
 
 int fd_dup_high(int fd)
 {
-	long high = SYS_3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, first_high());
+	return dup_high(fd, false);
+}
 
-	if (high == -EINVAL || high == -EMFILE)
-		high = SYS_3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 3);
-	return (int)high;
+int fd_dup_spare(int fd)
+{
+	return dup_high(fd, true);
+}
+
+void fd_before_fork(void) UNCHECKED_LOCKS
+{
+	lock_take(&limit_lock);
+}
+
+void fd_after_fork(void) UNCHECKED_LOCKS
+{
+	limit_lock.word = 0;
 }
 
 int fd_move_high(int fd)

@@ -336,7 +336,7 @@ int reactor_arm(struct reactor *r, struct reactor_wait *wait, int fd,
 		return err;
 	/* Without room for a duplicate the number itself has to do. */
 	if (!owned && w->held < 0) {
-		w->held = fd_dup_high(fd);
+		w->held = fd_dup_spare(fd);
 		if (w->held < 0)
 			w->held = -1;
 	}

@@ -19,11 +19,11 @@
  *
  * Engine-allocated rings are shared memory, mapped once by us and as often as
  * the application likes by it: it lives until its last mapping is gone, which
- * is all of G10. The first rings of a table have a memfd to map it from, which
- * tools see by name. It costs the program a descriptor and is the program's to
- * destroy (closefrom()), so its identity is compared before it is used, and
- * where there is none the mapping itself is duplicated: mremap(2) of 0 bytes,
- * which valgrind does not do.
+ * is all of G10. The application's mapping duplicates ours: mremap(2) of 0
+ * bytes, which needs no descriptor, whose making would take the lowest free
+ * number for a moment. valgrind does not do that, so beneath it the first rings
+ * of a table have a memfd to map from. That one is the program's to destroy
+ * (closefrom()): its identity is compared before it is used.
  *
  * A process may have some 65,000 mappings. Rings without a file therefore lie
  * side by side in chunks of one mapping each. The place of a ring is not used
@@ -43,6 +43,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/sys.h"
+#include "base/tool.h"
 #include "kbuf/shared.h"
 
 #define PAGE_BYTES 4096u
@@ -73,7 +74,7 @@ static int ring_file_open(struct kbuf_table *table, size_t bytes)
 {
 	int fd;
 
-	if (table->ring_files >= RING_FILES_MAX)
+	if (!under_valgrind() || table->ring_files >= RING_FILES_MAX)
 		return -1;
 	fd = fd_move_high(
 		(int)SYS_2(SYS_memfd_create, "polyring-buffers", MFD_CLOEXEC));
@@ -355,16 +356,33 @@ int kbuf_ring_status(struct kbuf_table *table,
 
 /* ---- mmap -------------------------------------------------------------- */
 
+/* Private: what stands there now, and from then on nobody else's. */
+static long ring_copy(const struct kbuf_group *group, size_t bytes)
+{
+	size_t count = ring_bytes(group);
+	long address = SYS_6(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (address > 0)
+		fault_copy((void *)address, group->ring,
+			   bytes < count ? bytes : count);
+	return address;
+}
+
 /* A second mapping of what is mapped: no file is needed. */
 static long ring_map_again(struct kbuf_group *group, size_t bytes, int prot,
 			   int flags)
 {
+	int type = flags & MAP_TYPE;
 	long address, err;
 
-	if ((flags & MAP_TYPE) != MAP_SHARED &&
-	    (flags & MAP_TYPE) != MAP_SHARED_VALIDATE)
+	if (type == MAP_PRIVATE)
+		address = ring_copy(group, bytes);
+	else if (type == MAP_SHARED || type == MAP_SHARED_VALIDATE)
+		address = SYS_4(SYS_mremap, group->ring, 0, bytes,
+				MREMAP_MAYMOVE);
+	else
 		return -EINVAL;
-	address = SYS_4(SYS_mremap, group->ring, 0, bytes, MREMAP_MAYMOVE);
 	if (address < 0 || prot == (PROT_READ | PROT_WRITE))
 		return address;
 	err = SYS_3(SYS_mprotect, address, bytes, prot);

@@ -187,7 +187,9 @@ static void close_epoll_if_unused(void)
 {
 	if (standby.rings || standby.thread_is != THREAD_NONE)
 		return;
+	fd_close(standby.wake_fd);
 	fd_close(standby.epoll_fd);
+	standby.wake_fd = -1;
 	standby.epoll_fd = -1;
 }
 
@@ -381,14 +383,6 @@ static int sleep_until(struct epoll_event *events, int64_t deadline_ns)
 	return n > 0 ? (int)n : 0;
 }
 
-static void close_wake(void)
-{
-	fd_close(standby.wake_fd);
-	standby.wake_fd = -1;
-	store_relaxed(&standby.thread_is, THREAD_NONE);
-	close_epoll_if_unused();
-}
-
 /*
  * Nothing has moved for a while and no ring needs it. Whoever leaves a ring
  * looks at thread_is after dropping the ring's lock, so one last look finds
@@ -405,7 +399,8 @@ static bool may_end(struct look *look)
 	end = standby.leaving || !standby.rings ||
 	      (!look->needed && standby.thread_is == THREAD_ENDS);
 	if (end) {
-		close_wake();
+		store_relaxed(&standby.thread_is, THREAD_NONE);
+		close_epoll_if_unused();
 	} else {
 		store_relaxed(&standby.thread_is, THREAD_RUNS);
 		store_relaxed(&standby.ticking, 1);
@@ -447,30 +442,20 @@ static void *standby_main(void *argument)
 /* Under the lock. Where a thread can't be had, enters alone drive the ring. */
 static int start(void)
 {
-	long err;
+	int err;
 
 	/* The one before wants nothing more of us. */
 	if (standby.to_join)
 		pthread_join(standby.thread, NULL);
 	standby.to_join = false;
-	standby.wake_fd = fd_move_high(
-		(int)SYS_2(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK));
-	err = standby.wake_fd;
-	if (err < 0)
-		return (int)err;
-	err = epoll_tell(EPOLL_CTL_ADD, standby.wake_fd, EPOLLIN | EPOLLET,
-			 NULL);
 	standby.leaving = false;
 	standby.quiet_ticks = 0;
 	store_relaxed(&standby.tick_ns, TICK_MIN_NS);
 	store_relaxed(&standby.ticking, 1);
-	if (!err)
-		err = worker_thread(standby_main, NULL, "polyring-idle",
-				    &standby.thread);
-	if (err < 0) {
-		fd_close(standby.wake_fd);
-		return (int)err;
-	}
+	err = worker_thread(standby_main, NULL, "polyring-idle",
+			    &standby.thread);
+	if (err < 0)
+		return err;
 	store_relaxed(&standby.thread_is, THREAD_RUNS);
 	standby.to_join = true;
 	return 0;
@@ -489,16 +474,32 @@ static void start_thread(void)
 	lock_drop(&standby.lock);
 }
 
+/* With the first ring, so that no number is taken but in setup. */
+static int open_epoll(void)
+{
+	int err;
+
+	standby.wake_fd = -1;
+	standby.epoll_fd =
+		fd_move_high((int)SYS_1(SYS_epoll_create1, EPOLL_CLOEXEC));
+	if (standby.epoll_fd < 0)
+		return standby.epoll_fd;
+	standby.wake_fd = fd_move_high(
+		(int)SYS_2(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK));
+	err = standby.wake_fd;
+	if (err >= 0)
+		err = epoll_tell(EPOLL_CTL_ADD, standby.wake_fd,
+				 EPOLLIN | EPOLLET, NULL);
+	return err;
+}
+
 int standby_add(struct ctx *ctx)
 {
 	int err = 0;
 
 	lock_take(&standby.lock);
-	if (!standby.rings && standby.thread_is == THREAD_NONE) {
-		standby.epoll_fd = fd_move_high(
-			(int)SYS_1(SYS_epoll_create1, EPOLL_CLOEXEC));
-		err = standby.epoll_fd < 0 ? standby.epoll_fd : 0;
-	}
+	if (!standby.rings && standby.thread_is == THREAD_NONE)
+		err = open_epoll();
 	if (!err)
 		err = epoll_tell(EPOLL_CTL_ADD, ctx->peer_fd, EPOLLRDHUP,
 				 (void *)((uintptr_t)ctx | TAG_PEER));
@@ -626,10 +627,10 @@ void standby_leave(struct ctx *ctx)
 void standby_forget(void)
 {
 	standby.lock.word = 0;
-	if (standby.thread_is != THREAD_NONE)
+	if (standby.rings || standby.thread_is != THREAD_NONE) {
 		fd_close(standby.wake_fd);
-	if (standby.rings || standby.thread_is != THREAD_NONE)
 		fd_close(standby.epoll_fd);
+	}
 	standby.thread_is = THREAD_NONE;
 	standby.to_join = false;
 	standby.rings = 0;
