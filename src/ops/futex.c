@@ -32,9 +32,10 @@
 #include "base/fault.h"
 #include "base/sys.h"
 
-#define FUTEX2_SIZE_U32 2u
-#define FUTEX2_PRIVATE FUTEX_PRIVATE_FLAG
-#define FLAGS (FUTEX2_SIZE_U32 | FUTEX2_PRIVATE)
+/* FUTEX2_ in <linux/futex.h>, which Debian 12's headers do not have. */
+#define SIZE_U32 2u
+#define PRIVATE FUTEX_PRIVATE_FLAG
+#define FLAGS (SIZE_U32 | PRIVATE)
 #define WAITERS_MAX 128u
 #define LOOK_NS (NS_PER_SEC / 2) /* on a machine with better things to do */
 
@@ -50,7 +51,7 @@ struct futex_cmd {
 
 static bool valid_flags(uint32_t flags)
 {
-	return flags & FUTEX2_SIZE_U32 && !(flags & ~FLAGS);
+	return flags & SIZE_U32 && !(flags & ~FLAGS);
 }
 
 static int common_prep(struct req *req, const struct io_uring_sqe *sqe)
@@ -81,7 +82,7 @@ int futex_wake_prep(struct req *req, const struct io_uring_sqe *sqe)
 
 static long operation(uint32_t flags, long number)
 {
-	return number | (flags & FUTEX2_PRIVATE);
+	return number | (flags & PRIVATE);
 }
 
 /* How many wait on it: -EAGAIN when the value is another, -EFAULT, -EINVAL. */
