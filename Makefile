@@ -5,7 +5,7 @@
 
 .PHONY: all build setup run test unit intercept conformance e2e \
 	tidy tables asan tsan fuzz libfuzzer soak clients oracle bench bench-kbuf \
-	install clean help
+	install uninstall clean help
 
 all: build
 
@@ -29,6 +29,7 @@ help:
 	@echo 'make bench        beside the kernel and others; see bench/README.md'
 	@echo 'make bench-kbuf   the buffers alone, and what they cost the kernel'
 	@echo 'make install      PREFIX and DESTDIR as usual'
+	@echo 'make uninstall    remove what the last make install put there'
 	@echo 'make clean        remove what was built'
 
 setup:
@@ -91,6 +92,10 @@ bench-kbuf: build
 
 install: build
 	meson install -C build --no-rebuild
+	@test -n "$(DESTDIR)" || test "$$(id -u)" != 0 || ldconfig
+
+uninstall:
+	ninja -C build uninstall
 
 clean:
 	rm -rf build build-asan build-tsan build-fuzz
