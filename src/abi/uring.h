@@ -187,6 +187,8 @@ enum io_uring_op {
 	IORING_OP_NOP128,
 	IORING_OP_URING_CMD128,
 	IORING_OP_LAST,
+	/* 6.18 knows the opcodes below this one. */
+	IORING_OP_KNOWN = IORING_OP_NOP128,
 };
 
 _Static_assert(IORING_OP_PROVIDE_BUFFERS == 31, "opcode");

@@ -675,4 +675,4 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 };
 
 /* What a 6.18 kernel knows; the two 128-byte forms are younger. */
-const uint32_t opdefs_count = IORING_OP_NOP128;
+const uint32_t opdefs_count = IORING_OP_KNOWN;

@@ -76,12 +76,12 @@ static int reg_files(struct ctx *ctx, void *arg, uint32_t nr_args)
 {
 	if (!arg)
 		return -EFAULT;
-	return files_register(ctx, arg, NULL, nr_args);
+	return files_register(&ctx->files, arg, NULL, nr_args);
 }
 
 static int unreg_files(struct ctx *ctx, void *arg, uint32_t nr_args)
 {
-	return arg || nr_args ? -EINVAL : files_unregister(ctx);
+	return arg || nr_args ? -EINVAL : files_unregister(&ctx->files);
 }
 
 static const void *pointer(uint64_t word)
@@ -99,7 +99,8 @@ static int reg_files_update(struct ctx *ctx, void *arg, uint32_t nr_args)
 		return -EFAULT;
 	if (up.resv)
 		return -EINVAL;
-	return files_update(ctx, up.offset, pointer(up.fds), NULL, nr_args);
+	return files_update(&ctx->files, up.offset, pointer(up.fds), NULL,
+			    nr_args);
 }
 
 /* For the structs of the rsrc family nr_args is the struct's size. */
@@ -137,7 +138,8 @@ static int reg_files2(struct ctx *ctx, void *arg, uint32_t bytes)
 
 	if (err < 0)
 		return err;
-	return files_register(ctx, pointer(rr.data), pointer(rr.tags), rr.nr);
+	return files_register(&ctx->files, pointer(rr.data), pointer(rr.tags),
+			      rr.nr);
 }
 
 static int reg_files_update2(struct ctx *ctx, void *arg, uint32_t bytes)
@@ -148,8 +150,8 @@ static int reg_files_update2(struct ctx *ctx, void *arg, uint32_t bytes)
 
 	if (err < 0)
 		return err;
-	return files_update(ctx, up.offset, pointer(up.data), pointer(up.tags),
-			    up.nr);
+	return files_update(&ctx->files, up.offset, pointer(up.data),
+			    pointer(up.tags), up.nr);
 }
 
 /* Of the register opcodes these are the only ones to come in two structs. */
@@ -194,12 +196,12 @@ static int reg_buffers(struct ctx *ctx, void *arg, uint32_t nr_args)
 {
 	if (!arg)
 		return -EFAULT;
-	return buffers_register(ctx, arg, NULL, nr_args);
+	return buffers_register(&ctx->buffers, arg, NULL, nr_args);
 }
 
 static int unreg_buffers(struct ctx *ctx, void *arg, uint32_t nr_args)
 {
-	return arg || nr_args ? -EINVAL : buffers_unregister(ctx);
+	return arg || nr_args ? -EINVAL : buffers_unregister(&ctx->buffers);
 }
 
 static int reg_buffers2(struct ctx *ctx, void *arg, uint32_t bytes)
@@ -209,7 +211,8 @@ static int reg_buffers2(struct ctx *ctx, void *arg, uint32_t bytes)
 
 	if (err < 0)
 		return err;
-	return buffers_register(ctx, pointer(rr.data), pointer(rr.tags), rr.nr);
+	return buffers_register(&ctx->buffers, pointer(rr.data),
+				pointer(rr.tags), rr.nr);
 }
 
 static int reg_buffers_update(struct ctx *ctx, void *arg, uint32_t bytes)
@@ -219,7 +222,7 @@ static int reg_buffers_update(struct ctx *ctx, void *arg, uint32_t bytes)
 
 	if (err < 0)
 		return err;
-	return buffers_update(ctx, up.offset, pointer(up.data),
+	return buffers_update(&ctx->buffers, up.offset, pointer(up.data),
 			      pointer(up.tags), up.nr);
 }
 
@@ -246,7 +249,7 @@ static int clone_from(struct ctx *ctx, struct ctx *from,
 		 !(how->flags & IORING_REGISTER_DST_REPLACE))
 		err = -EBUSY;
 	else
-		err = buffers_clone(ctx, from, how);
+		err = buffers_clone(&ctx->buffers, &from->buffers, how);
 	if (from != ctx)
 		ctx_unlock(from);
 	return err;
@@ -282,7 +285,7 @@ static int file_alloc_range(struct ctx *ctx, void *arg, uint32_t nr_args)
 		return -EFAULT;
 	if (range.resv)
 		return -EINVAL;
-	return files_set_alloc_range(ctx, range.off, range.len);
+	return files_set_alloc_range(&ctx->files, range.off, range.len);
 }
 
 static int sync_cancel(struct ctx *ctx, void *arg, uint32_t nr_args)
@@ -357,12 +360,12 @@ static int unreg_ring_fds(struct ctx *ctx, void *arg, uint32_t nr_args)
 
 static int reg_personality(struct ctx *ctx, void *arg, uint32_t nr_args)
 {
-	return arg || nr_args ? -EINVAL : creds_register(ctx);
+	return arg || nr_args ? -EINVAL : creds_register(&ctx->personalities);
 }
 
 static int unreg_personality(struct ctx *ctx, void *arg, uint32_t id)
 {
-	return arg ? -EINVAL : creds_unregister(ctx, id);
+	return arg ? -EINVAL : creds_unregister(&ctx->personalities, id);
 }
 
 /* ---- probe and state ---- */

@@ -30,6 +30,8 @@
 #include "drive/reactor.h"
 #include "drive/timer.h"
 #include "tables/personalities.h"
+#include "tables/buffers.h"
+#include "tables/files.h"
 #include "tables/regions.h"
 #include "core/req.h"
 #include "tables/restrictions.h"
@@ -40,36 +42,6 @@ enum ctx_state {
 	CTX_FREE,
 	CTX_OPEN,
 	CTX_CLOSING, /* the last copy of its fd is gone */
-};
-
-/* The kind of the socket that a number is believed to be: see recv.c. */
-struct socket_belief {
-	int fd;
-	uint8_t kind;
-	uint8_t left;
-};
-
-/* A registered file: one number of ours, counted by slots and requests. */
-struct file_node {
-	struct ctx *ctx;
-	int fd;
-	uint32_t refs;
-	uint64_t tag;
-	struct socket_belief socket;
-};
-
-struct file_table {
-	struct file_node **slots;
-	uint32_t count;
-	uint32_t alloc_from; /* where FILE_INDEX_ALLOC may choose */
-	uint32_t alloc_to;
-	uint32_t hint;
-};
-
-/* Registered buffers: where they are is told in buffers.h. */
-struct buffer_table {
-	struct buffer_node **slots;
-	uint32_t count;
 };
 
 /* What is believed of a number until it was used so often: see aio_reads.h. */

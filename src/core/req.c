@@ -136,7 +136,7 @@ static void req_clean(struct req *req)
 	if (req->flags & REQ_F_HOLDS)
 		req->def->cleanup(req);
 	if (req->flags & REQ_F_CREDS)
-		creds_put(req);
+		creds_put(&req->ctx->personalities, req->personality);
 	mem_free(req->extra);
 	req->extra = NULL;
 	if (req->file)

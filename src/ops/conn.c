@@ -181,7 +181,8 @@ static int accept_one(struct req *req, struct accept_cmd *c, int fd)
 		return (int)sock;
 	reactor_renew(&req->ctx->reactor, (int)sock);
 	if (c->slot_plus_1)
-		sock = files_install(req->ctx, c->slot_plus_1, (int)sock);
+		sock = files_install(&req->ctx->files, c->slot_plus_1,
+				     (int)sock);
 	if (sock < 0)
 		return (int)sock;
 	c->waiting = ready_now(fd, POLLIN);
@@ -368,7 +369,8 @@ int socket_issue(struct req *req, uint32_t issue_flags)
 
 	(void)issue_flags;
 	if (sock >= 0 && c->slot_plus_1)
-		sock = files_install(req->ctx, c->slot_plus_1, (int)sock);
+		sock = files_install(&req->ctx->files, c->slot_plus_1,
+				     (int)sock);
 	req->res = (int32_t)sock;
 	return ISSUE_DONE;
 }

@@ -8,6 +8,7 @@
  */
 #include "ops/files_ops.h"
 
+#include "core/ctx.h"
 #include "tables/files.h"
 
 struct files_cmd {
@@ -38,9 +39,9 @@ int files_update_issue(struct req *req, uint32_t issue_flags)
 	(void)issue_flags;
 	if (c->offset == IORING_FILE_INDEX_ALLOC &&
 	    abi_has(req->ctx->abi.answers, ABI_SLOT_ALLOC))
-		req->res = files_allocate(req->ctx, fds, c->count);
+		req->res = files_allocate(&req->ctx->files, fds, c->count);
 	else
-		req->res =
-			files_update(req->ctx, c->offset, fds, NULL, c->count);
+		req->res = files_update(&req->ctx->files, c->offset, fds, NULL,
+					c->count);
 	return req->res < 0 ? req->res : ISSUE_DONE;
 }

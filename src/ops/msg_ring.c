@@ -76,7 +76,7 @@ static int give_data(struct ctx *to, const struct msg_ring_cmd *c)
 
 static int give_file(struct ctx *to, struct msg_ring_cmd *c) HOLDS(&to->lock)
 {
-	int slot = files_install(to, c->cqe_flags, c->own_fd);
+	int slot = files_install(&to->files, c->cqe_flags, c->own_fd);
 
 	c->own_fd = -1;
 	if (slot >= 0 && !(c->flags & IORING_MSG_RING_CQE_SKIP))

@@ -8,6 +8,7 @@
  */
 #include "ops/nop.h"
 
+#include "core/ctx.h"
 #include "base/fd.h"
 #include "tables/buffers.h"
 #include "tables/files.h"
@@ -47,14 +48,15 @@ static int look_at_file(struct req *req, const struct nop_cmd *c)
 {
 	if (!(c->flags & IORING_NOP_FIXED_FILE))
 		return fd_is_open(req->fd) ? 0 : -EBADF;
-	req->file = file_get(req->ctx, (uint32_t)req->fd);
+	req->file = file_get(&req->ctx->files, (uint32_t)req->fd);
 	req->flags |= REQ_F_OWES;
 	return req->file ? 0 : -EBADF;
 }
 
 static int look_at_buffer(struct req *req)
 {
-	struct buffer_node *buffer = buffer_get(req->ctx, req->buf_index);
+	struct buffer_node *buffer =
+		buffer_get(&req->ctx->buffers, req->buf_index);
 
 	if (!buffer)
 		return -EFAULT;

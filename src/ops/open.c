@@ -226,7 +226,8 @@ int open_finish(struct req *req)
 	const struct open_cmd *c = req_cmd(req, struct open_cmd);
 
 	if (req->res >= 0 && c->slot_plus_1)
-		req->res = files_install(req->ctx, c->slot_plus_1, req->res);
+		req->res = files_install(&req->ctx->files, c->slot_plus_1,
+					 req->res);
 	return ISSUE_DONE;
 }
 
@@ -253,7 +254,7 @@ int close_issue(struct req *req, uint32_t issue_flags)
 
 	(void)issue_flags;
 	if (c->slot_plus_1)
-		return files_remove(req->ctx, c->slot_plus_1 - 1);
+		return files_remove(&req->ctx->files, c->slot_plus_1 - 1);
 	if (registry_at(req->fd))
 		return -EBADF; /* a ring can't close rings */
 	disk_flush(req->ctx); /* what uses the number */

@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 
+#include "core/ctx.h"
 #include "base/fault.h"
 #include "base/fd.h"
 #include "base/sys.h"
@@ -43,17 +44,18 @@ static int into_slots(struct req *req, uint32_t slot_plus_1, int fds[2])
 {
 	bool chosen = slot_plus_1 == IORING_FILE_INDEX_ALLOC;
 	int slots[2] = {(int)slot_plus_1 - 1, (int)slot_plus_1};
-	int first = files_install(req->ctx, slot_plus_1, fds[0]);
+	int first = files_install(&req->ctx->files, slot_plus_1, fds[0]);
 	int second;
 
 	if (first < 0) {
 		fd_close(fds[1]);
 		return first;
 	}
-	second = files_install(req->ctx, chosen ? slot_plus_1 : slot_plus_1 + 1,
-			       fds[1]);
+	second = files_install(&req->ctx->files,
+			       chosen ? slot_plus_1 : slot_plus_1 + 1, fds[1]);
 	if (second < 0) {
-		files_remove(req->ctx, (uint32_t)(chosen ? first : slots[0]));
+		files_remove(&req->ctx->files,
+			     (uint32_t)(chosen ? first : slots[0]));
 		return second;
 	}
 	fds[0] = chosen ? first : slots[0];
@@ -65,7 +67,7 @@ static void undo(struct req *req, const struct pipe_cmd *c, const int fds[2])
 {
 	for (int i = 0; i < 2; i++) {
 		if (c->slot_plus_1)
-			files_remove(req->ctx, (uint32_t)fds[i]);
+			files_remove(&req->ctx->files, (uint32_t)fds[i]);
 		else
 			fd_close(fds[i]);
 	}

@@ -84,7 +84,7 @@ static int take_buffer(struct req *req)
 
 	if (c->buffer)
 		return 0;
-	c->buffer = buffer_get(req->ctx, req->buf_index);
+	c->buffer = buffer_get(&req->ctx->buffers, req->buf_index);
 	if (c->buffer)
 		req->flags |= REQ_F_HOLDS;
 	if (c->buffer && buffer_holds_all(c))
@@ -228,7 +228,7 @@ int writev_prep(struct req *req, const struct io_uring_sqe *sqe)
 
 static bool buffer_is_there(struct ctx *ctx, uint32_t slot)
 {
-	struct buffer_node *buffer = buffer_get(ctx, slot);
+	struct buffer_node *buffer = buffer_get(&ctx->buffers, slot);
 
 	if (buffer)
 		buffer_put(buffer);

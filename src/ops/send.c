@@ -550,7 +550,7 @@ static int zc_begin(struct req *req, struct send_cmd *c)
 
 	if (err < 0 || !c->fixed || c->buffer)
 		return err;
-	c->buffer = buffer_get(req->ctx, req->buf_index);
+	c->buffer = buffer_get(&req->ctx->buffers, req->buf_index);
 	return c->buffer && zc_holds_all(c) ? 0 : -EFAULT;
 }
 

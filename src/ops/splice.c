@@ -90,7 +90,7 @@ static int take_input(struct req *req, struct splice_cmd *c)
 		return 0;
 	if (!(c->flags & IORING_SPLICE_F_FD_IN_FIXED))
 		return fd_is_open(c->fd_in) ? 0 : -EBADF;
-	c->file_in = file_get(req->ctx, (uint32_t)c->fd_in);
+	c->file_in = file_get(&req->ctx->files, (uint32_t)c->fd_in);
 	return c->file_in ? 0 : -EBADF;
 }
 

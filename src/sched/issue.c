@@ -11,10 +11,30 @@
 #include "sched/order.h"
 #include "core/registry.h"
 
+struct attempt {
+	struct req *req;
+	uint32_t issue_flags;
+};
+
+static int run_attempt(void *argument)
+{
+	struct attempt *a = argument;
+
+	return a->req->def->issue(a->req, a->issue_flags);
+}
+
+static COLD int try_as_another(struct req *req, uint32_t issue_flags)
+{
+	struct attempt a = {req, issue_flags};
+
+	return creds_run(&req->ctx->personalities, req->personality,
+			 run_attempt, &a);
+}
+
 static inline int try(struct req *req, uint32_t issue_flags)
 {
 	if (unlikely(req->flags & REQ_F_CREDS))
-		return creds_issue(req, issue_flags);
+		return try_as_another(req, issue_flags);
 	return req->def->issue(req, issue_flags);
 }
 
@@ -302,7 +322,7 @@ static int take_file(struct req *req)
 		return 0;
 	if (!(req->sqe_flags & IOSQE_FIXED_FILE))
 		return req->fd == req->ctx->ring_fd ? try_on_ring(req) : 0;
-	req->file = file_get(req->ctx, (uint32_t)req->fd);
+	req->file = file_get(&req->ctx->files, (uint32_t)req->fd);
 	req->flags |= REQ_F_OWES;
 	return req->file ? 0 : -EBADF;
 }

@@ -15,6 +15,7 @@
 #include "sched/cancel.h"
 #include "sched/aio_reads.h"
 #include "tables/files.h"
+#include "core/cq.h"
 #include "core/index.h"
 #include "core/notify.h"
 #include "core/registry.h"
@@ -55,6 +56,47 @@ static void close_socket(struct ctx *ctx)
 	ctx->peer_fd = -1;
 }
 
+/* ---- what the tables ask of their ring ---- */
+
+/* Rings can't be registered as files. */
+static int adopt_file(int fd)
+{
+	const struct ctx *ring = ctx_of_fd(fd);
+
+	if (ring && registry_verify(ring, fd))
+		return -EBADF;
+	return fd_dup_high(fd);
+}
+
+/* A tag is posted when the last user has let go. */
+static void post_tag(struct ctx *ctx, uint64_t tag)
+{
+	lock_assume(&ctx->lock);
+	if (tag && ctx->state == CTX_OPEN)
+		cq_post(ctx, tag, 0, 0, NULL);
+}
+
+static void release_file(struct file_table *table, int fd, uint64_t tag)
+{
+	struct ctx *ctx = container_of(table, struct ctx, files);
+
+	reactor_forget(&ctx->reactor, fd);
+	fd_close(fd);
+	post_tag(ctx, tag);
+}
+
+static void release_buffer(struct buffer_table *table, uint64_t tag)
+{
+	post_tag(container_of(table, struct ctx, buffers), tag);
+}
+
+static const struct file_table_ops file_ops = {
+	.adopt = adopt_file,
+	.release = release_file,
+};
+
+/* ---- opening ---- */
+
 /*
  * All but the counters starts from zero, and the lock stays as it is: a thread
  * with an old belief about a number may be waiting for it. So does the state,
@@ -73,6 +115,8 @@ static void reset(struct ctx *ctx) HOLDS(&ctx->lock)
 	ctx->clock = CLOCK_MONOTONIC;
 	ctx->napi.op_param = IO_URING_NAPI_TRACKING_INACTIVE;
 	ctx->run.refused_fd = -1;
+	ctx->files.ops = &file_ops;
+	ctx->buffers.release = release_buffer;
 	list_init(&ctx->deferred);
 	list_init(&ctx->ready);
 	list_init(&ctx->again);
@@ -144,9 +188,9 @@ close_memory:
 
 static void close_parts(struct ctx *ctx)
 {
-	files_unregister(ctx);
-	buffers_unregister(ctx);
-	creds_close(ctx);
+	files_unregister(&ctx->files);
+	buffers_unregister(&ctx->buffers);
+	creds_close(&ctx->personalities);
 	fd_close(ctx->event_fd);
 	timer_heap_close(&ctx->timers);
 	disk_close(ctx);
@@ -201,6 +245,7 @@ int ctx_open(struct io_uring_params *p, const struct abi_view *abi)
 	reset(ctx);
 	ctx->abi = *abi;
 	ctx->opcodes = opcodes_of(abi->version);
+	ctx->files.chooses = abi_has(abi->answers, ABI_SLOT_ALLOC);
 	set_modes(ctx, p);
 	err = open_parts(ctx, p);
 	lock_drop(&ctx->lock);

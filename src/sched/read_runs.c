@@ -189,7 +189,7 @@ static void open_run(struct ctx *ctx)
 
 	run->fd = run->entry.fd;
 	if (run->entry.flags & IOSQE_FIXED_FILE) {
-		run->file = file_get(ctx, (uint32_t)run->entry.fd);
+		run->file = file_get(&ctx->files, (uint32_t)run->entry.fd);
 		run->fd = run->file ? run->file->fd : -1;
 	}
 	if (run->fd == run->refused_fd)

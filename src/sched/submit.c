@@ -31,6 +31,17 @@ static bool is_easy(const struct req *req, const struct io_uring_sqe *sqe)
 		 req->ctx->restrictions.hold);
 }
 
+static int run_as(struct req *req, uint16_t personality)
+{
+	int err = creds_take(&req->ctx->personalities, personality);
+
+	if (err < 0)
+		return err;
+	req->personality = personality;
+	req->flags |= REQ_F_CREDS | REQ_F_OWES;
+	return 0;
+}
+
 /* The words that all operations share, in the kernel's order. */
 static COLD int check_words(struct req *req, const struct io_uring_sqe *sqe)
 {
@@ -51,7 +62,7 @@ static COLD int check_words(struct req *req, const struct io_uring_sqe *sqe)
 		return -EACCES;
 	if (sqe->ioprio && !def->ioprio_free)
 		return -EINVAL;
-	return sqe->personality ? creds_take(req, sqe->personality) : 0;
+	return sqe->personality ? run_as(req, sqe->personality) : 0;
 }
 
 /* Then the operation's own. */

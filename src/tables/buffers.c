@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "tables/buffers.h"
 
+#include <errno.h>
 #include <sys/uio.h>
 
+#include "abi/uring.h"
 #include "base/fault.h"
 #include "base/mem.h"
-#include "core/cq.h"
 
 /* The kernel's bounds. */
 #define BUFFERS_MAX (1u << 14)
@@ -13,19 +14,19 @@
 #define PAGE_BYTES 4096u
 
 struct buffer_node {
-	struct ctx *ctx;
+	struct buffer_table *table;
 	uint64_t address;
 	uint64_t bytes;
 	uint64_t tag;
 	uint32_t refs;
 };
 
-struct buffer_node *buffer_get(struct ctx *ctx, uint32_t slot)
+struct buffer_node *buffer_get(struct buffer_table *t, uint32_t slot)
 {
 	struct buffer_node *node = NULL;
 
-	if (slot < ctx->buffers.count)
-		node = ctx->buffers.slots[slot];
+	if (slot < t->count)
+		node = t->slots[slot];
 	if (node)
 		node->refs++;
 	return node;
@@ -33,13 +34,10 @@ struct buffer_node *buffer_get(struct ctx *ctx, uint32_t slot)
 
 void buffer_put(struct buffer_node *node)
 {
-	struct ctx *ctx = node->ctx;
-
 	if (--node->refs)
 		return;
-	lock_assume(&ctx->lock);
-	if (node->tag && ctx->state == CTX_OPEN)
-		cq_post(ctx, node->tag, 0, 0, NULL);
+	if (node->tag)
+		node->table->release(node->table, node->tag);
 	mem_free(node);
 }
 
@@ -83,7 +81,7 @@ static bool fetch(void *to, const void *array, size_t index, size_t size)
 }
 
 /* What the @i'th of the application's arrays describe: *@made, NULL: empty. */
-static int node_from(struct ctx *ctx, const struct iovec *vectors,
+static int node_from(struct buffer_table *t, const struct iovec *vectors,
 		     const uint64_t *tags, uint32_t i,
 		     struct buffer_node **made)
 {
@@ -106,7 +104,7 @@ static int node_from(struct ctx *ctx, const struct iovec *vectors,
 	if (!*made)
 		return -ENOMEM;
 	**made = (struct buffer_node){
-		.ctx = ctx,
+		.table = t,
 		.address = address,
 		.bytes = vector.iov_len,
 		.tag = tag,
@@ -131,14 +129,14 @@ static void slots_free(struct buffer_node **slots, uint32_t count, bool tell)
 	mem_free(slots);
 }
 
-int buffers_register(struct ctx *ctx, const struct iovec *vectors,
+int buffers_register(struct buffer_table *t, const struct iovec *vectors,
 		     const uint64_t *tags, uint32_t count)
 {
 	struct buffer_node **slots;
 	uint32_t done;
 	int err = 0;
 
-	if (ctx->buffers.count)
+	if (t->count)
 		return -EBUSY;
 	if (!count || count > BUFFERS_MAX)
 		return -EINVAL;
@@ -146,47 +144,49 @@ int buffers_register(struct ctx *ctx, const struct iovec *vectors,
 	if (!slots)
 		return -ENOMEM;
 	for (done = 0; done < count && !err; done++)
-		err = node_from(ctx, vectors, tags, done, &slots[done]);
+		err = node_from(t, vectors, tags, done, &slots[done]);
 	if (err < 0) {
 		slots_free(slots, done, false);
 		return err;
 	}
-	ctx->buffers.slots = slots;
-	ctx->buffers.count = count;
+	t->slots = slots;
+	t->count = count;
 	return 0;
 }
 
-int buffers_unregister(struct ctx *ctx)
+int buffers_unregister(struct buffer_table *t)
 {
-	struct buffer_table table = ctx->buffers;
+	struct buffer_node **slots = t->slots;
+	uint32_t count = t->count;
 
-	if (!table.count)
+	if (!count)
 		return -ENXIO;
-	ctx->buffers = (struct buffer_table){0};
-	slots_free(table.slots, table.count, true);
+	t->slots = NULL;
+	t->count = 0;
+	slots_free(slots, count, true);
 	return 0;
 }
 
-int buffers_update(struct ctx *ctx, uint32_t offset,
+int buffers_update(struct buffer_table *t, uint32_t offset,
 		   const struct iovec *vectors, const uint64_t *tags,
 		   uint32_t count)
 {
 	uint32_t end, done;
 	int err = 0;
 
-	if (!ctx->buffers.count)
+	if (!t->count)
 		return -ENXIO;
 	if (__builtin_add_overflow(offset, count, &end))
 		return -EOVERFLOW;
-	if (end > ctx->buffers.count)
+	if (end > t->count)
 		return -EINVAL;
 	if (!vectors)
 		return -EFAULT;
 	for (done = 0; done < count; done++) {
-		struct buffer_node **slot = &ctx->buffers.slots[offset + done];
+		struct buffer_node **slot = &t->slots[offset + done];
 		struct buffer_node *before = *slot, *made;
 
-		err = node_from(ctx, vectors, tags, done, &made);
+		err = node_from(t, vectors, tags, done, &made);
 		if (err < 0)
 			break;
 		*slot = made;
@@ -220,7 +220,7 @@ static int clone_count(const struct buffer_table *from,
 	return (int)count;
 }
 
-static int node_clone(struct ctx *ctx, const struct buffer_node *from,
+static int node_clone(struct buffer_table *t, const struct buffer_node *from,
 		      struct buffer_node **made)
 {
 	if (!from)
@@ -229,14 +229,14 @@ static int node_clone(struct ctx *ctx, const struct buffer_node *from,
 	if (!*made)
 		return -ENOMEM;
 	**made = *from;
-	(*made)->ctx = ctx;
+	(*made)->table = t;
 	(*made)->tag = 0;
 	(*made)->refs = 1;
 	return 0;
 }
 
 /* The clones alone, in a table of @table->count. */
-static int clones_make(struct ctx *ctx, struct buffer_table *table,
+static int clones_make(struct buffer_table *t, struct buffer_table *table,
 		       const struct buffer_table *from,
 		       const struct io_uring_clone_buffers *how, uint32_t count)
 {
@@ -246,18 +246,18 @@ static int clones_make(struct ctx *ctx, struct buffer_table *table,
 	if (!table->slots)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < count && !err; i++)
-		err = node_clone(ctx, from->slots[how->src_off + i],
+		err = node_clone(t, from->slots[how->src_off + i],
 				 &table->slots[how->dst_off + i]);
 	if (err < 0)
 		slots_free(table->slots, table->count, false);
 	return err;
 }
 
-int buffers_clone(struct ctx *ctx, const struct ctx *from,
+int buffers_clone(struct buffer_table *t, const struct buffer_table *from,
 		  const struct io_uring_clone_buffers *how)
 {
-	struct buffer_table before = ctx->buffers, table = before;
-	int count = clone_count(&from->buffers, how), err;
+	struct buffer_table before = *t, table = before;
+	int count = clone_count(from, how), err;
 	uint32_t end;
 
 	if (count < 0)
@@ -265,10 +265,10 @@ int buffers_clone(struct ctx *ctx, const struct ctx *from,
 	end = how->dst_off + (uint32_t)count;
 	if (end > table.count)
 		table.count = end;
-	err = clones_make(ctx, &table, &from->buffers, how, (uint32_t)count);
+	err = clones_make(t, &table, from, how, (uint32_t)count);
 	if (err < 0)
 		return err;
-	ctx->buffers = table;
+	*t = table;
 	for (uint32_t i = 0; i < before.count; i++) {
 		if (i < how->dst_off || i >= end)
 			table.slots[i] = before.slots[i];

@@ -12,17 +12,27 @@
  * while it is registered is gone; a transfer then answers EFAULT. A shared
  * mapping of a file on a disk is accepted.
  *
- * Locks: the ring lock.
+ * Locks: the lock of the ring that the table belongs to.
  */
 #ifndef POLYRING_TABLES_BUFFERS_H
 #define POLYRING_TABLES_BUFFERS_H
 
-#include "core/ctx.h"
+#include <stdbool.h>
+#include <stdint.h>
 
 struct iovec;
+struct io_uring_clone_buffers;
+struct buffer_node;
+
+struct buffer_table {
+	/* Nobody uses a buffer any more that was registered with @tag. */
+	void (*release)(struct buffer_table *table, uint64_t tag);
+	struct buffer_node **slots;
+	uint32_t count;
+};
 
 /* Take the buffer in @slot for a request; NULL when empty or out of range. */
-struct buffer_node *buffer_get(struct ctx *ctx, uint32_t slot);
+struct buffer_node *buffer_get(struct buffer_table *t, uint32_t slot);
 void buffer_put(struct buffer_node *buffer);
 
 /* Is all of [address, address + bytes) inside? Its end is, for 0 bytes. */
@@ -33,10 +43,10 @@ bool buffer_holds(const struct buffer_node *buffer, uint64_t address,
  * The register opcodes; @vectors and @tags are the application's arrays.
  * Without @vectors all slots are empty. 0, for an update the number done.
  */
-int buffers_register(struct ctx *ctx, const struct iovec *vectors,
+int buffers_register(struct buffer_table *t, const struct iovec *vectors,
 		     const uint64_t *tags, uint32_t count);
-int buffers_unregister(struct ctx *ctx);
-int buffers_update(struct ctx *ctx, uint32_t offset,
+int buffers_unregister(struct buffer_table *t);
+int buffers_update(struct buffer_table *t, uint32_t offset,
 		   const struct iovec *vectors, const uint64_t *tags,
 		   uint32_t count);
 
@@ -44,7 +54,7 @@ int buffers_update(struct ctx *ctx, uint32_t offset,
  * Put @how->nr buffers of @from, which may be @ctx, into @ctx: 0, -EINVAL,
  * -ENXIO, -EOVERFLOW, -ENOMEM. The new ones have no tags.
  */
-int buffers_clone(struct ctx *ctx, const struct ctx *from,
+int buffers_clone(struct buffer_table *t, const struct buffer_table *from,
 		  const struct io_uring_clone_buffers *how);
 
 #endif

@@ -1,37 +1,37 @@
 // SPDX-License-Identifier: MIT
 #include "tables/files.h"
 
+#include <errno.h>
 #include <sys/resource.h>
 
+#include "abi/uring.h"
 #include "base/fault.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/sys.h"
-#include "core/cq.h"
-#include "core/registry.h"
 
 /* The kernel's bound on a table of registered files. */
 #define FILES_MAX (1u << 20)
 
-static struct file_node *node_new(struct ctx *ctx, int fd, uint64_t tag)
+static struct file_node *node_new(struct file_table *t, int fd, uint64_t tag)
 {
 	struct file_node *node = mem_new(1, sizeof(*node));
 
 	if (!node)
 		return NULL;
-	node->ctx = ctx;
+	node->table = t;
 	node->fd = fd;
 	node->refs = 1;
 	node->tag = tag;
 	return node;
 }
 
-struct file_node *file_get(struct ctx *ctx, uint32_t slot)
+struct file_node *file_get(struct file_table *t, uint32_t slot)
 {
 	struct file_node *node = NULL;
 
-	if (slot < ctx->files.count)
-		node = ctx->files.slots[slot];
+	if (slot < t->count)
+		node = t->slots[slot];
 	if (node)
 		node->refs++;
 	return node;
@@ -40,43 +40,26 @@ struct file_node *file_get(struct ctx *ctx, uint32_t slot)
 /* A tag is reported when the last user has let go. */
 void file_put(struct file_node *node)
 {
-	struct ctx *ctx = node->ctx;
-
 	if (--node->refs)
 		return;
-	lock_assume(&ctx->lock);
-	reactor_forget(&ctx->reactor, node->fd);
-	fd_close(node->fd);
-	if (node->tag && ctx->state == CTX_OPEN)
-		cq_post(ctx, node->tag, 0, 0, NULL);
+	node->table->ops->release(node->table, node->fd, node->tag);
 	mem_free(node);
 }
 
-/* Our own number for the application's file; rings can't be registered. */
-static int adopt(int fd)
+static int slot_fill(struct file_table *t, uint32_t slot, int fd, uint64_t tag)
 {
-	const struct ctx *ring = ctx_of_fd(fd);
-
-	if (ring && registry_verify(ring, fd))
-		return -EBADF;
-	return fd_dup_high(fd);
-}
-
-static int slot_fill(struct ctx *ctx, uint32_t slot, int fd, uint64_t tag)
-{
-	struct file_node *node = node_new(ctx, fd, tag);
+	struct file_node *node = node_new(t, fd, tag);
 
 	if (!node)
 		return -ENOMEM;
-	if (ctx->files.slots[slot])
-		file_put(ctx->files.slots[slot]);
-	ctx->files.slots[slot] = node;
+	if (t->slots[slot])
+		file_put(t->slots[slot]);
+	t->slots[slot] = node;
 	return 0;
 }
 
-static int find_free(struct ctx *ctx)
+static int find_free(struct file_table *t)
 {
-	struct file_table *t = &ctx->files;
 	uint32_t span = t->alloc_to - t->alloc_from;
 
 	if (!t->count)
@@ -90,14 +73,13 @@ static int find_free(struct ctx *ctx)
 	return -ENFILE;
 }
 
-static int choose_slot(struct ctx *ctx, uint32_t slot_plus_1)
+static int choose_slot(struct file_table *t, uint32_t slot_plus_1)
 {
-	if (slot_plus_1 == IORING_FILE_INDEX_ALLOC &&
-	    abi_has(ctx->abi.answers, ABI_SLOT_ALLOC))
-		return find_free(ctx);
-	if (!ctx->files.count)
+	if (slot_plus_1 == IORING_FILE_INDEX_ALLOC && t->chooses)
+		return find_free(t);
+	if (!t->count)
 		return -ENXIO;
-	if (slot_plus_1 - 1 >= ctx->files.count)
+	if (slot_plus_1 - 1 >= t->count)
 		return -EINVAL;
 	return (int)(slot_plus_1 - 1);
 }
@@ -111,37 +93,35 @@ static void set_hint(struct file_table *t, uint32_t slot)
 		t->hint = (slot - t->alloc_from + 1) % span;
 }
 
-int files_install(struct ctx *ctx, uint32_t slot_plus_1, int fd)
+int files_install(struct file_table *t, uint32_t slot_plus_1, int fd)
 {
-	int slot = choose_slot(ctx, slot_plus_1);
+	int slot = choose_slot(t, slot_plus_1);
 	int high = fd_move_high(fd);
 	int err = slot;
 
 	if (slot >= 0)
-		err = slot_fill(ctx, (uint32_t)slot, high, 0);
+		err = slot_fill(t, (uint32_t)slot, high, 0);
 	if (err < 0) {
 		fd_close(high);
 		return err;
 	}
-	set_hint(&ctx->files, (uint32_t)slot);
+	set_hint(t, (uint32_t)slot);
 	return slot_plus_1 == IORING_FILE_INDEX_ALLOC ? slot : 0;
 }
 
-int files_remove(struct ctx *ctx, uint32_t slot)
+int files_remove(struct file_table *t, uint32_t slot)
 {
 	struct file_node *node;
 
-	if (!ctx->files.count)
+	if (!t->count)
 		return -ENXIO;
-	if (slot >= ctx->files.count)
+	if (slot >= t->count)
 		return -EINVAL;
-	node = ctx->files.slots[slot];
+	node = t->slots[slot];
 	if (!node)
 		return -EBADF;
-	ctx->files.slots[slot] = NULL;
-	ctx->files.hint = slot >= ctx->files.alloc_from
-				  ? slot - ctx->files.alloc_from
-				  : 0;
+	t->slots[slot] = NULL;
+	t->hint = slot >= t->alloc_from ? slot - t->alloc_from : 0;
 	file_put(node);
 	return 0;
 }
@@ -152,7 +132,7 @@ static int read_word(const void *array, size_t index, size_t size, void *word)
 }
 
 /* One slot from the application's arrays; -1 and NULL mean empty. */
-static int fill_from(struct ctx *ctx, uint32_t slot, const int32_t *fds,
+static int fill_from(struct file_table *t, uint32_t slot, const int32_t *fds,
 		     const uint64_t *tags, uint32_t i, bool may_skip)
 {
 	uint64_t tag = 0;
@@ -168,13 +148,13 @@ static int fill_from(struct ctx *ctx, uint32_t slot, const int32_t *fds,
 	if (fd == IORING_REGISTER_FILES_SKIP && may_skip)
 		return 0;
 	if (fd == -1) {
-		err = files_remove(ctx, slot);
+		err = files_remove(t, slot);
 		return err == -EBADF ? 0 : err;
 	}
-	own = adopt(fd);
+	own = t->ops->adopt(fd);
 	if (own < 0)
 		return own;
-	err = slot_fill(ctx, slot, own, tag);
+	err = slot_fill(t, slot, own, tag);
 	if (err < 0)
 		fd_close(own);
 	return err;
@@ -189,43 +169,42 @@ static bool over_rlimit(uint32_t count)
 }
 
 /* What was never registered is not reported as gone. */
-static void forget_tags(struct ctx *ctx)
+static void forget_tags(struct file_table *t)
 {
-	for (uint32_t i = 0; i < ctx->files.count; i++)
-		if (ctx->files.slots[i])
-			ctx->files.slots[i]->tag = 0;
+	for (uint32_t i = 0; i < t->count; i++)
+		if (t->slots[i])
+			t->slots[i]->tag = 0;
 }
 
-int files_register(struct ctx *ctx, const int32_t *fds, const uint64_t *tags,
-		   uint32_t count)
+int files_register(struct file_table *t, const int32_t *fds,
+		   const uint64_t *tags, uint32_t count)
 {
 	int err = 0;
 
-	if (ctx->files.count)
+	if (t->count)
 		return -EBUSY;
 	if (!count)
 		return -EINVAL;
 	if (count > FILES_MAX || over_rlimit(count))
 		return -EMFILE;
-	ctx->files.slots = mem_new(count, sizeof(struct file_node *));
-	if (!ctx->files.slots)
+	t->slots = mem_new(count, sizeof(struct file_node *));
+	if (!t->slots)
 		return -ENOMEM;
-	ctx->files.count = count;
-	ctx->files.alloc_from = 0;
-	ctx->files.alloc_to = count;
-	ctx->files.hint = 0;
+	t->count = count;
+	t->alloc_from = 0;
+	t->alloc_to = count;
+	t->hint = 0;
 	for (uint32_t i = 0; !err && i < count; i++)
-		err = fill_from(ctx, i, fds, tags, i, false);
+		err = fill_from(t, i, fds, tags, i, false);
 	if (err < 0) {
-		forget_tags(ctx);
-		files_unregister(ctx);
+		forget_tags(t);
+		files_unregister(t);
 	}
 	return err;
 }
 
-int files_unregister(struct ctx *ctx)
+int files_unregister(struct file_table *t)
 {
-	struct file_table *t = &ctx->files;
 
 	if (!t->count)
 		return -ENXIO;
@@ -238,73 +217,73 @@ int files_unregister(struct ctx *ctx)
 	return 0;
 }
 
-int files_update(struct ctx *ctx, uint32_t offset, const int32_t *fds,
+int files_update(struct file_table *t, uint32_t offset, const int32_t *fds,
 		 const uint64_t *tags, uint32_t count)
 {
 	uint32_t end, done;
 	int err = 0;
 
-	if (!ctx->files.count)
+	if (!t->count)
 		return -ENXIO;
 	if (__builtin_add_overflow(offset, count, &end))
 		return -EOVERFLOW;
-	if (end > ctx->files.count)
+	if (end > t->count)
 		return -EINVAL;
 	if (!fds)
 		return -EFAULT;
 	for (done = 0; done < count; done++) {
-		err = fill_from(ctx, offset + done, fds, tags, done, true);
+		err = fill_from(t, offset + done, fds, tags, done, true);
 		if (err < 0)
 			break;
 	}
 	return done ? (int)done : err;
 }
 
-static int allocate_one(struct ctx *ctx, int32_t *from)
+static int allocate_one(struct file_table *t, int32_t *from)
 {
 	int32_t fd;
 	int slot;
 
 	if (fault_copy(&fd, from, sizeof(fd)) < 0)
 		return -EFAULT;
-	fd = adopt(fd);
+	fd = t->ops->adopt(fd);
 	if (fd < 0)
 		return fd;
-	slot = files_install(ctx, IORING_FILE_INDEX_ALLOC, fd);
+	slot = files_install(t, IORING_FILE_INDEX_ALLOC, fd);
 	if (slot >= 0 && fault_copy(from, &slot, sizeof(slot)) < 0) {
-		files_remove(ctx, (uint32_t)slot);
+		files_remove(t, (uint32_t)slot);
 		return -EFAULT;
 	}
 	return slot;
 }
 
-int files_allocate(struct ctx *ctx, int32_t *fds, uint32_t count)
+int files_allocate(struct file_table *t, int32_t *fds, uint32_t count)
 {
 	uint32_t done;
 	int slot = 0;
 
-	if (!ctx->files.count)
+	if (!t->count)
 		return -ENXIO;
 	if (!fds && count)
 		return -EFAULT;
 	for (done = 0; done < count; done++) {
-		slot = allocate_one(ctx, &fds[done]);
+		slot = allocate_one(t, &fds[done]);
 		if (slot < 0)
 			break;
 	}
 	return done ? (int)done : slot;
 }
 
-int files_set_alloc_range(struct ctx *ctx, uint32_t from, uint32_t count)
+int files_set_alloc_range(struct file_table *t, uint32_t from, uint32_t count)
 {
 	uint32_t end;
 
 	if (__builtin_add_overflow(from, count, &end))
 		return -EOVERFLOW;
-	if (end > ctx->files.count)
+	if (end > t->count)
 		return -EINVAL;
-	ctx->files.alloc_from = from;
-	ctx->files.alloc_to = end;
-	ctx->files.hint = 0;
+	t->alloc_from = from;
+	t->alloc_to = end;
+	t->hint = 0;
 	return 0;
 }

@@ -9,7 +9,6 @@
 
 #include "base/mem.h"
 #include "base/sys.h"
-#include "core/ctx.h"
 
 #define IDS 65536u
 #define PAGE_IDS 256u
@@ -168,8 +167,8 @@ static void come_back(const struct creds *who, long dumpable)
 		SYS_2(SYS_prctl, PR_SET_DUMPABLE, 1);
 }
 
-static int issue_as(struct req *req, uint32_t issue_flags,
-		    const struct creds *who, const struct creds *now)
+static int run_as(const struct creds *who, const struct creds *now,
+		  int (*run)(void *argument), void *argument)
 {
 	/* Changing users makes a process undumpable. */
 	long dumpable = SYS_1(SYS_prctl, PR_GET_DUMPABLE);
@@ -181,7 +180,7 @@ static int issue_as(struct req *req, uint32_t issue_flags,
 	block_signals(&mask);
 	said = become(who);
 	if (!said)
-		said = req->def->issue(req, issue_flags);
+		said = run(argument);
 	come_back(now, dumpable);
 	restore_signals(&mask);
 	return said;
@@ -189,18 +188,17 @@ static int issue_as(struct req *req, uint32_t issue_flags,
 
 /* ---- numbers ---- */
 
-static struct creds **slot_of(const struct ctx *ctx, uint32_t id)
+static struct creds **slot_of(const struct creds_table *t, uint32_t id)
 {
-	struct creds_page **pages = ctx->personalities.pages, *page = NULL;
+	struct creds_page *page = NULL;
 
-	if (pages && id < IDS)
-		page = pages[id / PAGE_IDS];
+	if (t->pages && id < IDS)
+		page = t->pages[id / PAGE_IDS];
 	return page ? &page->creds[id % PAGE_IDS] : NULL;
 }
 
-static struct creds **slot_make(struct ctx *ctx, uint32_t id)
+static struct creds **slot_make(struct creds_table *t, uint32_t id)
 {
-	struct creds_table *t = &ctx->personalities;
 	struct creds_page **page;
 
 	if (!t->pages)
@@ -214,29 +212,29 @@ static struct creds **slot_make(struct ctx *ctx, uint32_t id)
 }
 
 /* Numbers go round, so that one given back is not soon another's. */
-static uint32_t next_free(const struct ctx *ctx)
+static uint32_t next_free(const struct creds_table *t)
 {
-	uint32_t id = ctx->personalities.last;
+	uint32_t id = t->last;
 
 	for (uint32_t i = 1; i < IDS; i++) {
 		struct creds **slot;
 
 		id = id + 1 < IDS ? id + 1 : 1;
-		slot = slot_of(ctx, id);
+		slot = slot_of(t, id);
 		if (!slot || !*slot)
 			return id;
 	}
 	return 0;
 }
 
-int creds_register(struct ctx *ctx)
+int creds_register(struct creds_table *t)
 {
-	uint32_t id = next_free(ctx);
+	uint32_t id = next_free(t);
 	struct creds **slot;
 
 	if (!id)
 		return -EBUSY;
-	slot = slot_make(ctx, id);
+	slot = slot_make(t, id);
 	if (!slot)
 		return -ENOMEM;
 	*slot = creds_now();
@@ -244,7 +242,7 @@ int creds_register(struct ctx *ctx)
 		return -ENOMEM;
 	(*slot)->refs = 1;
 	(*slot)->listed = true;
-	ctx->personalities.last = id;
+	t->last = id;
 	return (int)id;
 }
 
@@ -256,9 +254,9 @@ static void put(struct creds **slot)
 	*slot = NULL;
 }
 
-int creds_unregister(struct ctx *ctx, uint32_t id)
+int creds_unregister(struct creds_table *t, uint32_t id)
 {
-	struct creds **slot = slot_of(ctx, id);
+	struct creds **slot = slot_of(t, id);
 
 	if (!slot || !*slot || !(*slot)->listed)
 		return -EINVAL;
@@ -267,14 +265,13 @@ int creds_unregister(struct ctx *ctx, uint32_t id)
 	return 0;
 }
 
-void creds_close(struct ctx *ctx)
+void creds_close(struct creds_table *t)
 {
-	struct creds_table *t = &ctx->personalities;
 
 	if (!t->pages)
 		return;
 	for (uint32_t id = 1; id < IDS; id++) {
-		struct creds **slot = slot_of(ctx, id);
+		struct creds **slot = slot_of(t, id);
 
 		if (slot)
 			mem_free(*slot);
@@ -285,35 +282,34 @@ void creds_close(struct ctx *ctx)
 	t->pages = NULL;
 }
 
-int creds_take(struct req *req, uint16_t id)
+int creds_take(struct creds_table *t, uint32_t id)
 {
-	struct creds **slot = slot_of(req->ctx, id);
+	struct creds **slot = slot_of(t, id);
 
 	if (!slot || !*slot || !(*slot)->listed)
 		return -EINVAL;
 	(*slot)->refs++;
-	req->personality = id;
-	req->flags |= REQ_F_CREDS | REQ_F_OWES;
 	return 0;
 }
 
-void creds_put(struct req *req)
+void creds_put(struct creds_table *t, uint32_t id)
 {
-	put(slot_of(req->ctx, req->personality));
+	put(slot_of(t, id));
 }
 
-int creds_issue(struct req *req, uint32_t issue_flags)
+int creds_run(const struct creds_table *t, uint32_t id,
+	      int (*run)(void *argument), void *argument)
 {
-	const struct creds *who = *slot_of(req->ctx, req->personality);
+	const struct creds *who = *slot_of(t, id);
 	struct creds *now = creds_now();
 	int said;
 
 	if (!now)
 		return -ENOMEM;
 	if (same(who, now))
-		said = req->def->issue(req, issue_flags);
+		said = run(argument);
 	else
-		said = issue_as(req, issue_flags, who, now);
+		said = run_as(who, now, run, argument);
 	mem_free(now);
 	return said;
 }

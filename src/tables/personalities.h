@@ -16,7 +16,7 @@
  * gets EPERM for the request, where the kernel would still know it.
  *
  * A personality lives until it is given back and no request names it.
- * Locks: the ring lock; creds_issue() runs without it as well, on a
+ * Locks: the ring lock; creds_run() runs without it as well, on a
  * personality that its request holds.
  * Cost: seven system calls a try where nothing changes, some 40 elsewhere.
  */
@@ -25,9 +25,6 @@
 
 #include <stdint.h>
 
-struct ctx;
-struct req;
-
 /* By number, in pages that never move: a worker reads while others register. */
 struct creds_table {
 	struct creds_page **pages;
@@ -35,16 +32,20 @@ struct creds_table {
 };
 
 /* The calling thread's, under a new number: that, -EBUSY or -ENOMEM. */
-int creds_register(struct ctx *ctx);
+int creds_register(struct creds_table *t);
 /* 0 or -EINVAL. */
-int creds_unregister(struct ctx *ctx, uint32_t id);
-void creds_close(struct ctx *ctx);
+int creds_unregister(struct creds_table *t, uint32_t id);
+void creds_close(struct creds_table *t);
 
-/* Let @req run as @id, not 0: 0 or -EINVAL. */
-int creds_take(struct req *req, uint16_t id);
-void creds_put(struct req *req);
+/* A request will run as @id, which is not 0: 0 or -EINVAL. */
+int creds_take(struct creds_table *t, uint32_t id);
+void creds_put(struct creds_table *t, uint32_t id);
 
-/* Try @req's operation as whom it names: what it says, or -EPERM, -ENOMEM. */
-int creds_issue(struct req *req, uint32_t issue_flags);
+/*
+ * Call @run as @id, which the caller has taken: what it says, or -EPERM,
+ * -ENOMEM.
+ */
+int creds_run(const struct creds_table *t, uint32_t id,
+	      int (*run)(void *argument), void *argument);
 
 #endif

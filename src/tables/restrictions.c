@@ -5,7 +5,6 @@
 
 #include "abi/uring.h"
 #include "base/fault.h"
-#include "core/req.h"
 
 static void set_bit(uint64_t *bits, uint8_t n)
 {
@@ -27,7 +26,7 @@ static int take_row(struct restrictions *r,
 		set_bit(r->register_ops, row->register_op);
 		return 0;
 	case IORING_RESTRICTION_SQE_OP:
-		if (row->sqe_op >= opdefs_count)
+		if (row->sqe_op >= IORING_OP_KNOWN)
 			return -EINVAL;
 		set_bit(r->sqe_ops, row->sqe_op);
 		return 0;
@@ -45,7 +44,7 @@ static int take_row(struct restrictions *r,
 /* One for each thing that can be named. */
 static uint32_t rows_max(void)
 {
-	return IORING_REGISTER_LAST + opdefs_count + IORING_RESTRICTION_LAST;
+	return IORING_REGISTER_LAST + IORING_OP_KNOWN + IORING_RESTRICTION_LAST;
 }
 
 int restrictions_take(struct restrictions *r, const void *rows, uint32_t count)
