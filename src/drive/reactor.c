@@ -498,8 +498,8 @@ static bool has_queued_anew(const struct reactor_watch *w, uint32_t events)
 	       WAIT_TRIES;
 }
 
-static void watch_ready(struct reactor *r, struct reactor_watch *w,
-			uint32_t events)
+static void watch_ready_in_order(struct reactor *r, struct reactor_watch *w,
+				 uint32_t events)
 {
 	/* The end of the file and an error are there for everybody. */
 	bool for_all = events & (ALWAYS | EPOLLRDHUP), empty = false;
@@ -520,6 +520,18 @@ static void watch_ready(struct reactor *r, struct reactor_watch *w,
 	}
 	r->cursor = NULL;
 	w->from_back ^= has_queued_anew(w, events);
+}
+
+static void watch_ready(struct reactor *r, struct reactor_watch *w,
+			uint32_t events)
+{
+	struct list *node = w->waits.next;
+	struct reactor_wait *wait = list_entry(node, struct reactor_wait, node);
+
+	if (unlikely(node != w->waits.prev))
+		watch_ready_in_order(r, w, events);
+	else if (likely(node != &w->waits) && events & wait->mask)
+		wait->ready(wait, events & wait->mask);
 }
 
 /* The watch that an event names, NULL when that is gone. */

@@ -9,11 +9,12 @@
  * Multishot: each completion takes a buffer of its own. A turn's share is
  * bounded (S12). It tries again until EAGAIN, or until a stream has said that
  * it is empty: FIONREAD answered 0, or an armed TCP connection gave less than
- * there was room for. A short read alone proves nothing: a unix stream stops
- * behind a message with descriptors and where the sender changes, TCP stops at
- * the urgent mark and TLS at a record. Epoll tells of an urgent mark, and what
- * arrives after it was asked makes a new edge. A call that fails proves
- * nothing either.
+ * there was room for, or an armed unix stream did and had no control data. A
+ * short read alone proves nothing: a unix stream stops behind a message with
+ * descriptors and where the sender changes, TCP stops at the urgent mark and
+ * TLS at a record. Epoll tells of an urgent mark, recvmsg(2) of control data,
+ * and what arrives after epoll was asked makes a new edge. A call that fails
+ * proves nothing either.
  * RECVMSG's buffers begin with a header that says how the rest is divided
  * (S13): header, name area, control area, payload. Where datagrams came faster
  * than one by one, recvmmsg(2) takes several (recv_batch.h).
@@ -51,10 +52,13 @@
 /* So many datagrams came without a wait: then more are asked for at once. */
 #define PACKETS_FROM 2u
 
-/* What waits is told of the first two, not of a stream that is silent. */
+#define CONTROL_UNKNOWN UINT32_MAX
+
+/* What waits is told of the first three, not of a stream that is silent. */
 enum {
 	KIND_UNKNOWN,
 	KIND_TCP,
+	KIND_UNIX,
 	KIND_STREAM,
 	KIND_SILENT,
 	KIND_SEQPACKET,
@@ -76,7 +80,6 @@ struct recv_cmd {
 	bool unsure; /* the last question what waits was refused */
 	bool bundles;
 	bool ended; /* the last divided message was nothing */
-	bool cut; /* the last message did not fit */
 	bool was_cut; /* a bundle's try before a wait: claim.cut */
 	bool was_empty; /* and that it took the last of the group */
 	bool had_all; /* a bundle before the wait got all that one may */
@@ -87,6 +90,8 @@ struct recv_cmd {
 	uint8_t ahead; /* datagrams since the wait; to be asked for next */
 	int domain; /* AF_, 0: not asked yet */
 	uint32_t waiting; /* in the socket, as far as known */
+	uint32_t said; /* MSG_, of the last message */
+	uint32_t control; /* bytes of control data with it, or _UNKNOWN */
 };
 
 static int check_multishot(struct req *req, const struct io_uring_sqe *sqe)
@@ -112,6 +117,7 @@ static int common_prep(struct req *req, const struct io_uring_sqe *sqe)
 	if (!abi_knows(&req->ctx->abi, ABI_RECV, sqe->ioprio))
 		return -EINVAL;
 	memset(c, 0, sizeof(*c));
+	c->control = CONTROL_UNKNOWN;
 	/* To wait first, but not to wait: nothing can be tried. */
 	if (sqe->ioprio & IORING_RECVSEND_POLL_FIRST) {
 		if (sqe->op_flags & MSG_DONTWAIT)
@@ -219,7 +225,7 @@ static uint8_t stream_kind(const struct req *req, int domain)
 
 	if (domain < 0 || !abi_has(answers, told))
 		return KIND_SILENT;
-	return domain == AF_INET ? KIND_TCP : KIND_STREAM;
+	return domain == AF_INET ? KIND_TCP : KIND_UNIX;
 }
 
 /* Refused: of a stream that says nothing, all is received. */
@@ -274,7 +280,14 @@ static inline void learn_kind(const struct req *req, struct recv_cmd *c)
 /* FIONREAD is answered, as far as one knows. */
 static bool tells(const struct recv_cmd *c)
 {
-	return c->kind == KIND_TCP || c->kind == KIND_STREAM;
+	return c->kind == KIND_TCP || c->kind == KIND_UNIX ||
+	       c->kind == KIND_STREAM;
+}
+
+/* Did it come, or did it find no room? As far as one knows, it did. */
+static bool had_control(const struct recv_cmd *c)
+{
+	return c->control || c->said & MSG_CTRUNC;
 }
 
 /* A TCP connection whose peer has sent its end, not one that was reset. */
@@ -324,6 +337,18 @@ static bool at_mark(const struct req *req, const struct recv_cmd *c)
 	       (req->wait.watch ? c->urgent && defers : true);
 }
 
+/*
+ * A unix stream that stops and has more, but no control data, has an urgent
+ * mark, or more came this moment. Once it was read past, epoll knows of none,
+ * and FIONREAD goes on counting it.
+ */
+static bool stopped_for_nothing(const struct recv_cmd *c, long n,
+				uint32_t waiting)
+{
+	return c->kind == KIND_UNIX && waiting && (size_t)n < room_of(c) &&
+	       !had_control(c);
+}
+
 static COLD uint32_t ask_nonempty(const struct req *req, struct recv_cmd *c,
 				  long n)
 {
@@ -336,6 +361,7 @@ static COLD uint32_t ask_nonempty(const struct req *req, struct recv_cmd *c,
 	learn_kind(req, c);
 	if (!tells(c))
 		return 0;
+	c->urgent |= stopped_for_nothing(c, n, waiting);
 	if (!waiting && !n && room_of(c))
 		waiting = tcp_ended(req);
 	if (!waiting && n && at_mark(req, c))
@@ -373,7 +399,11 @@ static inline bool took_all(const struct req *req, struct recv_cmd *c)
 		return false;
 	if (c->kind == KIND_UNKNOWN && is_believed_empty(req, c))
 		return true;
-	if (c->kind != KIND_TCP || !req->wait.watch)
+	if (!req->wait.watch)
+		return false;
+	if (c->kind == KIND_UNIX)
+		return !had_control(c);
+	if (c->kind != KIND_TCP)
 		return false;
 	if (unlikely(!c->is_plain)) {
 		c->is_plain = true;
@@ -417,29 +447,35 @@ static inline bool seems_empty(const struct req *req, const struct recv_cmd *c)
 	       !c->msg_flags && !readable(req);
 }
 
-static long recvmsg_call(const struct req *req, struct recv_cmd *c,
-			 struct msghdr *h)
+static inline long recvmsg_call(const struct req *req, struct recv_cmd *c,
+				struct msghdr *h)
 {
 	long n = SYS_3(SYS_recvmsg, req_io_fd(req), h,
 		       c->msg_flags | MSG_DONTWAIT);
 
-	c->cut = n >= 0 && h->msg_flags & (MSG_TRUNC | MSG_CTRUNC);
+	c->said = (uint32_t)h->msg_flags;
+	c->control = (uint32_t)h->msg_controllen;
 	return n;
 }
 
-/* Only a message says whether a datagram was cut, and its chain ends. */
-static COLD long recv_all(const struct req *req, struct recv_cmd *c)
+static long recv_message(const struct req *req, struct recv_cmd *c)
 {
 	struct msghdr h = {.msg_iov = &c->one, .msg_iovlen = 1};
 
 	return recvmsg_call(req, c, &h);
 }
 
+/* Only a message says whether a datagram was cut, and its chain ends. */
+static inline bool asks_if_cut(const struct req *req, const struct recv_cmd *c)
+{
+	return c->msg_flags & MSG_WAITALL &&
+	       req->sqe_flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK);
+}
+
 HOT long recv_once(const struct req *req, struct recv_cmd *c)
 {
-	if (unlikely(c->msg_flags & MSG_WAITALL) &&
-	    req->sqe_flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK))
-		return recv_all(req, c);
+	if (c->kind == KIND_UNIX || unlikely(asks_if_cut(req, c)))
+		return recv_message(req, c);
 	return SYS_6(SYS_recvfrom, req_io_fd(req), c->one.iov_base,
 		     c->one.iov_len, c->msg_flags | MSG_DONTWAIT, NULL, NULL);
 }
@@ -614,6 +650,11 @@ static void step(struct req *req, struct recv_cmd *c, size_t bytes)
 	c->one.iov_len -= bytes;
 }
 
+static bool message_is_cut(const struct recv_cmd *c)
+{
+	return c->said & (MSG_TRUNC | MSG_CTRUNC);
+}
+
 /* The last completion: bytes, the end of the stream, or an error. */
 static COLD int conclude(struct req *req, struct recv_cmd *c, long n,
 			 uint32_t flags)
@@ -631,7 +672,7 @@ static COLD int conclude(struct req *req, struct recv_cmd *c, long n,
 			req_recycle(req, flags);
 	}
 	req->res = total || n >= 0 ? (int32_t)total : (int32_t)n;
-	if (n < 0 || (c->msg_flags & MSG_WAITALL && c->cut) ||
+	if (n < 0 || (c->msg_flags & MSG_WAITALL && message_is_cut(c)) ||
 	    (waits_for_all(c) && (size_t)n < room_of(c)))
 		req->flags |= REQ_F_FAIL_LINK;
 	return ISSUE_DONE;
@@ -918,8 +959,7 @@ static int bundle_pass(struct req *req, struct recv_cmd *c, uint32_t want,
 	if (err < 0)
 		return req_socket_error(req, err);
 	h = (struct msghdr){.msg_iov = b->vectors, .msg_iovlen = b->count};
-	*n = SYS_3(SYS_recvmsg, req_io_fd(req), &h,
-		   c->msg_flags | MSG_DONTWAIT);
+	*n = recvmsg_call(req, c, &h);
 	b->follows &= *n != -EAGAIN;
 	if (*n <= 0)
 		bundle_recycle(req);
