@@ -22,6 +22,7 @@
 #include "sched/submit.h"
 #include "sched/turn.h"
 #include "sched/wait.h"
+#include "core/ctx_lock.h"
 
 /* What EXT_ARG brings, copied in. */
 struct enter_arg {

@@ -23,7 +23,6 @@
 #include "tables/files.h"
 #include "api/ring_fd.h"
 #include "core/inside.h"
-#include "core/notify.h"
 #include "core/registry.h"
 #include "ops/msg_ring.h"
 #include "sched/standby.h"
@@ -32,6 +31,8 @@
 #include "api/query.h"
 #include "core/ring_fds.h"
 #include "api/settings.h"
+#include "core/ctx_lock.h"
+#include "core/req.h"
 
 /* ---- provided buffers (SPEC 4) ---- */
 

@@ -8,6 +8,7 @@
 #include "core/ring_fds.h"
 #include "polyring/polyring.h"
 #include "sched/standby.h"
+#include "core/ctx_lock.h"
 
 static long process; /* ours; a vfork child's is another */
 

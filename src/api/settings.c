@@ -2,6 +2,7 @@
 #include "api/settings.h"
 
 #include "base/fault.h"
+#include "drive/worker.h"
 
 /* The kernel's bound on how long a waiter polls. */
 #define BUSY_POLL_US_MAX 10000u

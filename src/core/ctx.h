@@ -21,6 +21,7 @@
 #ifndef POLYRING_CORE_CTX_H
 #define POLYRING_CORE_CTX_H
 
+#include <errno.h>
 #include <pthread.h>
 #include <sys/uio.h>
 
@@ -33,10 +34,13 @@
 #include "tables/buffers.h"
 #include "tables/files.h"
 #include "tables/regions.h"
-#include "core/req.h"
+#include "polyring/kbuf.h"
 #include "tables/restrictions.h"
 #include "observe/counters.h"
 #include "ring/queue.h"
+
+struct ctx;
+struct req;
 
 enum ctx_state {
 	CTX_FREE,
@@ -92,6 +96,8 @@ struct run {
 	uint64_t next; /* what would continue the last */
 	uint64_t end; /* of the file */
 	struct io_uring_sqe entry; /* the first read's */
+	/* Submit a read that the run did not serve: false, out of memory. */
+	bool (*submit_alone)(struct ctx *ctx, const struct io_uring_sqe *sqe);
 	struct kbuf_row row;
 	struct run_member members[RUN_MAX]; /* in order of submission */
 	struct iovec iov[RUN_MAX];
@@ -196,18 +202,5 @@ struct ctx {
 	bool held_for_fork; /* the forking thread has the lock */
 	bool disabled; /* R_DISABLED, until ENABLE_RINGS */
 };
-
-/* ---- finding (registry.c) ---- */
-
-/* The open ring behind @fd, or NULL. No lock; check under the ring lock. */
-struct ctx *ctx_of_fd(int fd);
-/* With the lock taken; NULL when it is none of ours. */
-struct ctx *ctx_lock_fd(int fd) UNCHECKED_LOCKS;
-/*
- * Holding @ctx's lock, take @other's too, if it is another. Nobody waits for
- * one while holding the other: the first may be let go for a moment, after
- * which either may have been closed.
- */
-void ctx_lock_second(struct ctx *ctx, struct ctx *other) UNCHECKED_LOCKS;
 
 #endif

@@ -2,6 +2,7 @@
 #include "core/index.h"
 
 #include "base/mem.h"
+#include "core/req.h"
 
 static struct list *chain_of(const struct ctx *ctx, uint64_t user_data)
 {

@@ -13,6 +13,7 @@
 #define POLYRING_CORE_INDEX_H
 
 #include "core/ctx.h"
+#include "core/req.h"
 
 int index_open(struct ctx *ctx);
 void index_close(struct ctx *ctx);

@@ -108,18 +108,6 @@ bool notify_owes_wake(const struct ctx *ctx)
 	       !list_empty(&ctx->again);
 }
 
-void ctx_unlock(struct ctx *ctx)
-{
-	reactor_release_idle(&ctx->reactor);
-	notify_posted(ctx);
-	if (unlikely(!list_empty(&ctx->sleepers)) && !ctx->wake_out &&
-	    notify_owes_wake(ctx)) {
-		ctx->wake_out = true;
-		reactor_wake(&ctx->reactor);
-	}
-	lock_drop(&ctx->lock);
-}
-
 void notify_taken(struct ctx *ctx)
 {
 	uint32_t head;

@@ -30,13 +30,6 @@ void notify_posted(struct ctx *ctx) HOLDS(&ctx->lock);
 /* Must one of ctx->sleepers wake up? */
 bool notify_owes_wake(const struct ctx *ctx);
 
-/*
- * Publish, announce, and drop the lock: the end of every locked section. Files
- * of requests that have ended are closed before their completions can be seen:
- * the application may close its own number next, and the peer must notice.
- */
-void ctx_unlock(struct ctx *ctx) DROPS(&ctx->lock);
-
 /* The application may have taken completions: make the byte true again. */
 void notify_taken(struct ctx *ctx) HOLDS(&ctx->lock);
 

@@ -7,7 +7,6 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/sys.h"
-#include "core/notify.h"
 
 #define PAGE_BITS 10
 #define PAGE_SLOTS (1u << PAGE_BITS)
@@ -204,26 +203,4 @@ struct ctx *registry_at(int fd)
 	struct ctx *ctx = registry_named(fd);
 
 	return unlikely(ctx) && registry_verify(ctx, fd) ? ctx : NULL;
-}
-
-struct ctx *ctx_lock_fd(int fd) UNCHECKED_LOCKS
-{
-	struct ctx *ctx = ctx_of_fd(fd);
-
-	if (unlikely(!ctx))
-		return NULL;
-	lock_take(&ctx->lock);
-	if (likely(ctx->state == CTX_OPEN))
-		return ctx;
-	lock_drop(&ctx->lock);
-	return NULL;
-}
-
-void ctx_lock_second(struct ctx *ctx, struct ctx *other) UNCHECKED_LOCKS
-{
-	while (other != ctx && !lock_try(&other->lock)) {
-		ctx_unlock(ctx);
-		SYS_0(SYS_sched_yield);
-		lock_take(&ctx->lock);
-	}
 }

@@ -8,12 +8,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/sys.h"
-#include "core/cq.h"
-#include "tables/personalities.h"
 #include "core/ctx.h"
-#include "tables/files.h"
-#include "core/index.h"
-#include "sched/order.h"
 
 /* Requests come in blocks, so that a steady load allocates nothing. */
 #define SLAB_REQS 32
@@ -23,7 +18,7 @@ struct slab {
 	struct req reqs[SLAB_REQS];
 };
 
-static void push_free(struct ctx *ctx, struct req *req)
+void req_give_back(struct ctx *ctx, struct req *req)
 {
 	req->link = ctx->free_reqs;
 	ctx->free_reqs = req;
@@ -40,7 +35,7 @@ static bool slab_add(struct ctx *ctx)
 	for (int i = SLAB_REQS; i-- > 0;) {
 		slab->reqs[i].ctx = ctx;
 		slab->reqs[i].held = -1;
-		push_free(ctx, &slab->reqs[i]);
+		req_give_back(ctx, &slab->reqs[i]);
 	}
 	return true;
 }
@@ -87,135 +82,12 @@ void *req_extra(struct req *req, size_t bytes)
 	return req->extra;
 }
 
-void req_detach(struct req *req)
-{
-	struct ctx *ctx = req->ctx;
-
-	if (req->wait.watch)
-		reactor_disarm(&ctx->reactor, &req->wait);
-	if (req->timer.slot)
-		timer_disarm(&ctx->timers, &req->timer);
-	if (req->flags & REQ_F_INDEXED)
-		index_remove(req);
-	if (req->flags & REQ_F_AGAIN) {
-		list_remove(&req->node);
-		req->flags &= ~REQ_F_AGAIN;
-	}
-}
-
-static void end_hold(struct req *req)
+void req_end_hold(struct req *req)
 {
 	if (likely(!req->hold))
 		return;
 	kbuf_hold_end(req->ctx->kbuf, req->hold);
 	req->hold = 0;
-}
-
-/* What a request that waited or holds something gives up before it completes.
- */
-static void req_settle_debts(struct req *req)
-{
-	struct ctx *ctx = req->ctx;
-	bool ended = req->res <= 0 && req->wait.watch && !req->file;
-
-	req_detach(req);
-	/* An ended file's duplicate would keep the peer waiting. */
-	if (ended)
-		reactor_release(&ctx->reactor, req->fd);
-	/* What it kept while it waited is told, cancelled or not. */
-	if (req->claim.kind != KBUF_NONE)
-		req_commit(req, req->moved, ISSUE_NONBLOCK);
-	end_hold(req);
-	if (req->sqe_flags & IOSQE_ASYNC)
-		ctx->posted_async = true;
-}
-
-/* The rest of it, and the request is as clean as a new one. */
-static void req_clean(struct req *req)
-{
-	if (req->flags & REQ_F_HOLDS)
-		req->def->cleanup(req);
-	if (req->flags & REQ_F_CREDS)
-		creds_put(&req->ctx->personalities, req->personality);
-	mem_free(req->extra);
-	req->extra = NULL;
-	if (req->file)
-		file_put(req->file);
-	req->file = NULL;
-	fd_close(req->held);
-	req->held = -1;
-	req->link_head = NULL;
-	req->events = 0;
-	req->cold_tries = 0;
-	req->canceled = false;
-}
-
-static void req_post_last(struct req *req)
-{
-	lock_assume(&req->ctx->lock);
-	if (req->flags & REQ_F_SILENT)
-		return;
-	if ((req->sqe_flags & IOSQE_CQE_SKIP_SUCCESS) &&
-	    (req->res >= 0 || req->flags & REQ_F_SUCCESS) &&
-	    !(req->flags & REQ_F_FAIL_LINK))
-		return;
-	cq_post(req->ctx, req->user_data, req->res, req->cflags,
-		req->flags & REQ_F_BIG ? req->big_cqe : NULL);
-}
-
-/*
- * It waited, or holds something, or is not simply to be told. A file is not
- * asked for: whoever took one said so (REQ_F_OWES).
- */
-static bool is_special(const struct req *req)
-{
-	return req->flags ||
-	       req->sqe_flags & (IOSQE_ASYNC | IOSQE_CQE_SKIP_SUCCESS) ||
-	       req->link || req->wait.watch || req->timer.slot ||
-	       req->claim.kind != KBUF_NONE;
-}
-
-static COLD void finish_special(struct req *req)
-{
-	req_settle_debts(req);
-	req->state = REQ_DONE;
-	req->moved = 0;
-	req_post_last(req);
-	link_after(req);
-	req_clean(req);
-	push_free(req->ctx, req);
-}
-
-void req_finish(struct req *req)
-{
-	struct ctx *ctx = req->ctx;
-
-	if (unlikely(is_special(req))) {
-		finish_special(req);
-		return;
-	}
-	req->state = REQ_DONE;
-	req->moved = 0;
-	lock_assume(&ctx->lock);
-	cq_post(ctx, req->user_data, req->res, req->cflags, NULL);
-	push_free(ctx, req);
-}
-
-void req_finish_with(struct req *req, int32_t res)
-{
-	req->res = res;
-	req_finish(req);
-}
-
-bool req_post_more(struct req *req, int32_t res, uint32_t cflags)
-{
-	lock_assume(&req->ctx->lock);
-	if (!queue_has_room(&req->ctx->queue) || req->ctx->queue.backlog_count)
-		return false;
-	cq_post(req->ctx, req->user_data, res, cflags | IORING_CQE_F_MORE,
-		NULL);
-	req->cflags = 0; /* told; the next completion has its own */
-	return true;
 }
 
 int req_io_fd(const struct req *req)
@@ -309,7 +181,7 @@ void req_recycle(struct req *req, uint32_t issue_flags)
 {
 	claim_lock(req, issue_flags);
 	kbuf_recycle(req->ctx->kbuf, &req->claim);
-	end_hold(req);
+	req_end_hold(req);
 	claim_unlock(req, issue_flags);
 }
 

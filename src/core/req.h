@@ -205,30 +205,8 @@ bool req_at_hand(struct ctx *ctx);
 struct req *req_next(struct ctx *ctx);
 void req_take(struct req *req);
 
-/* Try the operation and act on what it says. */
-void req_issue(struct req *req);
-
-/*
- * Post the last completion with req->res and req->cflags, deal with links and
- * drains, free the request. Any state but DONE; disarms whatever is armed.
- */
-void req_finish(struct req *req);
-
-/* The same with a result. */
-void req_finish_with(struct req *req, int32_t res);
-
-/*
- * Post one of several completions, with F_MORE (S12). Returns false when the
- * completion went to the backlog: the operation should stop and let its last
- * completion say the rest.
- */
-bool req_post_more(struct req *req, int32_t res, uint32_t cflags);
-
-/*
- * Nobody will call this request again: disarmed, out of the index and of every
- * list but its operation's own. Its completion is still to come.
- */
-void req_detach(struct req *req);
+/* It is clean: the next one to be taken (req_end.c). */
+void req_give_back(struct ctx *ctx, struct req *req);
 
 /* ---- operations' helpers ---- */
 
@@ -258,6 +236,8 @@ int req_claim(struct req *req, uint32_t want_bytes, bool at_once,
 void req_commit(struct req *req, uint32_t bytes, uint32_t issue_flags);
 /* Nothing moved: give the buffer back. */
 void req_recycle(struct req *req, uint32_t issue_flags);
+/* It keeps no buffer any more. */
+void req_end_hold(struct req *req);
 /* It will be tried again: if it keeps a buffer until then, say so (X3). */
 void req_note_hold(struct req *req);
 /* Part of it is filled and the request has to wait: keep it to the end (S8). */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/ctx.h"
+#include "core/req.h"
 
 int bundle_prepare(struct req *req)
 {

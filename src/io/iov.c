@@ -6,6 +6,7 @@
 #include "base/fault.h"
 #include "base/fd.h"
 #include "core/ctx.h"
+#include "core/req.h"
 
 static const void *pointer(uint64_t address)
 {

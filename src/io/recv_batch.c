@@ -3,6 +3,7 @@
 
 #include "base/sys.h"
 #include "core/ctx.h"
+#include "core/req.h"
 
 /* Completions that can be posted before the application takes any. */
 static uint32_t cq_room(const struct queue *q)

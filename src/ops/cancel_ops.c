@@ -10,6 +10,7 @@
 #include "ops/cancel_ops.h"
 
 #include "sched/cancel.h"
+#include "core/req.h"
 
 struct async_cancel_cmd {
 	uint64_t user_data;

@@ -20,6 +20,7 @@
 
 #include "base/sys.h"
 #include "core/ctx.h"
+#include "core/req.h"
 
 struct cmd_cmd {
 	uint32_t command;

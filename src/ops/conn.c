@@ -42,6 +42,8 @@
 #include "core/ctx.h"
 #include "tables/files.h"
 #include "sched/issue.h"
+#include "core/req_end.h"
+#include "core/req.h"
 
 #define ACCEPTS_A_TURN 32
 #define RETRY_FIRST_NS INT64_C(1000000)

@@ -20,6 +20,9 @@
 #include "core/ctx.h"
 #include "core/notify.h"
 #include "sched/standby.h"
+#include "core/ctx_lock.h"
+#include "core/registry.h"
+#include "core/req.h"
 
 struct epoll_cmd {
 	struct epoll_event event;

@@ -10,6 +10,7 @@
 
 #include "core/ctx.h"
 #include "tables/files.h"
+#include "core/req.h"
 
 struct files_cmd {
 	uint64_t addr;

@@ -18,6 +18,7 @@
 #include "base/sys.h"
 #include "core/ctx.h"
 #include "io/path.h"
+#include "core/req.h"
 
 struct fs_cmd {
 	uint64_t off;

@@ -31,6 +31,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/sys.h"
+#include "core/req.h"
 
 /* FUTEX2_ in <linux/futex.h>, which Debian 12's headers do not have. */
 #define SIZE_U32 2u

@@ -6,6 +6,7 @@
 #include "ops/kbuf_ops.h"
 
 #include "core/ctx.h"
+#include "core/req.h"
 
 struct kbuf_cmd {
 	uint64_t addr;

@@ -17,8 +17,9 @@
 #include "core/cq.h"
 #include "core/ctx.h"
 #include "tables/files.h"
-#include "core/notify.h"
 #include "core/registry.h"
+#include "core/ctx_lock.h"
+#include "core/req.h"
 
 struct msg_ring_cmd {
 	uint64_t user_data;

@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "tables/buffers.h"
 #include "tables/files.h"
+#include "core/req.h"
 
 #define BIG_ENTRIES (IORING_SETUP_CQE32 | IORING_SETUP_CQE_MIXED)
 

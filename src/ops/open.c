@@ -32,6 +32,7 @@
 #include "tables/files.h"
 #include "io/path.h"
 #include "core/registry.h"
+#include "core/req.h"
 
 /* How much of an open_how from the future is looked at; the rest must be 0. */
 #define HOW_BYTES_MAX 65536u

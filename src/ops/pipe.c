@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "base/sys.h"
 #include "tables/files.h"
+#include "core/req.h"
 
 #define PIPE_FLAGS (O_CLOEXEC | O_NONBLOCK | O_DIRECT | O_EXCL)
 

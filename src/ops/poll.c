@@ -40,6 +40,8 @@
 #include "sched/issue.h"
 #include "core/notify.h"
 #include "core/registry.h"
+#include "core/req_end.h"
+#include "core/req.h"
 
 /* Reported by the kernel always; poll(2) and epoll leave out RDHUP. */
 #define UNASKED (EPOLLERR | EPOLLHUP | EPOLLRDHUP)

@@ -41,6 +41,8 @@
 #include "core/ctx.h"
 #include "io/iov.h"
 #include "io/recv_batch.h"
+#include "core/req_end.h"
+#include "core/req.h"
 
 /* Sockets of a ring whose kind is remembered, for so many short reads. */
 #define BELIEFS 1024u

@@ -35,6 +35,8 @@
 #include "sched/aio_reads.h"
 #include "io/iov.h"
 #include "sched/issue.h"
+#include "core/req_end.h"
+#include "core/req.h"
 
 #define STREAM_POSITION UINT64_MAX
 /* Completions of one multishot request in one turn (S12). */

@@ -27,6 +27,8 @@
 #include "io/bundle.h"
 #include "core/cq.h"
 #include "io/iov.h"
+#include "core/req_end.h"
+#include "core/req.h"
 
 /* Completions of one bundling send in one turn: until the CQ is full. */
 #define BUNDLES_SHARE IORING_MAX_CQ_ENTRIES

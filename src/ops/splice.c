@@ -27,6 +27,7 @@
 #include "tables/files.h"
 #include "sched/issue.h"
 #include "core/registry.h"
+#include "core/req.h"
 
 #define FLAGS                                                                \
 	(SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT | \

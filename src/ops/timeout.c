@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * TIMEOUT, TIMEOUT_REMOVE and the preparation of LINK_TIMEOUT (link.c runs it).
+ * TIMEOUT, TIMEOUT_REMOVE and the preparation of LINK_TIMEOUT (core/chain.h
+ * runs it).
  *
  * Theory: a timeout is PARKED with its timer armed. One that counts
  * completions stands in ctx->counting as well, sorted by the total at which it
@@ -24,20 +25,22 @@
 #include "sched/cancel.h"
 #include "core/ctx.h"
 #include "core/index.h"
-#include "io/deadline.h"
+#include "drive/deadline.h"
+#include "core/req_end.h"
+#include "core/req.h"
 
 #define CLOCKS (IORING_TIMEOUT_BOOTTIME | IORING_TIMEOUT_REALTIME)
 #define UPDATES (IORING_TIMEOUT_UPDATE | IORING_LINK_TIMEOUT_UPDATE)
 
 struct timeout_cmd {
-	struct when when; /* first: link.c reads it there */
+	struct deadline when; /* first: link.c reads it there */
 	uint32_t flags;
 	uint32_t count; /* completions to wait for; expiries left */
 	bool counting; /* in ctx->counting */
 };
 
 struct timeout_remove_cmd {
-	struct when when;
+	struct deadline when;
 	uint64_t user_data;
 	uint32_t flags;
 };
@@ -65,7 +68,7 @@ int timeout_prep(struct req *req, const struct io_uring_sqe *sqe)
 	c->flags = sqe->op_flags;
 	c->count = (uint32_t)sqe->off;
 	c->counting = false;
-	return when_read(&c->when, sqe->addr, sqe->op_flags);
+	return deadline_read(&c->when, sqe->addr, sqe->op_flags);
 }
 
 static void stop_counting(struct req *req)
@@ -88,8 +91,8 @@ static bool fires_again(struct req *req)
 
 	if (!(c->flags & IORING_TIMEOUT_MULTISHOT) || c->count == 1)
 		return false;
-	if (timer_arm(&req->ctx->timers, &req->timer, when_due_ns(&c->when)) <
-	    0)
+	if (timer_arm(&req->ctx->timers, &req->timer,
+		      deadline_due_ns(&c->when)) < 0)
 		return false;
 	if (!req_post_more(req, -ETIME, 0))
 		return false;
@@ -139,7 +142,8 @@ int timeout_issue(struct req *req, uint32_t issue_flags)
 
 	(void)issue_flags;
 	req->timer.fire = fire;
-	err = timer_arm(&req->ctx->timers, &req->timer, when_due_ns(&c->when));
+	err = timer_arm(&req->ctx->timers, &req->timer,
+			deadline_due_ns(&c->when));
 	if (err < 0)
 		return err;
 	if (c->count && !(c->flags & IORING_TIMEOUT_MULTISHOT))
@@ -162,7 +166,7 @@ int timeout_remove_prep(struct req *req, const struct io_uring_sqe *sqe)
 		return c->flags ? -EINVAL : 0;
 	if (!abi_knows(&req->ctx->abi, ABI_TIMEOUT_UPDATE, c->flags))
 		return -EINVAL;
-	return when_read(&c->when, sqe->off, c->flags);
+	return deadline_read(&c->when, sqe->off, c->flags);
 }
 
 static bool is_timeout(struct req *req, const void *opcode)
@@ -194,7 +198,7 @@ static int update(struct req *req, uint8_t opcode)
 		(t->when.flags & CLOCKS) | (c->flags & IORING_TIMEOUT_ABS);
 	timer_disarm(timers, &timeout->timer);
 	/* There is room: the timer has just left. */
-	return timer_arm(timers, &timeout->timer, when_due_ns(&t->when));
+	return timer_arm(timers, &timeout->timer, deadline_due_ns(&t->when));
 }
 
 int timeout_remove_issue(struct req *req, uint32_t issue_flags)
@@ -228,6 +232,7 @@ int link_timeout_prep(struct req *req, const struct io_uring_sqe *sqe)
 		return -EINVAL;
 	if (sqe->flags & IOSQE_CQE_SKIP_SUCCESS)
 		req->flags |= REQ_F_SILENT;
+	req->timer.fire = cancel_timed;
 	return 0;
 }
 

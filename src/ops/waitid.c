@@ -19,6 +19,7 @@
 
 #include "base/fault.h"
 #include "base/sys.h"
+#include "core/req.h"
 
 struct waitid_cmd {
 	uint64_t info; /* the application's siginfo, 0: none */

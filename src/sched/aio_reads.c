@@ -7,6 +7,7 @@
 
 #include "base/sys.h"
 #include "sched/issue.h"
+#include "core/req.h"
 
 /* Requests to a number between two questions about it. */
 #define DISK_BELIEF 64

@@ -24,6 +24,7 @@
 #define POLYRING_SCHED_AIO_READS_H
 
 #include "core/ctx.h"
+#include "core/req.h"
 
 /* A file without a disk behind it: moving its bytes is but a copy. */
 bool disk_is_memory(int fd);

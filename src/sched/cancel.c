@@ -10,7 +10,9 @@
 #include "sched/issue.h"
 #include "sched/order.h"
 #include "sched/turn.h"
-#include "io/deadline.h"
+#include "drive/deadline.h"
+#include "core/req_end.h"
+#include "core/req.h"
 
 /* Not only the first that is found. */
 #define EVERY (IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_ANY)
@@ -46,6 +48,20 @@ int cancel_request(struct req *req)
 	list_push_back(&req->ctx->ready, &req->node);
 	/* The kernel counts these; of others it says that it is done. */
 	return req->def->recalls;
+}
+
+/* Time is up: this completes, then the watched request, then what follows. */
+void cancel_timed(struct timer *timer)
+{
+	struct req *timeout = container_of(timer, struct req, timer);
+	struct req *watched = timeout->link_head;
+	int err;
+
+	watched->link = timeout->link;
+	timeout->link = NULL;
+	timeout->link_head = NULL;
+	err = cancel_request(watched);
+	req_finish_with(timeout, err ? err : -ETIME);
 }
 
 int cancel_find_file(const struct ctx *ctx, struct cancel_match *match,
@@ -161,12 +177,12 @@ int cancel_matching(struct ctx *ctx, const struct cancel_match *match)
 
 static int64_t sync_deadline(const struct io_timespec *timeout)
 {
-	struct when when = {.flags = 0};
+	struct deadline when = {.flags = 0};
 
 	if (timeout->tv_sec == -1 && timeout->tv_nsec == -1)
 		return CLOCK_NEVER;
-	when_set(&when, timeout);
-	return when_due_ns(&when);
+	deadline_set(&when, timeout);
+	return deadline_due_ns(&when);
 }
 
 static bool sync_valid(const struct ctx *ctx,
@@ -230,7 +246,7 @@ uint32_t cancel_all(struct ctx *ctx)
 	struct list *node;
 	struct req *req;
 
-	link_cancel_deferred(ctx, anyone, NULL, true);
+	order_cancel_deferred(ctx, anyone, NULL, true);
 	cancel_pending(ctx, anyone, NULL, IORING_ASYNC_CANCEL_ANY);
 	while ((node = list_pop_front(&ctx->ready))) {
 		req = list_entry(node, struct req, node);

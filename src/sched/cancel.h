@@ -21,6 +21,7 @@
 #define POLYRING_SCHED_CANCEL_H
 
 #include "core/ctx.h"
+#include "core/req.h"
 
 /* Whom to cancel: the words of ASYNC_CANCEL and SYNC_CANCEL. */
 struct cancel_match {
@@ -59,5 +60,8 @@ int cancel_sync(struct ctx *ctx, const struct io_uring_sync_cancel_reg *reg)
 
 /* End everything: the ring closes. Returns how many are still on workers. */
 uint32_t cancel_all(struct ctx *ctx);
+
+/* The timer of a LINK_TIMEOUT fires: it ends the request that it watches. */
+void cancel_timed(struct timer *timer);
 
 #endif

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "sched/cold_reads.h"
 
-#include "sched/issue.h"
+#include "core/ctx.h"
+#include "core/req.h"
 
 #define COLD_TRIES 16
 #define COLD_NS 1000000
 
-static struct req *pop(struct list *reads)
+struct req *cold_next(struct list *reads)
 {
 	struct list *node = list_pop_front(reads);
 	struct req *req;
@@ -18,24 +19,14 @@ static struct req *pop(struct list *reads)
 	return req;
 }
 
-/* Nobody came back for too long: each waits on a worker of its own. */
-static void nobody_came(struct timer *timer)
+static int watch(struct ctx *ctx, void (*too_late)(struct timer *timer))
 {
-	struct ctx *ctx = container_of(timer, struct ctx, cold.timer);
-	struct req *req;
-
-	while ((req = pop(&ctx->cold.reads)))
-		issue_settle(req, ISSUE_PUNT);
-}
-
-static int watch(struct ctx *ctx)
-{
-	ctx->cold.timer.fire = nobody_came;
+	ctx->cold.timer.fire = too_late;
 	return timer_arm(&ctx->timers, &ctx->cold.timer,
 			 clock_now_ns(CLOCK_MONOTONIC) + COLD_NS);
 }
 
-bool cold_takes(struct req *req)
+bool cold_takes(struct req *req, void (*too_late)(struct timer *timer))
 {
 	struct ctx *ctx = req->ctx;
 
@@ -44,22 +35,17 @@ bool cold_takes(struct req *req)
 	req->flags |= REQ_F_COLD;
 	if (!ctx->cold.waiters || req->cold_tries >= COLD_TRIES)
 		return false;
-	if (!ctx->cold.timer.slot && watch(ctx) < 0)
+	if (!ctx->cold.timer.slot && watch(ctx, too_late) < 0)
 		return false;
 	req->cold_tries++;
-	issue_hold_file(req);
 	return true;
 }
 
-void cold_retry(struct ctx *ctx)
+void cold_take_all(struct ctx *ctx, struct list *reads)
 {
-	struct list now, *node;
-	struct req *req;
+	struct list *node;
 
 	timer_disarm(&ctx->timers, &ctx->cold.timer);
-	list_init(&now); /* those that fail again are for the next time */
 	while ((node = list_pop_front(&ctx->cold.reads)))
-		list_push_back(&now, node);
-	while ((req = pop(&now)))
-		issue_retry(req);
+		list_push_back(reads, node);
 }

@@ -19,12 +19,14 @@
 #define POLYRING_SCHED_COLD_READS_H
 
 #include "core/ctx.h"
+#include "core/req.h"
 
 /*
  * @req would block and its file can't be polled. True: it will be tried again,
  * and the caller puts it into ctx->cold.reads. False: a worker has to wait.
+ * @too_late is called when no cold read has come back for too long.
  */
-bool cold_takes(struct req *req);
+bool cold_takes(struct req *req, void (*too_late)(struct timer *timer));
 
 /* A worker gets it. */
 static inline void cold_goes(const struct req *req)
@@ -43,7 +45,10 @@ static inline bool cold_comes(struct req *req)
 	return true;
 }
 
-/* One came back: try the others again. */
-void cold_retry(struct ctx *ctx);
+/* One came back: move the others, which are to be tried again, to @reads. */
+void cold_take_all(struct ctx *ctx, struct list *reads);
+
+/* The oldest of @reads, taken from it; NULL when there is none. */
+struct req *cold_next(struct list *reads);
 
 #endif

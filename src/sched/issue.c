@@ -8,8 +8,10 @@
 #include "tables/personalities.h"
 #include "tables/files.h"
 #include "core/index.h"
-#include "sched/order.h"
+#include "core/chain.h"
 #include "core/registry.h"
+#include "core/req_end.h"
+#include "core/req.h"
 
 struct attempt {
 	struct req *req;
@@ -78,8 +80,8 @@ static void wait_for(struct req *req, enum req_state state)
 {
 	req->state = (uint8_t)state;
 	index_add(req);
-	link_count(req);
-	link_waits(req);
+	chain_count(req);
+	chain_waits(req);
 }
 
 /*
@@ -243,13 +245,36 @@ static void keep(struct req *req, struct list *list)
 	req->flags |= REQ_F_AGAIN;
 }
 
+/* No cold read has come back: each waits on a worker of its own. */
+static void cold_too_late(struct timer *timer)
+{
+	struct ctx *ctx = container_of(timer, struct ctx, cold.timer);
+	struct req *req;
+
+	while ((req = cold_next(&ctx->cold.reads)))
+		issue_settle(req, ISSUE_PUNT);
+}
+
+static void cold_retry(struct ctx *ctx)
+{
+	struct list now;
+	struct req *req;
+
+	list_init(&now); /* those that fail again are for the next time */
+	cold_take_all(ctx, &now);
+	while ((req = cold_next(&now)))
+		issue_retry(req);
+}
+
 /* A file that can't be polled may still block. */
 static void wait_unpolled(struct req *req)
 {
-	if (cold_takes(req))
-		keep(req, &req->ctx->cold.reads);
-	else
+	if (!cold_takes(req, cold_too_late)) {
 		punt(req);
+		return;
+	}
+	issue_hold_file(req);
+	keep(req, &req->ctx->cold.reads);
 }
 
 static void arm(struct req *req)

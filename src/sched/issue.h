@@ -11,6 +11,10 @@
 #define POLYRING_SCHED_ISSUE_H
 
 #include "core/ctx.h"
+#include "core/req.h"
+
+/* Try the operation and act on what it says. */
+void req_issue(struct req *req);
 
 /* Act on what issue said, wherever it ran. */
 void issue_settle(struct req *req, int said);

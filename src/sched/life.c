@@ -21,7 +21,9 @@
 #include "core/registry.h"
 #include "sched/sqpoll.h"
 #include "sched/standby.h"
+#include "sched/submit.h"
 #include "sched/turn.h"
+#include "core/req.h"
 
 /* One end for the application, one for us (D2). */
 static int open_socket(struct ctx *ctx)
@@ -115,6 +117,7 @@ static void reset(struct ctx *ctx) HOLDS(&ctx->lock)
 	ctx->clock = CLOCK_MONOTONIC;
 	ctx->napi.op_param = IO_URING_NAPI_TRACKING_INACTIVE;
 	ctx->run.refused_fd = -1;
+	ctx->run.submit_alone = submit_again;
 	ctx->files.ops = &file_ops;
 	ctx->buffers.release = release_buffer;
 	list_init(&ctx->deferred);
@@ -224,7 +227,7 @@ static int publish(struct ctx *ctx)
 	err = registry_set(ctx);
 	if (err < 0)
 		return err;
-	err = standby_add(ctx);
+	err = standby_add(ctx, ctx_close);
 	if (err < 0)
 		goto clear;
 	return 0;

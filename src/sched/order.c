@@ -1,39 +1,21 @@
 // SPDX-License-Identifier: MIT
 #include "sched/order.h"
 
-#include "sched/cancel.h"
-#include "core/index.h"
-#include "io/deadline.h"
+#include "core/chain.h"
+#include "core/req_end.h"
+#include "sched/issue.h"
+#include "core/req.h"
 
 static bool links(const struct req *req)
 {
 	return req->sqe_flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK);
 }
 
-static bool is_link_timeout(const struct req *req)
-{
-	return req->opcode == IORING_OP_LINK_TIMEOUT;
-}
-
-static void make_ready(struct req *req)
-{
-	req->flags |= REQ_F_AGAIN;
-	list_push_back(&req->ctx->ready, &req->node);
-}
-
-void link_count(struct req *req)
-{
-	if (req->flags & REQ_F_COUNTED)
-		return;
-	req->flags |= REQ_F_COUNTED | REQ_F_OWES;
-	req->ctx->live_counted++;
-}
-
 /* Every member of a chain counts for later drains, from the first on. */
 static void count_chain(struct req *req)
 {
 	for (; req; req = req->link)
-		link_count(req);
+		chain_count(req);
 }
 
 static void defer(struct req *req)
@@ -82,7 +64,7 @@ static void end_chain(struct ctx *ctx)
 		queue_chain(head);
 }
 
-COLD void link_submit(struct req *req, bool failed)
+COLD void order_submit(struct req *req, bool failed)
 {
 	struct ctx *ctx = req->ctx;
 
@@ -107,7 +89,7 @@ COLD void link_submit(struct req *req, bool failed)
 		end_chain(ctx);
 }
 
-void link_submit_end(struct ctx *ctx)
+void order_submit_end(struct ctx *ctx)
 {
 	if (ctx->chain_head)
 		end_chain(ctx);
@@ -125,92 +107,6 @@ static void cancel_rest(struct req *next)
 		next->cflags = 0; /* it never ran */
 		req_finish(next);
 		next = after;
-	}
-}
-
-/* The watched request is over, and may be gone: nobody may find it here. */
-static void stop_timeout(struct req *timeout)
-{
-	req_detach(timeout);
-	timeout->link_head = NULL;
-}
-
-/* A timeout that has nothing left to end completes before what follows it. */
-static struct req *end_timeout(struct req *timeout)
-{
-	struct req *next = timeout->link;
-
-	timeout->link = NULL;
-	timeout->canceled = true;
-	timeout->flags |= REQ_F_OWES;
-	make_ready(timeout);
-	return next;
-}
-
-static void uncount(struct req *req)
-{
-	if (!(req->flags & REQ_F_COUNTED))
-		return;
-	req->flags &= ~REQ_F_COUNTED;
-	req->ctx->live_counted--;
-}
-
-/* A request that skips its completion takes the rest into its silence. */
-static void doom(const struct req *req, struct req *next)
-{
-	next->flags |= REQ_F_DOOMED;
-	if (req->sqe_flags & IOSQE_CQE_SKIP_SUCCESS)
-		for (; next; next = next->link)
-			next->flags |= REQ_F_SILENT;
-}
-
-void link_after(struct req *req)
-{
-	struct req *next = req->link;
-	bool failed = req->res < 0 && !(req->flags & REQ_F_SUCCESS);
-	bool broken = (failed || (req->flags & REQ_F_FAIL_LINK)) &&
-		      !(req->sqe_flags & IOSQE_IO_HARDLINK);
-
-	req->link = NULL;
-	uncount(req);
-	if (next && is_link_timeout(next))
-		stop_timeout(next);
-	if (next && broken)
-		doom(req, next);
-	else if (next && is_link_timeout(next))
-		next = end_timeout(next);
-	if (next)
-		make_ready(next);
-}
-
-/* Time is up: this completes, then the watched request, then what follows. */
-static void timeout_fires(struct timer *timer)
-{
-	struct req *timeout = container_of(timer, struct req, timer);
-	struct req *watched = timeout->link_head;
-	int err;
-
-	watched->link = timeout->link;
-	timeout->link = NULL;
-	timeout->link_head = NULL;
-	err = cancel_request(watched);
-	req_finish_with(timeout, err ? err : -ETIME);
-}
-
-void link_waits(struct req *req)
-{
-	struct req *timeout = req->link;
-
-	if (!timeout || !is_link_timeout(timeout) || timeout->link_head)
-		return;
-	timeout->link_head = req;
-	timeout->state = REQ_PARKED;
-	timeout->timer.fire = timeout_fires;
-	index_add(timeout);
-	if (timer_arm(&req->ctx->timers, &timeout->timer,
-		      when_due_ns(req_cmd(timeout, struct when))) < 0) {
-		stop_timeout(timeout);
-		req->link = end_timeout(timeout);
 	}
 }
 
@@ -244,7 +140,7 @@ static void finish_canceled(struct req *req)
 	req_finish_with(req, req->moved ? (int32_t)req->moved : -ECANCELED);
 }
 
-void link_run_ready(struct ctx *ctx)
+void order_run_ready(struct ctx *ctx)
 {
 	struct list *node;
 
@@ -263,9 +159,9 @@ void link_run_ready(struct ctx *ctx)
 	} while (release_deferred(ctx));
 }
 
-uint32_t link_cancel_deferred(struct ctx *ctx,
-			      bool (*match)(struct req *, const void *),
-			      const void *argument, bool all)
+uint32_t order_cancel_deferred(struct ctx *ctx,
+			       bool (*match)(struct req *, const void *),
+			       const void *argument, bool all)
 {
 	struct list *node, *after;
 	uint32_t count = 0;

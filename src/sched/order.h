@@ -15,7 +15,7 @@
  * back everything after it: ctx->deferred, in order of submission.
  *
  * Nothing here recurses: what may run next goes to ctx->ready, and
- * link_run_ready() works that off. Its length is bounded by the requests
+ * order_run_ready() works that off. Its length is bounded by the requests
  * accepted.
  *
  * Locks: the ring lock.
@@ -24,31 +24,23 @@
 #define POLYRING_SCHED_ORDER_H
 
 #include "core/ctx.h"
+#include "core/req.h"
 
 /*
  * A checked request, in order of submission: it runs, joins a chain, or is
  * deferred. @failed: its checks said so (req->res), and its chain dies with it.
  */
-void link_submit(struct req *req, bool failed);
+void order_submit(struct req *req, bool failed);
 
 /* The submission ends: a chain whose last member still links ends as well. */
-void link_submit_end(struct ctx *ctx);
-
-/* @req has completed: its successors and its timeout have their turn. */
-void link_after(struct req *req);
-
-/* @req waits or stands in a chain: a drain counts it from now on. */
-void link_count(struct req *req);
-
-/* @req has to wait: a LINK_TIMEOUT behind it starts. */
-void link_waits(struct req *req);
+void order_submit_end(struct ctx *ctx);
 
 /* Run what has become ready, until nothing is. */
-void link_run_ready(struct ctx *ctx);
+void order_run_ready(struct ctx *ctx);
 
 /* Finish deferred requests that @match names with ECANCELED; how many. */
-uint32_t link_cancel_deferred(struct ctx *ctx,
-			      bool (*match)(struct req *, const void *),
-			      const void *argument, bool all);
+uint32_t order_cancel_deferred(struct ctx *ctx,
+			       bool (*match)(struct req *, const void *),
+			       const void *argument, bool all);
 
 #endif

@@ -10,7 +10,8 @@
 #include "core/cq.h"
 #include "sched/aio_reads.h"
 #include "tables/files.h"
-#include "sched/submit.h"
+#include "core/req_end.h"
+#include "core/req.h"
 
 /* More than that of one read, and the call is not what it costs. */
 #define MEMBER_BYTES_MAX 65536u
@@ -336,7 +337,7 @@ static void submit_alone(struct ctx *ctx, const struct run_member *m)
 	sqe.off = m->position;
 	sqe.addr = m->addr;
 	sqe.len = m->len;
-	if (!submit_again(ctx, &sqe))
+	if (!ctx->run.submit_alone(ctx, &sqe))
 		post(ctx, m, -ENOMEM, 0);
 }
 

@@ -47,6 +47,7 @@
 #define POLYRING_SCHED_READ_RUNS_H
 
 #include "core/ctx.h"
+#include "core/req.h"
 
 /* Its less usual half: there is a run, or may be one. */
 bool run_takes_read(struct ctx *ctx, const struct io_uring_sqe *sqe,

@@ -9,10 +9,11 @@
 #include "base/fd.h"
 #include "base/rcu.h"
 #include "base/sys.h"
+#include "drive/worker.h"
 #include "core/notify.h"
 #include "core/registry.h"
-#include "sched/life.h"
 #include "sched/turn.h"
+#include "core/ctx_lock.h"
 
 #define TICK_MIN_NS 50000
 #define TICK_MAX_NS 1000000
@@ -39,6 +40,7 @@ enum thread_is {
 };
 
 static struct {
+	bool (*close)(struct ctx *ctx); /* ends a ring: ctx_close() */
 	struct lock lock; /* rings coming and going, the thread as well */
 	uint32_t thread_is; /* enum thread_is */
 	bool leaving; /* the process ends */
@@ -228,7 +230,7 @@ static void finish(struct ctx *ctx)
 	bool again = true, stray = ctx->stray;
 
 	while (again && take_over(ctx)) {
-		if (ctx_close(ctx)) {
+		if (standby.close(ctx)) {
 			count_out(stray);
 			return;
 		}
@@ -493,11 +495,12 @@ static int open_epoll(void)
 	return err;
 }
 
-int standby_add(struct ctx *ctx)
+int standby_add(struct ctx *ctx, bool (*close)(struct ctx *ctx))
 {
 	int err = 0;
 
 	lock_take(&standby.lock);
+	standby.close = close;
 	if (!standby.rings && standby.thread_is == THREAD_NONE)
 		err = open_epoll();
 	if (!err)

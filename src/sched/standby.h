@@ -40,8 +40,11 @@
 
 #include "core/ctx.h"
 
-/* Begin to look after a ring that is about to be handed out. */
-int standby_add(struct ctx *ctx);
+/*
+ * Begin to look after a ring that is about to be handed out. @close ends one
+ * whose fd is gone, as ctx_close() does, and is the same for all.
+ */
+int standby_add(struct ctx *ctx, bool (*close)(struct ctx *ctx));
 
 /* A thread leaves @ctx and drops its lock; work may be armed there. */
 void standby_leave(struct ctx *ctx) DROPS(&ctx->lock);

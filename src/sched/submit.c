@@ -9,6 +9,8 @@
 #include "sched/order.h"
 #include "sched/read_runs.h"
 #include "sched/turn.h"
+#include "sched/issue.h"
+#include "core/req.h"
 
 /* What has to do with the order of requests: link.c knows. */
 #define ORDERED (IOSQE_IO_DRAIN | IOSQE_IO_LINK | IOSQE_IO_HARDLINK)
@@ -138,7 +140,7 @@ static COLD bool fail(struct req *req)
 
 	req_take(req);
 	run_end(ctx);
-	link_submit(req, true);
+	order_submit(req, true);
 	return go_on;
 }
 
@@ -152,7 +154,7 @@ static COLD void place(struct req *req)
 	if (stands_alone(ctx) && !(req->sqe_flags & ORDERED))
 		req_issue(req);
 	else
-		link_submit(req, false);
+		order_submit(req, false);
 }
 
 HOT bool submit_one(struct ctx *ctx, const struct io_uring_sqe *sqe)
@@ -198,7 +200,7 @@ int submit(struct ctx *ctx, uint32_t count)
 	}
 	run_submit_end(ctx);
 	counter_add(&ctx->counters, COUNTER_REQUESTS, done);
-	link_submit_end(ctx);
+	order_submit_end(ctx);
 	queue_consume(&ctx->queue);
 	turn_settle(ctx);
 	return !done && left && !ctx->free_reqs ? -EAGAIN : (int)done;

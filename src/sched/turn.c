@@ -7,6 +7,9 @@
 #include "sched/issue.h"
 #include "sched/order.h"
 #include "core/notify.h"
+#include "core/req_end.h"
+#include "core/ctx_lock.h"
+#include "core/req.h"
 
 __thread bool inside_engine;
 
@@ -60,7 +63,7 @@ static void show_taskrun(struct ctx *ctx)
 void turn_settle(struct ctx *ctx)
 {
 	do
-		link_run_ready(ctx);
+		order_run_ready(ctx);
 	while (finish_counted(ctx) || disk_settle(ctx));
 	show_taskrun(ctx);
 }

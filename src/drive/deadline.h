@@ -4,24 +4,24 @@
  * one of three clocks, turned into a due time on the monotonic clock that the
  * timers run on.
  */
-#ifndef POLYRING_IO_DEADLINE_H
-#define POLYRING_IO_DEADLINE_H
+#ifndef POLYRING_DRIVE_DEADLINE_H
+#define POLYRING_DRIVE_DEADLINE_H
 
 #include "abi/uring.h"
 #include "base/clock.h"
 
-struct when {
+struct deadline {
 	int64_t ns; /* a span, or an instant with IORING_TIMEOUT_ABS */
 	uint32_t flags; /* IORING_TIMEOUT_ABS, _BOOTTIME, _REALTIME */
 };
 
 /* Read the application's timespec: 0, -EFAULT, or -EINVAL when negative. */
-int when_read(struct when *when, uint64_t address, uint32_t flags);
+int deadline_read(struct deadline *when, uint64_t address, uint32_t flags);
 
 /* The same from a copy: 0 or -EINVAL. */
-int when_set(struct when *when, const struct io_timespec *ts);
+int deadline_set(struct deadline *when, const struct io_timespec *ts);
 
 /* When it is due, counted from now. */
-int64_t when_due_ns(const struct when *when);
+int64_t deadline_due_ns(const struct deadline *when);
 
 #endif

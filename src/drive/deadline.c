@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include "io/deadline.h"
+#include "drive/deadline.h"
 
 #include <errno.h>
 
 #include "base/fault.h"
 
-int when_set(struct when *when, const struct io_timespec *ts)
+int deadline_set(struct deadline *when, const struct io_timespec *ts)
 {
 	when->ns = 0;
 	if (ts->tv_sec < 0 || ts->tv_nsec < 0)
@@ -16,17 +16,17 @@ int when_set(struct when *when, const struct io_timespec *ts)
 	return 0;
 }
 
-int when_read(struct when *when, uint64_t address, uint32_t flags)
+int deadline_read(struct deadline *when, uint64_t address, uint32_t flags)
 {
 	struct io_timespec ts;
 
 	if (fault_copy(&ts, (const void *)(uintptr_t)address, sizeof(ts)) < 0)
 		return -EFAULT;
 	when->flags = flags;
-	return when_set(when, &ts);
+	return deadline_set(when, &ts);
 }
 
-static clockid_t clock_of(const struct when *when)
+static clockid_t clock_of(const struct deadline *when)
 {
 	if (when->flags & IORING_TIMEOUT_REALTIME)
 		return CLOCK_REALTIME;
@@ -35,7 +35,7 @@ static clockid_t clock_of(const struct when *when)
 	return CLOCK_MONOTONIC;
 }
 
-int64_t when_due_ns(const struct when *when)
+int64_t deadline_due_ns(const struct deadline *when)
 {
 	int64_t now = clock_now_ns(CLOCK_MONOTONIC);
 	int64_t span = when->ns, due;

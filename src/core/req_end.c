@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+#include "core/req_end.h"
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "core/chain.h"
+#include "core/cq.h"
+#include "core/ctx.h"
+#include "core/index.h"
+#include "core/req.h"
+
+void req_detach(struct req *req)
+{
+	struct ctx *ctx = req->ctx;
+
+	if (req->wait.watch)
+		reactor_disarm(&ctx->reactor, &req->wait);
+	if (req->timer.slot)
+		timer_disarm(&ctx->timers, &req->timer);
+	if (req->flags & REQ_F_INDEXED)
+		index_remove(req);
+	if (req->flags & REQ_F_AGAIN) {
+		list_remove(&req->node);
+		req->flags &= ~REQ_F_AGAIN;
+	}
+}
+
+/* What a request that waited or holds something gives up before it completes.
+ */
+static void req_settle_debts(struct req *req)
+{
+	struct ctx *ctx = req->ctx;
+	bool ended = req->res <= 0 && req->wait.watch && !req->file;
+
+	req_detach(req);
+	/* An ended file's duplicate would keep the peer waiting. */
+	if (ended)
+		reactor_release(&ctx->reactor, req->fd);
+	/* What it kept while it waited is told, cancelled or not. */
+	if (req->claim.kind != KBUF_NONE)
+		req_commit(req, req->moved, ISSUE_NONBLOCK);
+	req_end_hold(req);
+	if (req->sqe_flags & IOSQE_ASYNC)
+		ctx->posted_async = true;
+}
+
+/* The rest of it, and the request is as clean as a new one. */
+static void req_clean(struct req *req)
+{
+	if (req->flags & REQ_F_HOLDS)
+		req->def->cleanup(req);
+	if (req->flags & REQ_F_CREDS)
+		creds_put(&req->ctx->personalities, req->personality);
+	mem_free(req->extra);
+	req->extra = NULL;
+	if (req->file)
+		file_put(req->file);
+	req->file = NULL;
+	fd_close(req->held);
+	req->held = -1;
+	req->link_head = NULL;
+	req->events = 0;
+	req->cold_tries = 0;
+	req->canceled = false;
+}
+
+static void req_post_last(struct req *req)
+{
+	lock_assume(&req->ctx->lock);
+	if (req->flags & REQ_F_SILENT)
+		return;
+	if ((req->sqe_flags & IOSQE_CQE_SKIP_SUCCESS) &&
+	    (req->res >= 0 || req->flags & REQ_F_SUCCESS) &&
+	    !(req->flags & REQ_F_FAIL_LINK))
+		return;
+	cq_post(req->ctx, req->user_data, req->res, req->cflags,
+		req->flags & REQ_F_BIG ? req->big_cqe : NULL);
+}
+
+/*
+ * It waited, or holds something, or is not simply to be told. A file is not
+ * asked for: whoever took one said so (REQ_F_OWES).
+ */
+static bool is_special(const struct req *req)
+{
+	return req->flags ||
+	       req->sqe_flags & (IOSQE_ASYNC | IOSQE_CQE_SKIP_SUCCESS) ||
+	       req->link || req->wait.watch || req->timer.slot ||
+	       req->claim.kind != KBUF_NONE;
+}
+
+/* The LINK_TIMEOUT of @req, which may be gone: nobody may find it here. */
+static void end_timeout_of(const struct req *req)
+{
+	struct req *timeout = chain_timeout_of(req);
+
+	if (!timeout)
+		return;
+	req_detach(timeout);
+	timeout->link_head = NULL;
+}
+
+static COLD void finish_special(struct req *req)
+{
+	req_settle_debts(req);
+	req->state = REQ_DONE;
+	req->moved = 0;
+	req_post_last(req);
+	end_timeout_of(req);
+	chain_after(req);
+	req_clean(req);
+	req_give_back(req->ctx, req);
+}
+
+void req_finish(struct req *req)
+{
+	struct ctx *ctx = req->ctx;
+
+	if (unlikely(is_special(req))) {
+		finish_special(req);
+		return;
+	}
+	req->state = REQ_DONE;
+	req->moved = 0;
+	lock_assume(&ctx->lock);
+	cq_post(ctx, req->user_data, req->res, req->cflags, NULL);
+	req_give_back(ctx, req);
+}
+
+void req_finish_with(struct req *req, int32_t res)
+{
+	req->res = res;
+	req_finish(req);
+}
+
+bool req_post_more(struct req *req, int32_t res, uint32_t cflags)
+{
+	lock_assume(&req->ctx->lock);
+	if (!queue_has_room(&req->ctx->queue) || req->ctx->queue.backlog_count)
+		return false;
+	cq_post(req->ctx, req->user_data, res, cflags | IORING_CQE_F_MORE,
+		NULL);
+	req->cflags = 0; /* told; the next completion has its own */
+	return true;
+}
