@@ -4,7 +4,7 @@
 # enough. The build is meson's: nothing is compiled from here.
 
 .PHONY: all build setup run test unit intercept conformance e2e \
-	tidy tables asan tsan fuzz libfuzzer soak clients oracle bench bench-kbuf \
+	tidy clang-tidy coverage tables asan tsan fuzz libfuzzer soak clients oracle bench bench-kbuf \
 	install uninstall clean help
 
 all: build
@@ -18,6 +18,8 @@ help:
 	@echo 'make conformance  the same programs on the kernel and on polyring'
 	@echo 'make e2e          the examples as unmodified clients'
 	@echo 'make tidy         the style guide, as a test'
+	@echo 'make clang-tidy   a few of its checks; part of make tidy where installed'
+	@echo 'make coverage     which lines of src the tests execute; needs gcovr'
 	@echo 'make asan         all tests under ASan + UBSan, checked invariants'
 	@echo 'make tsan         all but intercept under ThreadSanitizer'
 	@echo 'make fuzz         random programs on both, SECONDS=60 SEED= JOBS=1'
@@ -55,6 +57,16 @@ asan: setup
 
 tsan: setup
 	@tests/run --variant tsan unit conformance e2e
+
+clang-tidy:
+	@tools/check-clang-tidy
+
+# What a process counted that was killed, or ended by _exit(), is not seen.
+coverage: setup
+	@command -v gcovr >/dev/null || { echo "make coverage needs gcovr"; exit 1; }
+	-@tests/run --variant coverage unit intercept conformance e2e
+	@gcovr --root . --filter src/ --exclude '.*_test\.[ch]' \
+		--gcov-ignore-parse-errors --print-summary build-coverage
 
 fuzz: build
 	@build/tests/fuzz/fuzz --seconds $(or $(SECONDS),60) \
@@ -98,4 +110,4 @@ uninstall:
 	ninja -C build uninstall
 
 clean:
-	rm -rf build build-asan build-tsan build-fuzz
+	rm -rf build build-asan build-tsan build-fuzz build-coverage
