@@ -28,6 +28,8 @@
 #define LAST_SPARE 8u
 
 static struct lock limit_lock; /* while the limit is raised */
+static struct rlimit
+	unraised; /* the limit that could not be: not tried again */
 
 static int set_limit(const struct rlimit *limit)
 {
@@ -39,6 +41,12 @@ static int dup_from(int fd, rlim_t lowest)
 	return (int)SYS_3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, lowest);
 }
 
+static bool is_unraised(const struct rlimit *limit)
+{
+	return limit->rlim_cur == unraised.rlim_cur &&
+	       limit->rlim_max == unraised.rlim_max;
+}
+
 /* The hard limit is raised as well if that is needed, allowed, and undone. */
 static int dup_above(int fd, const struct rlimit *limit)
 {
@@ -48,6 +56,8 @@ static int dup_above(int fd, const struct rlimit *limit)
 	};
 	int got;
 
+	if (is_unraised(limit))
+		return -EMFILE;
 	if (high.rlim_max < high.rlim_cur) {
 		high.rlim_max = high.rlim_cur;
 		if (set_limit(&high) < 0)
@@ -55,8 +65,10 @@ static int dup_above(int fd, const struct rlimit *limit)
 		else
 			goto raised;
 	}
-	if (high.rlim_cur <= limit->rlim_cur || set_limit(&high) < 0)
+	if (high.rlim_cur <= limit->rlim_cur || set_limit(&high) < 0) {
+		unraised = *limit;
 		return -EMFILE;
+	}
 raised:
 	got = dup_from(fd, limit->rlim_cur);
 	set_limit(limit);

@@ -137,6 +137,7 @@ struct ctx {
 	struct creds_table personalities;
 	struct disk disk;
 	struct socket_belief *sockets; /* NULL: none asked yet */
+	bool knows_unix; /* one was a unix stream */
 	struct cold cold;
 
 	/* requests */

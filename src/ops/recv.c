@@ -78,6 +78,7 @@ struct recv_cmd {
 	uint32_t control_bytes;
 	uint8_t kind;
 	bool is_plain; /* KIND_TCP: asked whether it is TCP alone */
+	bool believed; /* KIND_UNIX: once was */
 	bool urgent; /* has or had an urgent mark */
 	bool unsure; /* the last question what waits was refused */
 	bool bundles;
@@ -356,6 +357,8 @@ static COLD uint32_t ask_nonempty(const struct req *req, struct recv_cmd *c,
 {
 	uint32_t waiting;
 
+	if (c->kind != KIND_UNKNOWN && !tells(c))
+		return 0;
 	/* First what costs one call: mostly nothing waits. */
 	waiting = bytes_waiting(req, c);
 	if (!waiting && n && !c->unsure && req->wait.watch && !c->urgent)
@@ -388,10 +391,27 @@ static COLD bool is_believed_empty(const struct req *req, struct recv_cmd *c)
 		b->kind = ask_kind(req);
 		if (b->kind == KIND_TCP && is_layered(req))
 			b->kind = KIND_STREAM;
+		req->ctx->knows_unix |= b->kind == KIND_UNIX;
 	}
 	b->left--;
 	c->kind = b->kind;
 	return c->kind == KIND_TCP && b->left < BELIEF_READS - BELIEF_LOOKS;
+}
+
+/*
+ * Of what is believed to be a unix stream a single receive asks with
+ * recvmsg(2), so that it need not ask FIONREAD afterwards.
+ */
+static COLD void believe_unix(const struct req *req, struct recv_cmd *c)
+{
+	struct socket_belief *b = belief_of(req);
+
+	if (!b || b->fd != req->fd || b->kind != KIND_UNIX || !b->left ||
+	    b->left >= BELIEF_READS - BELIEF_LOOKS)
+		return;
+	b->left--;
+	c->kind = KIND_UNIX;
+	c->believed = true;
 }
 
 /* A read that left room, and took all there was when epoll last looked. */
@@ -401,7 +421,7 @@ static inline bool took_all(const struct req *req, struct recv_cmd *c)
 		return false;
 	if (c->kind == KIND_UNKNOWN && is_believed_empty(req, c))
 		return true;
-	if (!req->wait.watch)
+	if (!req->wait.watch && !c->believed)
 		return false;
 	if (c->kind == KIND_UNIX)
 		return !had_control(c);
@@ -729,6 +749,9 @@ static int recv_single(struct req *req, struct recv_cmd *c, uint32_t flags)
 	long n;
 	int said;
 
+	if (unlikely(req->ctx->knows_unix) && c->kind == KIND_UNKNOWN &&
+	    !(c->msg_flags & MSG_WAITALL))
+		believe_unix(req, c);
 	for (;;) {
 		said = attempt(req, c, flags, &n);
 		if (said != ISSUE_DONE)
