@@ -20,9 +20,8 @@
  * Cost: no allocation, no system call, nothing that depends on how many groups
  * or buffers there are. Keeps S1-S9.
  */
-#include "kbuf/claim.h"
-
 #include "kbuf/classic.h"
+#include "kbuf/level.h"
 #include "kbuf/ring.h"
 #include "kbuf/shared.h"
 
@@ -167,12 +166,6 @@ int kbuf_claim_in_row(struct kbuf_table *table, uint16_t bgid,
 }
 
 /* ---- commit and recycle ------------------------------------------------ */
-
-COLD uint32_t commit_moved(struct kbuf_group *group, uint16_t bid)
-{
-	group_level_moved(group, group->queued);
-	return buffer_flags(bid, false);
-}
 
 static COLD uint32_t commit_special(struct kbuf_claim *claim, uint32_t bytes)
 {

@@ -32,8 +32,8 @@
 
 #include "base/fault.h"
 #include "base/mem.h"
-#include "kbuf/claim.h"
-#include "kbuf/shared.h"
+#include "kbuf/level.h"
+#include "kbuf/pool.h"
 
 #define CLASSIC_QUEUED_MAX 65535u /* P10, with ABI_CLASSIC_CAP */
 #define CHUNK_RECORDS 170u
@@ -343,7 +343,7 @@ static COLD uint32_t commit_stray(struct kbuf_table *table,
 	uint16_t bid = record->bid;
 
 	if (record_is_shared(record)) {
-		shared_record_end(record, true);
+		table->ops->record_end(record, true);
 	} else {
 		count_held(&table->pool, -1);
 		record_put(&table->pool, record);
@@ -373,7 +373,7 @@ static COLD void recycle_stray(struct kbuf_table *table,
 			       struct kbuf_record *record)
 {
 	if (record_is_shared(record)) {
-		shared_record_end(record, false);
+		table->ops->record_end(record, false);
 		return;
 	}
 	count_held(&table->pool, -1);

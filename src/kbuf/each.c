@@ -18,7 +18,7 @@
  */
 #include <sys/uio.h>
 
-#include "kbuf/claim.h"
+#include "kbuf/level.h"
 #include "kbuf/ring.h"
 
 static bool each_add(struct kbuf_claim_vec *claim, uint16_t *bids,

@@ -164,7 +164,19 @@ struct group_page {
 	struct kbuf_group *groups[PAGE_GROUPS];
 };
 
+/* What the file of a group's kind does for others: see table.c. */
+struct group_ops {
+	/* Undo what an engine-allocated ring holds beside its own bytes. */
+	void (*memory_close)(struct kbuf_table *table,
+			     struct kbuf_group *group);
+	/* A shared group is about to be freed. */
+	void (*leave)(struct kbuf_group *group);
+	/* A shared record comes back: used up or not. */
+	void (*record_end)(struct kbuf_record *record, bool used);
+};
+
 struct kbuf_table {
+	const struct group_ops *ops;
 	struct group_page *pages[TABLE_PAGES];
 	uint64_t profile; /* of abi_profile() */
 	struct record_pool pool;
@@ -203,9 +215,6 @@ void group_free(struct kbuf_table *table, struct kbuf_group *group);
 
 /* Make @group visible, in the place of nothing. 0 or -ENOMEM. */
 int group_publish(struct kbuf_table *table, struct kbuf_group *group);
-
-/* May a new group take its place (G6)? None, or classic and empty. */
-bool group_is_vacant(struct kbuf_group *group);
 
 /* Make @group visible in the place of another, which lives on. */
 void group_replace(struct kbuf_table *table, struct kbuf_group *group);

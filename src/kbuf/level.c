@@ -13,12 +13,12 @@
  * the last signal; falling below it signals and disarms. Disarmed: rising to
  * the threshold arms. Being the lowest ever moves the mark in either state.
  */
-#include "kbuf/group.h"
+#include "kbuf/level.h"
 
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/sys.h"
-#include "kbuf/shared.h"
+#include "kbuf/pool.h"
 
 /* The next interval in which nothing is to be done. */
 static void level_watch(struct kbuf_group *group)
@@ -166,4 +166,10 @@ int kbuf_counters(const struct kbuf_table *table, uint16_t bgid,
 	}
 	rcu_leave();
 	return group ? 0 : -ENOENT;
+}
+
+COLD uint32_t commit_moved(struct kbuf_group *group, uint16_t bid)
+{
+	group_level_moved(group, group->queued);
+	return buffer_flags(bid, false);
 }

@@ -19,7 +19,7 @@
  *
  * Cost: O(buffers), no allocation. Keeps B1-B5, B7.
  */
-#include "kbuf/claim.h"
+#include "kbuf/level.h"
 
 #include <sys/uio.h>
 

@@ -44,7 +44,7 @@
 #include "base/mem.h"
 #include "base/sys.h"
 #include "base/tool.h"
-#include "kbuf/shared.h"
+#include "kbuf/pool.h"
 
 #define PAGE_BYTES 4096u
 #define RING_FILES_MAX 64u /* descriptors a table may cost */

@@ -2,6 +2,8 @@
 #ifndef POLYRING_KBUF_RING_H
 #define POLYRING_KBUF_RING_H
 
+#include <assert.h>
+
 #include "base/fault.h"
 #include "base/sys.h"
 #include "kbuf/group.h"
@@ -39,6 +41,26 @@ static inline bool ring_consume(struct kbuf_group *group, uint32_t bytes,
 		return true;
 	ring_advance(group, 1, left);
 	return false;
+}
+
+/*
+ * S11: a ring claim is still in the ring, so there must be no other than those
+ * @before it in its row; and all must have ended when the group goes.
+ */
+static inline void ring_hold(struct kbuf_group *group, uint32_t before)
+{
+	if (!POLYRING_CHECKED)
+		return;
+	assert(group->claimed == before);
+	group->claimed++;
+}
+
+static inline void ring_release(struct kbuf_group *group)
+{
+	if (!POLYRING_CHECKED)
+		return;
+	assert(group->kind != GROUP_CLASSIC && group->claimed);
+	group->claimed--;
 }
 
 #endif

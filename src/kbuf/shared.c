@@ -175,19 +175,6 @@ void shared_record_end(struct kbuf_record *record, bool used)
 
 /* ---- either ------------------------------------------------------------ */
 
-struct kbuf_group *group_enter(struct kbuf_group *group) UNCHECKED_LOCKS
-{
-	if (group && group->kind == GROUP_SHARED)
-		lock_take(&group->pool->lock);
-	return group_itself(group);
-}
-
-void group_leave(struct kbuf_group *group) UNCHECKED_LOCKS
-{
-	if (group && group->kind == GROUP_SHARED)
-		lock_drop(&group->pool->lock);
-}
-
 void shared_leave(struct kbuf_group *outer)
 {
 	struct kbuf_pool *pool = outer->pool;

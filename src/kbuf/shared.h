@@ -58,49 +58,7 @@
 #ifndef POLYRING_KBUF_SHARED_H
 #define POLYRING_KBUF_SHARED_H
 
-#include "base/lock.h"
-#include "kbuf/group.h"
-
-struct kbuf_pool {
-	struct lock lock;
-	uint32_t refs; /* outer groups and claimed records; atomic */
-	struct kbuf_group *group; /* what is shared */
-	struct record_pool records; /* of a classic group */
-
-	/* of a ring, read without the lock */
-	uint32_t taken; /* entries: the low 16 bits are its head */
-	uint32_t held; /* in outer groups; those that left with them, too */
-	uint32_t begun; /* of these: used in part, and not claimed */
-	uint32_t dropped; /* of both: they left with their outer groups; atomic
-			   */
-	uint32_t back_count;
-
-	uint32_t users; /* outer groups; atomic */
-	uint32_t back_users; /* how many @back has room for */
-	struct io_uring_buf *back; /* came back, the oldest last */
-};
-
-/* What stands behind a bgid: the group itself, or the one that is shared. */
-static inline struct kbuf_group *group_itself(struct kbuf_group *group)
-{
-	return group && group->kind == GROUP_SHARED ? group->pool->group
-						    : group;
-}
-
-/*
- * Its pool's lock, where it has one; around what changes a group by other ways
- * than claims. Returns the group itself.
- */
-struct kbuf_group *group_enter(struct kbuf_group *group);
-void group_leave(struct kbuf_group *group);
-
-/* Where its records come from and go. */
-static inline struct record_pool *group_records(struct kbuf_table *table,
-						struct kbuf_group *group)
-{
-	return group && group->kind == GROUP_SHARED ? &group->pool->records
-						    : &table->pool;
-}
+#include "kbuf/pool.h"
 
 /* ---- a shared ring ---- */
 
@@ -113,22 +71,12 @@ void shared_settle(struct kbuf_pool *pool, struct kbuf_group *outer,
 /* A claim has ended: give back what it left. */
 COLD void shared_end(struct kbuf_group *outer);
 
-/* Its head, as STATUS tells it. Without the lock. */
-static inline uint16_t shared_head(const struct kbuf_group *group)
-{
-	return (uint16_t)load_relaxed(&group->pool->taken);
-}
-
 /* ---- a shared classic group ---- */
 
 int shared_record_claim(struct kbuf_group *outer, uint32_t want_bytes,
 			struct kbuf_claim *claim);
 
-/* Is the record one of a pool's? Its way back, then: used up or not. */
-static inline bool record_is_shared(const struct kbuf_record *record)
-{
-	return record->owner & RECORD_SHARED;
-}
+/* A shared record's way back: used up or not. */
 void shared_record_end(struct kbuf_record *record, bool used);
 
 /* ---- lifetime ---- */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What claim.c, many.c and classic.c share: a completion's flags, and the rules
- * of holding a ring's buffers, which checked builds assert.
+ * What a completion says of its buffer, and what becomes of the group's level.
+ *
+ * Theory: whoever uses up a buffer compares the group's level with its bounds,
+ * which is one comparison; level.c does the rest. Locks: the table's.
  */
-#ifndef POLYRING_KBUF_CLAIM_H
-#define POLYRING_KBUF_CLAIM_H
-
-#include <assert.h>
+#ifndef POLYRING_KBUF_LEVEL_H
+#define POLYRING_KBUF_LEVEL_H
 
 #include "base/sys.h"
 #include "kbuf/group.h"
@@ -33,26 +33,6 @@ static inline int group_starved(struct kbuf_group *group)
 	bump(&group->starved);
 	group_level(group, 0);
 	return -ENOBUFS;
-}
-
-/*
- * S11: a ring claim is still in the ring, so there must be no other than those
- * @before it in its row; and all must have ended when the group goes.
- */
-static inline void ring_hold(struct kbuf_group *group, uint32_t before)
-{
-	if (!POLYRING_CHECKED)
-		return;
-	assert(group->claimed == before);
-	group->claimed++;
-}
-
-static inline void ring_release(struct kbuf_group *group)
-{
-	if (!POLYRING_CHECKED)
-		return;
-	assert(group->kind != GROUP_CLASSIC && group->claimed);
-	group->claimed--;
 }
 
 #endif
