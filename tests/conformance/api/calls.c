@@ -555,8 +555,8 @@ static const struct scenario rows[] = {
 	SCENARIO(messages_to_nobody, NULL),
 	SCENARIO(messages_overflow, NULL, .modes = MODE_DEFAULT),
 	SCENARIO(without_a_ring, NULL),
-	SCENARIO(by_slot, NULL),
-	SCENARIO(zero_copy_receive, NULL),
+	SCENARIO(by_slot, NULL, .roots = true),
+	SCENARIO(zero_copy_receive, NULL, .roots = true),
 };
 
 FAMILY(calls, rows);

@@ -345,7 +345,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO(child_enters_the_ring, NULL, .modes = MODE_DEFAULT,
 		 .deviates = "forked"),
 	SCENARIO(child_ends, NULL),
-	SCENARIO(rights_are_given_up, NULL),
+	SCENARIO(rights_are_given_up, NULL, .roots = true),
 	SCENARIO(rights_are_given_up_while_polled, NULL, .modes = MODE_SQPOLL,
 		 .deviates = "personality"),
 	SCENARIO(file_size_limit, NULL, .modes = MODES_ALL),

@@ -723,7 +723,7 @@ static const struct scenario rows[] = {
 	SCENARIO(rw_flags, NULL),
 	SCENARIO(write_flags, NULL),
 	SCENARIO(nowait, NULL),
-	SCENARIO(ioprio, NULL),
+	SCENARIO(ioprio, NULL, .roots = true),
 	SCENARIO(pipe_waits, NULL, .modes = MODES_ALL),
 	SCENARIO(pipe_offsets, NULL),
 	SCENARIO(pipe_full, NULL, .modes = MODES_ALL),

@@ -494,7 +494,7 @@ static const struct scenario rows[] = {
 	SCENARIO(message, NULL),
 	SCENARIO(message_elsewhere, NULL),
 	SCENARIO(message_from_registered_buffers, NULL),
-	SCENARIO(raw_socket, NULL),
+	SCENARIO(raw_socket, NULL, .roots = true),
 };
 
 FAMILY(zc, rows);

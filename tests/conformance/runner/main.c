@@ -46,6 +46,7 @@ struct options {
 static struct piece pieces[PIECES_MAX];
 static size_t piece_count;
 static size_t deviations; /* left out because they are known to deviate */
+static size_t roots; /* left out because this is not root */
 static size_t unrecorded; /* left out because that kernel was not asked */
 static size_t differences; /* of an older kernel, known and listed */
 
@@ -160,6 +161,10 @@ static void choose(const struct options *options, const struct family *family)
 
 		if (left_out(options, scenario)) {
 			deviations += scenario->deviates != NULL;
+			continue;
+		}
+		if (scenario->roots && geteuid() && !options->all) {
+			roots++;
 			continue;
 		}
 		if (scenario->bare)
@@ -441,6 +446,8 @@ static int summary(const struct options *options, size_t differ)
 		printf("left out: %zu known deviations (--all --list says "
 		       "why)\n",
 		       deviations);
+	if (roots && !options->only_count)
+		printf("left out: %zu that need root\n", roots);
 	printf("%zu passed, %zu failed\n", piece_count - differ, differ);
 	printf("conformance: %zu scenarios, %zu equal, %zu differ; "
 	       "SPEC rules cited: %zu of %zu\n",

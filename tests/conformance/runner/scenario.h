@@ -60,6 +60,11 @@ struct scenario {
 	unsigned int modes; /* enum mode, or'ed; 0 is MODES_BOTH */
 	bool bare; /* the scenario opens its ring itself, mode default */
 	bool later; /* beyond what the engine has to know now: --all */
+	/*
+	 * The kernel's answer depends on capabilities, and the record is
+	 * root's: others leave it out.
+	 */
+	bool roots;
 	/* A row of deviations.c: polyring can't be equal. --all plays it. */
 	const char *deviates;
 };
