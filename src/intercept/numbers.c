@@ -150,7 +150,7 @@ static bool is_ours(int32_t number)
 enum numbers numbers_at(const struct functions *functions,
 			const uint8_t *syscall)
 {
-	struct eax eax = {NULL};
+	struct eax eax = {.loaded = NULL};
 	struct code function;
 	bool known;
 

@@ -44,7 +44,8 @@ static int take_row(struct restrictions *r,
 /* One for each thing that can be named. */
 static uint32_t rows_max(void)
 {
-	return IORING_REGISTER_LAST + IORING_OP_KNOWN + IORING_RESTRICTION_LAST;
+	return (uint32_t)IORING_REGISTER_LAST + IORING_OP_KNOWN +
+	       IORING_RESTRICTION_LAST;
 }
 
 int restrictions_take(struct restrictions *r, const void *rows, uint32_t count)
