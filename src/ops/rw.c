@@ -350,15 +350,22 @@ static bool waits_for_nothing(const struct req *req, const struct rw_cmd *c)
 	       !(c->writes && size_is_limited());
 }
 
-/* No NOWAIT here: look whether it would block, then just do it. */
+/*
+ * No NOWAIT here: look whether it would block, then just do it. Whoever may not
+ * look leaves it to a worker.
+ */
 static int without_nowait(struct req *req, struct rw_cmd *c, long *n)
 {
 	struct pollfd look = {.fd = req_io_fd(req)};
+	long ready;
 
 	look.events = c->writes ? POLLOUT : POLLIN;
 	if (!pollable(req) && !waits_for_nothing(req, c))
 		return ISSUE_PUNT;
-	if (SYS_3(SYS_poll, &look, 1, 0) == 0)
+	ready = SYS_3(SYS_poll, &look, 1, 0);
+	if (ready < 0)
+		return ISSUE_PUNT;
+	if (!ready)
 		return ISSUE_AGAIN;
 	*n = transfer_anywhere(req, c, c->rw_flags);
 	return ISSUE_DONE;

@@ -13,6 +13,7 @@
 #include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pty.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -352,6 +353,24 @@ static void S12_getsockopt_refused(struct ring *r)
 	reap_bytes(r, 3);
 }
 
+/* The other end of a terminal takes no RWF_NOWAIT. */
+static void S6_poll_refused(struct ring *r)
+{
+	char text[8] = "";
+	int ends[2];
+
+	if (openpty(&ends[0], &ends[1], NULL, NULL, NULL) < 0)
+		give_up("no terminal: %s", strerror(errno));
+	refuse(SYS_poll, 0, true);
+	sqe_new(r, IORING_OP_READ, ends[0], text, sizeof(text), -1);
+	sqe_nop(r);
+	submit(r);
+	reap(r, 1);
+	put(ends[1], "abc");
+	reap(r, 1);
+	note("read: %s", text);
+}
+
 static const struct scenario scenarios[] = {
 	SCENARIO(S12_goes_on_behind_files, "S12"),
 	SCENARIO(S12_a_bundle_goes_on_behind_files, "S12"),
@@ -370,6 +389,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO(S12_fionread_refused_on_tcp, "S12"),
 	SCENARIO(S12_fionread_refused_to_a_bundle, "S12"),
 	SCENARIO(S12_getsockopt_refused, "S12"),
+	SCENARIO(S6_poll_refused, "S6"),
 };
 
 FAMILY(streams, scenarios);
