@@ -495,6 +495,34 @@ def timeouts_row(build):
                rounds=5, group="Other work")
 
 
+WAKEUPS = {
+    # name: (arguments, title)
+    "armed-1": (["armed", "1"], "a receive armed on a socket, an event"),
+    "armed-64": (["armed", "64"], "64 receives armed on a socket, an event"),
+    "level": (["level"], "a level-triggered epoll on a ring fd, an event"),
+    "cancel": (["cancel"], "a receive armed and canceled"),
+    "polls": (["polls", "1000"], "1,000 polls woken on one pipe, each"),
+    "pong": (["pong"], "MSG_RING to and fro between two threads, both ways"),
+    "splice": (["splice"], "socket to pipe to socket by linked splices"),
+}
+
+
+def wakeups(build, side, arguments):
+    def measure():
+        said = sides.run(build.prefix(side) + [build.program("wakeups")] +
+                         arguments, side, cpu=None)
+        return {"cpu_ns": said["cpu_ns"] / said["ops"]}
+    return measure
+
+
+def wakeups_rows(build):
+    for name, (arguments, title) in WAKEUPS.items():
+        yield Row(f"wakeups-{name}", f"{title}: CPU time", "ns",
+                  {side: wakeups(build, side, arguments)
+                   for side in ("kernel", "patch")}, key="cpu_ns", rounds=5,
+                  group="Waiting and waking")
+
+
 FIO = {
     # how: (what, its options, whether it is judged)
     "cached": ("cached", ["--direct=0", "--invalidate=0", "--pre_read=1"],
@@ -596,6 +624,7 @@ def all_rows(build, quick=False):
     rows += echo_rows(build, ms // 2)
     rows.append(system_calls_row(build, 2 * ms))
     rows += udp_rows(build, ms // 2)
+    rows += wakeups_rows(build)
     rows.append(proxy_row(build, 2 * ms))
     rows += rings_rows(build, ms)
     rows.append(timeouts_row(build))

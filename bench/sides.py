@@ -46,6 +46,7 @@ class Build:
         "rings": ("rings.c", ["-luring", "-pthread"]),
         "timeouts": ("timeouts.c", ["-luring"]),
         "share": ("share.c", ["-lpolyring", "-lpthread"]),
+        "wakeups": ("wakeups.c", ["-luring", "-lpthread"]),
     }
 
     def __init__(self, build):
