@@ -8,9 +8,38 @@
  * across a call that may wait. What other threads bring, workers' results
  * and wake-ups, arrives through ctx->arrivals, which has a lock of its own.
  *
- * Lock order: ctx->lock, then standby's, then arrivals, then a pool's, of
- * workers or of shared buffers (kbuf/shared.h). Two rings' locks have no order:
- * see ctx_lock_second(). kbuf readers (mmap) take none (RCU).
+ * The locks of the engine. A thread that holds one may take another only if the
+ * other's level is higher:
+ *
+ *   level, lock          guards                      who takes it
+ *   0 fork_lock          a fork                      the thread that forks
+ *   1 ctx->lock          all of a ring but the rest  calls on it, SQPOLL,
+ *                                                    standby, workers that
+ *                                                    take a buffer
+ *   2 standby.lock       standby's life, its rings   opening, ending, nudging
+ *   3 ctx->arrivals_lock ctx->arrivals               workers, AIO's answers,
+ *                                                    who takes them in
+ *   3 kbuf's pool        a shared group              claims of all its rings
+ *   3 a worker pool's    its queue, its threads      start, cancel, interrupt;
+ *                                                    its threads
+ *   4 registry_lock      rings by number             setup, close
+ *   4 tables_lock        threads' registered rings   a thread's first and last
+ *   4 flags_lock         O_NONBLOCK while changed    connect (ops/conn.c)
+ *   5 limit_lock         RLIMIT_NOFILE while raised  who moves an fd up
+ *   5 threads_lock       threads' numbers            a thread's first and last
+ *
+ * Exceptions: a fork takes all rings' locks, each after a bounded number of
+ * tries, and then those of levels 4 and 5 that a child could not do without.
+ * Two rings' locks have no order: see ctx_lock_second().
+ *
+ * What may run beside what, without a common lock:
+ *   - calls on different rings: always. Calls on one ring exclude each other,
+ *     except while one of them sleeps: it drops the lock for that;
+ *   - a worker beside everything in its ring: it touches only the fields of
+ *     its request's operation;
+ *   - ctx_of_fd(), counters and mmap of a buffer ring beside everything: they
+ *     take no lock (a ctx is never freed; RCU);
+ *   - reactor_sleep() and reactor_wake() beside everything.
  *
  * A ctx is never given back to the allocator: a thread that looked one up may
  * find it closed (ctx->state) or reused (ctx->ring_fd differs), never gone.
