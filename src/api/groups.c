@@ -3,7 +3,7 @@
  * What polyring adds to groups of provided buffers: low water (X1), sharing
  * (X2) and seeing (X3), for programs that know that they run on polyring.
  *
- * Theory: beside entry.c, and of the same layer: it finds the ring and hands
+ * Theory: beside enter.c, and of the same layer: it finds the ring and hands
  * the rest to kbuf. No io_uring call does more or less because of it. Setting
  * a level takes the ring's lock, sharing that of both; reading counters takes
  * none, and may run on any thread beside whatever the ring does (RCU, as mmap).

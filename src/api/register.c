@@ -441,7 +441,7 @@ static int enable_rings(struct ctx *ctx, void *arg, uint32_t nr_args)
 	return 0;
 }
 
-/* The call is for who has no ring: see entry.c. */
+/* The call is for who has no ring: see polyring_register(). */
 static int not_with_a_ring(struct ctx *ctx, void *arg, uint32_t nr_args)
 {
 	(void)ctx;

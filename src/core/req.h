@@ -115,7 +115,7 @@ struct req {
 	uint64_t big_cqe[2];
 	uint64_t count_target; /* finish when so many completions were posted */
 	int32_t said; /* by issue on a worker */
-	struct list node; /* deferred, again, done, or free */
+	struct list node; /* in one of the ring's: deferred, ready, again... */
 	struct list index; /* chain of the pending index */
 	struct list pending; /* all of the index, the oldest first */
 	struct timer timer;

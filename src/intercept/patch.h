@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The patch lane; the theory stands in patch.c. Sites.c's lock guards all. */
+/* The patch lane: patch.c has its theory. All is under the lock of sites.c. */
 #ifndef POLYRING_INTERCEPT_PATCH_H
 #define POLYRING_INTERCEPT_PATCH_H
 

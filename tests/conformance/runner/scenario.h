@@ -59,7 +59,6 @@ struct scenario {
 	void (*play)(struct ring *r);
 	unsigned int modes; /* enum mode, or'ed; 0 is MODES_BOTH */
 	bool bare; /* the scenario opens its ring itself, mode default */
-	bool later; /* beyond what the engine has to know now: --all */
 	/*
 	 * The kernel's answer depends on capabilities, and the record is
 	 * root's: others leave it out.
