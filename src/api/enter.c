@@ -9,7 +9,9 @@
  * Cost of an enter with nothing to do: two loads to find the ring, one
  * exchange each to take and drop the lock.
  */
+#include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "api/offer.h"
 #include "api/ring_fd.h"
@@ -154,10 +156,24 @@ static int get_events(struct ctx *ctx, uint32_t min_complete, uint32_t flags,
 	return err < 0 ? err : wait_completions(ctx, &a.spec);
 }
 
+/* Returns whether to go on: a signal ends the wait. */
+static bool nap(struct ctx *ctx) HOLDS(&ctx->lock)
+{
+	static const struct timespec nap_time = {.tv_nsec = 1000000};
+	long err;
+
+	ctx_unlock(ctx);
+	err = SYS_2(SYS_nanosleep, &nap_time, NULL);
+	lock_take(&ctx->lock);
+	return err != -EINTR;
+}
+
 /*
  * The SQPOLL thread submits; this thread wakes it, or waits for room. The
  * wake-up may reach another who sleeps in the ring, so what waits for the
- * thread is submitted here: it must not wait for long.
+ * thread is submitted here: it must not wait for long. Room is missing after
+ * that only where memory is short. As in the kernel, a signal that ends the
+ * wait for room is no error.
  */
 static int leave_to_sqpoll(struct ctx *ctx, uint32_t to_submit, uint32_t flags)
 	HOLDS(&ctx->lock)
@@ -168,12 +184,9 @@ static int leave_to_sqpoll(struct ctx *ctx, uint32_t to_submit, uint32_t flags)
 		reactor_wake(&ctx->reactor);
 		submit(ctx, all);
 	}
-	while (flags & IORING_ENTER_SQ_WAIT &&
-	       queue_pending(&ctx->queue) == all && submit(ctx, all) <= 0) {
-		ctx_unlock(ctx);
-		SYS_0(SYS_sched_yield);
-		lock_take(&ctx->lock);
-	}
+	while (flags & IORING_ENTER_SQ_WAIT && queue_sq_full(&ctx->queue) &&
+	       submit(ctx, all) <= 0 && nap(ctx))
+		;
 	return (int)to_submit;
 }
 

@@ -130,6 +130,14 @@ uint32_t queue_pending(const struct queue *q)
 	return count <= q->memory.sq_entries ? count : q->memory.sq_entries;
 }
 
+bool queue_sq_full(const struct queue *q)
+{
+	/* Pairs with the application's release store of the tail. */
+	uint32_t tail = load_acquire(&q->memory.header->sq_tail);
+
+	return tail - q->sq_head == q->memory.sq_entries;
+}
+
 static COLD void drop_entry(const struct queue *q)
 {
 	struct ring_header *h = q->memory.header;

@@ -64,6 +64,12 @@ void queue_detach(struct queue *queue);
 uint32_t queue_pending(const struct queue *queue);
 
 /*
+ * Has the submission queue no room at all? A tail that was scribbled on is
+ * further from the head than that, and the queue then counts as having room.
+ */
+bool queue_sq_full(const struct queue *queue);
+
+/*
  * Where the submission entry @ahead of the next one is; not less than
  * memory.sq_entries when its index in the SQ array is out of range.
  */

@@ -694,6 +694,22 @@ static void sqpoll_wakes_up(struct ring *r)
 	enter(r, 7, 0, 0, NULL, 0);
 }
 
+/*
+ * A tail that is far from the head is no full queue, and nobody waits for it.
+ * The entries' numbers are out of range, so that all of them are dropped.
+ */
+static void sqpoll_room_in_a_scribbled_queue(struct ring *r)
+{
+	if (!r->sq_array)
+		return;
+	for (uint32_t i = 0; i < r->params.sq_entries; i++)
+		r->sq_array[i] = ~0u;
+	store_release(r->sq_tail, load_relaxed(r->sq_tail) + 0x40000000);
+	enter(r, 5, 0, IORING_ENTER_SQ_WAIT, NULL, 0);
+	enter(r, 0, 0, IORING_ENTER_SQ_WAIT, NULL, 0);
+	store_release(r->sq_tail, load_acquire(r->sq_head));
+}
+
 static void taskrun_flag(struct ring *r)
 {
 	char bytes[8];
@@ -807,6 +823,7 @@ static const struct scenario rows[] = {
 	SCENARIO(other_thread_registers, NULL),
 	SCENARIO(disabled, NULL, .bare = true),
 	SCENARIO(sqpoll_wakes_up, NULL, .modes = MODE_SQPOLL),
+	SCENARIO(sqpoll_room_in_a_scribbled_queue, NULL, .modes = MODE_SQPOLL),
 	SCENARIO(taskrun_flag, NULL, .modes = MODE_COOP | MODE_DEFER),
 	SCENARIO(closed_with_requests_in_flight, NULL, .modes = MODES_ALL),
 	SCENARIO(flags_in_pairs, NULL, .modes = MODES_ALL),
