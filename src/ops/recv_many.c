@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Multishot receives: many completions, a buffer for each (S12, S13).
+ *
+ * Theory: a turn's share is bounded. Within it the receive tries again until
+ * EAGAIN, or until the socket has said that it is empty. Where datagrams came
+ * faster than one by one, recvmmsg(2) takes several (recv_batch.h, D6).
+ * Locks: the ring lock.
+ */
+#include <netinet/in.h>
+
+#include "base/sys.h"
+#include "core/req_end.h"
+#include "ops/recv_parts.h"
+
+bool recv_drained(const struct req *req, const struct recv_cmd *c)
+{
+	return recv_socket_tells(c) && !c->unsure && !c->urgent &&
+	       !(req->cflags & IORING_CQE_F_SOCK_NONEMPTY) &&
+	       !(req->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
+}
+
+bool recv_begin_share(const struct req *req, struct recv_cmd *c)
+{
+	bool looks = c->goes_on;
+
+	c->goes_on = false;
+	return !looks || recv_readable(req);
+}
+
+bool recv_share_is_used(struct recv_cmd *c)
+{
+	c->goes_on = ++c->shots == MULTISHOT_SHARE;
+	if (c->goes_on)
+		c->shots = 0;
+	return c->goes_on;
+}
+
+/*
+ * One completion: ISSUE_MORE when it was posted and the next may follow, or
+ * ISSUE_AGAIN when nothing waits for that.
+ */
+static int multishot_one(struct req *req, struct recv_cmd *c, uint32_t flags)
+{
+	bool empty;
+	long n;
+	int said;
+
+	if (!recv_begin_share(req, c))
+		return ISSUE_AGAIN;
+	req->cflags = 0;
+	said = recv_attempt(req, c, flags, &n);
+	if (said != ISSUE_DONE)
+		return said;
+	if (n <= 0 || (c->msg && c->ended))
+		return recv_conclude(req, c, n, flags);
+	recv_learn_kind(req, c);
+	req->cflags |= recv_nonempty(req, c, n);
+	req_commit(req, (uint32_t)n, flags);
+	empty = recv_drained(req, c);
+	req->res = (int32_t)n;
+	if (!req_post_more(req, req->res, req->cflags))
+		return ISSUE_DONE;
+	c->want_bytes = c->cap_bytes;
+	if (c->ahead < PACKETS_FROM)
+		c->ahead++;
+	recv_share_is_used(c);
+	if (!empty)
+		return ISSUE_MORE;
+	/* Where nothing is left, there is nothing to look for either. */
+	c->goes_on = false;
+	return ISSUE_AGAIN;
+}
+
+/*
+ * RECVMSG alone: of RECV an empty datagram uses no buffer. And only where
+ * datagrams have no order: see packets_post().
+ */
+static COLD bool packets_fit(const struct req *req, struct recv_cmd *c)
+{
+	socklen_t bytes = sizeof(c->domain);
+
+	if (!c->msg || c->msg_flags || req->sqe_flags & IOSQE_ASYNC)
+		return false;
+	if (!c->domain)
+		SYS_5(SYS_getsockopt, req_io_fd(req), SOL_SOCKET, SO_DOMAIN,
+		      &c->domain, &bytes);
+	return c->domain == AF_INET || c->domain == AF_INET6;
+}
+
+static inline bool packets_pay(const struct req *req, struct recv_cmd *c)
+{
+	return unlikely(c->ahead >= PACKETS_FROM && c->kind == KIND_PACKETS) &&
+	       packets_fit(req, c);
+}
+
+static long packets_tell(const struct recv_cmd *c, const struct packets *p,
+			 uint32_t n)
+{
+	const struct mmsghdr *m = &p->headers[n];
+
+	return recv_write_header(c, &p->buffers[n], &m->msg_hdr, m->msg_len);
+}
+
+/* An empty datagram ends a multishot: which of them does? @count: none. */
+static uint32_t packets_end(const struct packets *p, uint32_t count)
+{
+	for (uint32_t i = count; i-- > 0;)
+		if (!p->headers[i].msg_len)
+			return i;
+	return count;
+}
+
+/*
+ * A completion for each. What came behind the one that ends it can't be put
+ * back, so it is told before it: datagrams come in any order.
+ */
+static int packets_post(struct req *req, struct recv_cmd *c, struct packets *p,
+			uint32_t count)
+{
+	uint32_t end = packets_end(p, count);
+
+	packets_commit(req, p, count);
+	c->want_bytes = c->cap_bytes;
+	for (uint32_t i = 0; i < count; i++) {
+		long n = packets_tell(c, p, i);
+
+		if (i == end)
+			continue;
+		if (n < 0 ||
+		    !req_post_more(req, (int32_t)n, packets_flags(p, i))) {
+			end = i;
+			break;
+		}
+		recv_share_is_used(c);
+	}
+	if (end == count)
+		return ISSUE_MORE;
+	req->cflags = packets_flags(p, end);
+	req->res = (int32_t)packets_tell(c, p, end);
+	if (req->res < 0)
+		req->flags |= REQ_F_FAIL_LINK;
+	return ISSUE_DONE;
+}
+
+/* Twice as many the next time; one by one, if one came. */
+static uint8_t ahead_after(const struct recv_cmd *c, uint32_t asked, long came)
+{
+	/* What was asked for is no more than what was left of a share. */
+	uint32_t next = 2 * (came < (long)asked ? (uint32_t)came : c->ahead);
+
+	if (next < 2 * PACKETS_FROM)
+		return 0;
+	return (uint8_t)(next < PACKETS_MAX ? next : PACKETS_MAX);
+}
+
+/*
+ * Fewer than asked for: there are no more. Or an error waits behind them, and
+ * the next call tells it; epoll has said so, if it was asked.
+ */
+static bool came_short(const struct req *req, uint32_t asked, long came)
+{
+	return came < (long)asked && req->wait.watch &&
+	       !(req->events & (EPOLLERR | EPOLLHUP));
+}
+
+/*
+ * As multishot_one(), for as many as may have come. False: there are no buffers
+ * for many, and nothing was tried.
+ */
+static COLD bool multishot_many(struct req *req, struct recv_cmd *c,
+				uint32_t flags, int *said)
+{
+	uint32_t max = MULTISHOT_SHARE - c->shots, asked;
+	struct packets p;
+	long n;
+
+	asked = packets_claim(req, c->want_bytes,
+			      (uint32_t)recv_divided_bytes(c),
+			      c->ahead < max ? c->ahead : max, &p);
+	if (!asked)
+		return false;
+	c->goes_on = false;
+	for (uint32_t i = 0; i < asked; i++)
+		recv_divide(c, &p.buffers[i], &p.payloads[i],
+			    &p.headers[i].msg_hdr);
+	n = packets_receive(req, &p, asked);
+	req->cflags = 0;
+	if (n > 0) {
+		c->ahead = ahead_after(c, asked, n);
+		*said = packets_post(req, c, &p, (uint32_t)n);
+		if (*said == ISSUE_MORE && came_short(req, asked, n))
+			*said = ISSUE_AGAIN;
+		return true;
+	}
+	c->ahead = 0;
+	packets_commit(req, &p, 0);
+	*said = n == -EAGAIN ? ISSUE_AGAIN : recv_conclude(req, c, n, flags);
+	return true;
+}
+
+int recv_multishot(struct req *req, struct recv_cmd *c, uint32_t flags)
+{
+	int said;
+
+	do {
+		if (!packets_pay(req, c) ||
+		    !multishot_many(req, c, flags, &said))
+			said = multishot_one(req, c, flags);
+	} while (said == ISSUE_MORE && !c->goes_on);
+	if (said == ISSUE_AGAIN && c->ahead < PACKETS_FROM)
+		c->ahead = 0;
+	if (unlikely(c->msg_flags & MSG_DONTWAIT) && said > 0)
+		return -EAGAIN;
+	return said;
+}
