@@ -343,7 +343,7 @@ static COLD uint32_t commit_stray(struct kbuf_table *table,
 	uint16_t bid = record->bid;
 
 	if (record_is_shared(record)) {
-		table->ops->record_end(record, true);
+		group_ops.record_end(record, true);
 	} else {
 		count_held(&table->pool, -1);
 		record_put(&table->pool, record);
@@ -373,7 +373,7 @@ static COLD void recycle_stray(struct kbuf_table *table,
 			       struct kbuf_record *record)
 {
 	if (record_is_shared(record)) {
-		table->ops->record_end(record, false);
+		group_ops.record_end(record, false);
 		return;
 	}
 	count_held(&table->pool, -1);

@@ -40,9 +40,9 @@ void group_free(struct kbuf_table *table, struct kbuf_group *group)
 	if (POLYRING_CHECKED && group->kind != GROUP_CLASSIC)
 		assert(!group->claimed);
 	if (group->engine_memory)
-		table->ops->memory_close(table, group);
+		group_ops.memory_close(table, group);
 	if (group->kind == GROUP_SHARED)
-		table->ops->leave(group);
+		group_ops.leave(group);
 	mem_free(group);
 }
 

@@ -175,8 +175,9 @@ struct group_ops {
 	void (*record_end)(struct kbuf_record *record, bool used);
 };
 
+extern const struct group_ops group_ops;
+
 struct kbuf_table {
-	const struct group_ops *ops;
 	struct group_page *pages[TABLE_PAGES];
 	uint64_t profile; /* of abi_profile() */
 	struct record_pool pool;

@@ -3,8 +3,8 @@
  * A table of groups: opening and closing.
  *
  * Theory: groups of all kinds hang in a table, and some of what happens to any
- * group is done by the file of its kind. This file knows them all and tells
- * the table, so that the files below need not know one another.
+ * group is done by the file of its kind. This file knows them all and fills in
+ * group_ops, so that the files below need not know one another.
  */
 #include "base/fault.h"
 #include "base/mem.h"
@@ -13,7 +13,7 @@
 #include "kbuf/ring.h"
 #include "kbuf/shared.h"
 
-static const struct group_ops ops = {
+const struct group_ops group_ops = {
 	.memory_close = ring_memory_close,
 	.leave = shared_leave,
 	.record_end = shared_record_end,
@@ -30,7 +30,6 @@ int kbuf_table_open(struct kbuf_table **opened, unsigned int kernel_version)
 	if (!table)
 		return -ENOMEM;
 	table->profile = abi_profile(kernel_version);
-	table->ops = &ops;
 	*opened = table;
 	return 0;
 }
