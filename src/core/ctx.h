@@ -5,8 +5,10 @@
  * Theory: one lock, ctx->lock, guards all that is mutable here: the queues'
  * cursors, requests, groups of buffers, the reactor's tables, the timers. It
  * is taken once for each enter, dropped around every sleep, and never held
- * across a call that may wait. What other threads bring, workers' results
- * and wake-ups, arrives through ctx->arrivals, which has a lock of its own.
+ * across a call that may wait, but for one that names a path: that one the
+ * submitter makes with its own rights (D7). What other threads bring, workers'
+ * results and wake-ups, arrives through ctx->arrivals, which has a lock of its
+ * own.
  *
  * The locks of the engine. A thread that holds one may take another only if the
  * other's level is higher:
