@@ -67,9 +67,10 @@ static uintptr_t objects_seen[OBJECTS_MAX];
 static size_t objects_count;
 static unsigned long long objects_unloads;
 
-/* In ourselves, the engine, the C library, the dynamic linker, the vDSO, and
- * the command, if that is the program (src/cli/kernel.c). */
-static uintptr_t exempt[6];
+/* In ourselves, the engine, the C library, the dynamic linker, the vDSO, the
+ * command, if that is the program (src/cli/kernel.c), and runtimes of
+ * sanitizers. */
+static uintptr_t exempt[8];
 
 static bool numbers_found;
 
@@ -365,6 +366,23 @@ static bool object_holds(uintptr_t base, const ElfW(Phdr) * segments,
 }
 
 /* Once, as a name is searched for in all objects. */
+/*
+ * An address in the sanitizer's runtime that has the function @name, 0 when
+ * there is none, or when the program itself has it. The leak checker's calls
+ * come from a process of its own that has no handler: a trap would kill it, and
+ * the program would wait for it for ever. A runtime makes no call of io_uring.
+ */
+static uintptr_t sanitizer_runtime(const char *name)
+{
+	void *at = dlsym(RTLD_DEFAULT, name);
+	Dl_info runtime, program;
+
+	if (!at || !dladdr(at, &runtime) ||
+	    !dladdr((void *)getauxval(AT_ENTRY), &program))
+		return 0;
+	return runtime.dli_fbase == program.dli_fbase ? 0 : (uintptr_t)at;
+}
+
 static void exempt_find(void)
 {
 	if (exempt[0])
@@ -376,6 +394,8 @@ static void exempt_find(void)
 	exempt[3] = getauxval(AT_BASE);
 	exempt[4] = getauxval(AT_SYSINFO_EHDR);
 	exempt[5] = (uintptr_t)dlsym(RTLD_DEFAULT, "polyring_asks_the_kernel");
+	exempt[6] = sanitizer_runtime("__asan_init");
+	exempt[7] = sanitizer_runtime("__lsan_do_leak_check");
 }
 
 static bool object_is_exempt(uintptr_t base, const ElfW(Phdr) * segments,

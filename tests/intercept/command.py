@@ -633,7 +633,7 @@ def only_who_has_address_sanitizer_gets_its_runtime(case):
     for words in ([path], ["sh", "-c", path + "; exit $?"]):
         got = expect(case("run", "-qf", *words), 0)
         preload = got.stdout.split("LD_PRELOAD=")[1].split("\n")[0]
-        assert "polyring" in preload and "asan" not in preload, preload
+        assert "polyring" in preload and "libasan" not in preload, preload
 
 
 @test
