@@ -70,7 +70,7 @@ static unsigned long long objects_unloads;
 /* In ourselves, the engine, the C library, the dynamic linker, the vDSO, the
  * command, if that is the program (src/cli/kernel.c), and runtimes of
  * sanitizers. */
-static uintptr_t exempt[8];
+static uintptr_t exempt[9];
 
 static bool numbers_found;
 
@@ -396,6 +396,7 @@ static void exempt_find(void)
 	exempt[5] = (uintptr_t)dlsym(RTLD_DEFAULT, "polyring_asks_the_kernel");
 	exempt[6] = sanitizer_runtime("__asan_init");
 	exempt[7] = sanitizer_runtime("__lsan_do_leak_check");
+	exempt[8] = sanitizer_runtime("__ubsan_handle_add_overflow");
 }
 
 static bool object_is_exempt(uintptr_t base, const ElfW(Phdr) * segments,
