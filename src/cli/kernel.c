@@ -4,8 +4,8 @@
  *
  * Theory: the command must reach the kernel even when it runs under another
  * `polyring run`, whose preload library traps the io_uring calls of programs.
- * That library knows them by the numbers that stand in the code; here the
- * passes this program by, for it has the name of polyring_asks_the_kernel.
+ * That library passes a program by that defines polyring_asks_the_kernel, as
+ * this one does.
  *
  * A filter may do worse than refuse: it may kill who asks, or raise a signal
  * that kills. So the kernel is asked by a child.

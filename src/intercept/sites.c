@@ -365,7 +365,6 @@ static bool object_holds(uintptr_t base, const ElfW(Phdr) * segments,
 	return false;
 }
 
-/* Once, as a name is searched for in all objects. */
 /*
  * An address in the sanitizer's runtime that has the function @name, 0 when
  * there is none, or when the program itself has it. The leak checker's calls
@@ -383,6 +382,7 @@ static uintptr_t sanitizer_runtime(const char *name)
 	return runtime.dli_fbase == program.dli_fbase ? 0 : (uintptr_t)at;
 }
 
+/* Once, as a name is searched for in all objects. */
 static void exempt_find(void)
 {
 	if (exempt[0])
