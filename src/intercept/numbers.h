@@ -21,9 +21,13 @@
 
 #include "intercept/functions.h"
 
+/* The calls that the library serves or looks at, the most frequent first. */
+#define NUMBERS_SERVED 8
+extern const int32_t numbers_served[NUMBERS_SERVED];
+
 enum numbers {
 	NUMBERS_NO_SYSCALL, /* the bytes belong to another instruction */
-	NUMBERS_OTHER, /* one that is neither io_uring's nor mmap's */
+	NUMBERS_OTHER, /* one that is not in numbers_served */
 	NUMBERS_OURS, /* one of these, or any */
 	NUMBERS_UNKNOWN, /* the function is not known */
 };

@@ -2,10 +2,8 @@
 #include "intercept/stub.h"
 
 #include <string.h>
-#include <sys/syscall.h>
 
-#include "abi/uring.h"
-#include "base/compiler.h"
+#include "intercept/numbers.h"
 
 /* All of a stub but the instructions that it takes over. */
 #define STUB_OWN_BYTES 128
@@ -84,22 +82,17 @@ size_t stub_bytes(const struct window *window)
 uint8_t *stub_write(uint8_t *at, const struct window *window,
 		    const uint8_t *entry)
 {
-	/* The most frequent first. */
-	static const int32_t ours[] = {NR_io_uring_enter, SYS_mmap,
-				       SYS_close,	  NR_io_uring_register,
-				       SYS_dup2,	  SYS_dup3,
-				       NR_io_uring_setup, SYS_close_range};
 	const uint8_t *behind = window->syscall + SYSCALL_BYTES;
-	uint8_t *to_call[array_size(ours)], *to_end;
+	uint8_t *to_call[NUMBERS_SERVED], *to_end;
 	struct writer w = {at};
 
 	put(&w, window->begin, (size_t)(window->syscall - window->begin));
-	for (size_t i = 0; i < array_size(ours); i++)
-		to_call[i] = put_if_number(&w, ours[i]);
+	for (size_t i = 0; i < NUMBERS_SERVED; i++)
+		to_call[i] = put_if_number(&w, numbers_served[i]);
 	PUT(&w, 0x0f, 0x05);
 	put_behind(&w, window);
 	to_end = put_jump_ahead(&w, 0xeb);
-	for (size_t i = 0; i < array_size(ours); i++)
+	for (size_t i = 0; i < NUMBERS_SERVED; i++)
 		land(&w, to_call[i]);
 	put_call(&w, window, entry);
 	land(&w, to_end);
