@@ -30,6 +30,7 @@
 
 #include "abi/uring.h"
 #include "base/sys.h"
+#include "intercept/real.h"
 #include "polyring/polyring.h"
 
 enum serves {
@@ -242,15 +243,6 @@ long intercept_from_patch(long number, long a, long b, long c, long d, long e,
 			  long f)
 {
 	return from_inline(LANE_PATCH, number, a, b, c, d, e, f);
-}
-
-/* What a C library makes of a system call's result. */
-static long libc_result(long result)
-{
-	if (likely((unsigned long)result < -4095ul))
-		return result;
-	errno = (int)-result;
-	return -1;
 }
 
 long intercept_from_libc(long number, long a, long b, long c, long d, long e,

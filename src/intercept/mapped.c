@@ -15,7 +15,6 @@
  */
 #include "intercept/intercept.h"
 
-#include <errno.h>
 #include <sys/mman.h>
 
 #include "base/sys.h"
@@ -34,14 +33,6 @@ void mapped_look(const void *at, size_t bytes, int prot)
 		trap_mapped((uintptr_t)at, bytes, prot & PROT_WRITE);
 }
 
-static int as_libc(long result)
-{
-	if (likely(result >= 0))
-		return (int)result;
-	errno = (int)-result;
-	return -1;
-}
-
 /* Not through the real one: as mmap(), it may be called very early. */
 POLYRING_API int mprotect(void *at, size_t bytes, int prot)
 {
@@ -50,7 +41,7 @@ POLYRING_API int mprotect(void *at, size_t bytes, int prot)
 
 	if (!result)
 		mapped_look(at, bytes, prot);
-	return as_libc(result);
+	return (int)libc_result(result);
 }
 
 /* libc has key -1 mean mprotect(). */
@@ -64,5 +55,5 @@ POLYRING_API int pkey_mprotect(void *at, size_t bytes, int prot, int key)
 			    0, 0);
 	if (!result)
 		mapped_look(at, bytes, prot);
-	return as_libc(result);
+	return (int)libc_result(result);
 }

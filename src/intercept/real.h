@@ -11,6 +11,7 @@
 #define POLYRING_INTERCEPT_REAL_H
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -83,5 +84,14 @@ void real_resolve(void);
 			real_resolve();                            \
 		load_relaxed(&real_functions.name);                \
 	}))
+
+/* What a C library makes of a system call's result. */
+static inline long libc_result(long result)
+{
+	if (likely((unsigned long)result < -4095ul))
+		return result;
+	errno = (int)-result;
+	return -1;
+}
 
 #endif
