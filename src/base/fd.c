@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/aio_abi.h>
 #include <linux/kcmp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -142,6 +143,13 @@ int fd_move_high(int fd)
 void fd_make_room(void)
 {
 	fd_close(fd_move_high((int)SYS_2(SYS_eventfd2, 0, EFD_CLOEXEC)));
+}
+
+bool fd_ready_now(int fd, short events)
+{
+	struct pollfd look = {.fd = fd, .events = events};
+
+	return SYS_3(SYS_poll, &look, 1, 0) != 0;
 }
 
 void fd_close(int fd)

@@ -48,6 +48,12 @@ void fd_after_fork(void);
 
 void fd_close(int fd);
 
+/*
+ * Is one of @events (POLLIN, ...) there, as far as poll(2) says? What can't be
+ * polled, and a call that fails, count as ready: the next call says why.
+ */
+bool fd_ready_now(int fd, short events);
+
 /* Is this number an open file? */
 bool fd_is_open(int fd);
 

@@ -36,6 +36,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "base/fd.h"
 #include "base/fault.h"
 #include "base/lock.h"
 #include "base/sys.h"
@@ -53,13 +54,6 @@
 #define ADDRESS_BYTES_MAX 128
 
 /* Is any of @events there? Also says yes when the file can't be polled. */
-static bool ready_now(int fd, short events)
-{
-	struct pollfd p = {.fd = fd, .events = events};
-
-	return SYS_3(SYS_poll, &p, 1, 0) != 0;
-}
-
 static struct lock flags_lock;
 
 void conn_forget_lock(void)
@@ -163,7 +157,7 @@ static bool listens(struct accept_cmd *c, int fd)
 /* Armed: the reactor has called because it is ready. */
 static bool nobody_waits(const struct req *req, struct accept_cmd *c, int fd)
 {
-	return !c->waiting && !req->wait.watch && !ready_now(fd, POLLIN) &&
+	return !c->waiting && !req->wait.watch && !fd_ready_now(fd, POLLIN) &&
 	       listens(c, fd);
 }
 
@@ -187,7 +181,7 @@ static int accept_one(struct req *req, struct accept_cmd *c, int fd)
 				     (int)sock);
 	if (sock < 0)
 		return (int)sock;
-	c->waiting = ready_now(fd, POLLIN);
+	c->waiting = fd_ready_now(fd, POLLIN);
 	req->ctx->reactor.found_empty = !c->waiting;
 	req->cflags = 0;
 	if (c->waiting && abi_has(req->ctx->abi.answers, ABI_ACCEPT_TELLS))
@@ -310,7 +304,7 @@ static int connect_end(struct req *req, int fd)
 	const struct address_cmd *c = req_cmd(req, struct address_cmd);
 	long err;
 
-	if (!ready_now(fd, POLLOUT))
+	if (!fd_ready_now(fd, POLLOUT))
 		return ISSUE_AGAIN;
 	err = connect_at_once(fd, req->extra, c->bytes, NULL);
 	if (err == -EISCONN)

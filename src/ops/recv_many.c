@@ -9,6 +9,9 @@
  */
 #include <netinet/in.h>
 
+#include <poll.h>
+
+#include "base/fd.h"
 #include "base/sys.h"
 #include "core/req_end.h"
 #include "ops/recv_parts.h"
@@ -25,7 +28,7 @@ bool recv_begin_share(const struct req *req, struct recv_cmd *c)
 	bool looks = c->goes_on;
 
 	c->goes_on = false;
-	return !looks || recv_readable(req);
+	return !looks || fd_ready_now(req_io_fd(req), POLLIN);
 }
 
 bool recv_share_is_used(struct recv_cmd *c)

@@ -10,16 +10,10 @@
  */
 #include <poll.h>
 
+#include "base/fd.h"
 #include "base/fault.h"
 #include "base/sys.h"
 #include "ops/recv_parts.h"
-
-COLD bool recv_readable(const struct req *req)
-{
-	struct pollfd look = {.fd = req_io_fd(req), .events = POLLIN};
-
-	return SYS_3(SYS_poll, &look, 1, 0) != 0;
-}
 
 /*
  * Datagrams mostly come one by one. So after the first there is a look before
@@ -29,7 +23,7 @@ COLD bool recv_readable(const struct req *req)
 static inline bool seems_empty(const struct req *req, const struct recv_cmd *c)
 {
 	return unlikely(c->ahead == 1 && c->kind == KIND_PACKETS) &&
-	       !c->msg_flags && !recv_readable(req);
+	       !c->msg_flags && !fd_ready_now(req_io_fd(req), POLLIN);
 }
 
 long recv_message_call(const struct req *req, struct recv_cmd *c,

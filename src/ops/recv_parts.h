@@ -119,7 +119,6 @@ uint32_t recv_nonempty(const struct req *req, struct recv_cmd *c, long n);
 
 /* ---- recv_once.c ---- */
 
-bool recv_readable(const struct req *req);
 long recv_message_call(const struct req *req, struct recv_cmd *c,
 		       struct msghdr *h);
 /* Divide @buffer into @h: the header comes later, what is left is @payload. */

@@ -29,6 +29,7 @@
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
 
+#include "base/fd.h"
 #include "base/fault.h"
 #include "base/sys.h"
 #include "tables/buffers.h"
@@ -605,13 +606,6 @@ int fixed_issue(struct req *req, uint32_t issue_flags)
 	return move(req, issue_flags);
 }
 
-static bool readable(const struct req *req)
-{
-	struct pollfd look = {.fd = req_io_fd(req), .events = POLLIN};
-
-	return SYS_3(SYS_poll, &look, 1, 0) != 0;
-}
-
 /* One completion; says whether to go on. */
 static bool multishot_one(struct req *req, uint32_t issue_flags, int *said)
 {
@@ -648,7 +642,8 @@ int read_multishot_issue(struct req *req, uint32_t issue_flags)
 			posted = true;
 			continue;
 		}
-		if (posted && no_room(req, said) && !readable(req))
+		if (posted && no_room(req, said) &&
+		    !fd_ready_now(req_io_fd(req), POLLIN))
 			return ISSUE_AGAIN;
 		return said;
 	}

@@ -150,15 +150,9 @@ static int conclude(struct req *req, long n)
 	return ISSUE_DONE;
 }
 
-/* What can't be polled says that it is ready. */
 static bool ready_now(const struct req *req, int end)
 {
-	struct pollfd p = {
-		.fd = number_of(req, end),
-		.events = end == IN ? POLLIN : POLLOUT,
-	};
-
-	return SYS_3(SYS_poll, &p, 1, 0) != 0;
+	return fd_ready_now(number_of(req, end), end == IN ? POLLIN : POLLOUT);
 }
 
 static void end_ready(struct reactor_wait *wait, uint32_t events)
