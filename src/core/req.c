@@ -118,14 +118,21 @@ bool req_file_is_open(const struct req *req)
 	return fd_is_open(req_io_fd(req));
 }
 
+int req_socket_option(const struct req *req, int level, int name)
+{
+	int value = 0;
+	socklen_t bytes = sizeof(value);
+	long err = SYS_5(SYS_getsockopt, req_io_fd(req), level, name, &value,
+			 &bytes);
+
+	return err < 0 ? (int)err : value;
+}
+
 int req_socket_error(const struct req *req, int err)
 {
-	int type = 0;
-	socklen_t bytes = sizeof(type);
-	long said = SYS_5(SYS_getsockopt, req_io_fd(req), SOL_SOCKET, SO_TYPE,
-			  &type, &bytes);
+	int said = req_socket_option(req, SOL_SOCKET, SO_TYPE);
 
-	return said == -EBADF || said == -ENOTSOCK ? (int)said : err;
+	return said == -EBADF || said == -ENOTSOCK ? said : err;
 }
 
 /* S6: on a worker, or as if on one. A multishot is never really there. */

@@ -223,6 +223,9 @@ bool req_file_is_open(const struct req *req);
  */
 int req_socket_error(const struct req *req, int err);
 
+/* An option of the request's socket that is no negative number, or an errno. */
+int req_socket_option(const struct req *req, int level, int name);
+
 /* Allocate req->extra. NULL when out of memory. */
 void *req_extra(struct req *req, size_t bytes);
 

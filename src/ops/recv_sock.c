@@ -26,16 +26,6 @@ size_t recv_room(const struct recv_cmd *c)
 	return iov_bytes(c->msg->header.msg_iov, c->msg->header.msg_iovlen);
 }
 
-static int socket_option(const struct req *req, int level, int name)
-{
-	int value = 0;
-	socklen_t bytes = sizeof(value);
-	long err = SYS_5(SYS_getsockopt, req_io_fd(req), level, name, &value,
-			 &bytes);
-
-	return err < 0 ? (int)err : value;
-}
-
 /* Until 5.19 nobody asked what waits in a socket, a unix one until 6.17. */
 static uint8_t stream_kind(const struct req *req, int domain)
 {
@@ -50,16 +40,16 @@ static uint8_t stream_kind(const struct req *req, int domain)
 /* Refused: of a stream that says nothing, all is received. */
 static COLD uint8_t ask_kind(const struct req *req)
 {
-	int protocol = socket_option(req, SOL_SOCKET, SO_PROTOCOL);
+	int protocol = req_socket_option(req, SOL_SOCKET, SO_PROTOCOL);
 
 	if (protocol == IPPROTO_TCP)
 		return stream_kind(req, AF_INET);
 	if (protocol == IPPROTO_UDP)
 		return KIND_PACKETS;
-	switch (socket_option(req, SOL_SOCKET, SO_TYPE)) {
+	switch (req_socket_option(req, SOL_SOCKET, SO_TYPE)) {
 	case SOCK_STREAM:
-		return stream_kind(req, socket_option(req, SOL_SOCKET,
-						      SO_DOMAIN) == AF_UNIX
+		return stream_kind(req, req_socket_option(req, SOL_SOCKET,
+							  SO_DOMAIN) == AF_UNIX
 						? AF_UNIX
 						: -1);
 	case SOCK_SEQPACKET:
@@ -76,7 +66,7 @@ static COLD uint8_t ask_kind(const struct req *req)
 /* TLS in the kernel, say, has records, which a read doesn't cross. */
 static bool is_layered(const struct req *req)
 {
-	return socket_option(req, IPPROTO_TCP, TCP_ULP) != 0;
+	return req_socket_option(req, IPPROTO_TCP, TCP_ULP) != 0;
 }
 
 static struct socket_belief *belief_of(const struct req *req)

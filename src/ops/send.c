@@ -504,29 +504,21 @@ static int send_twice(struct req *req, struct send_cmd *c, uint32_t issue_flags)
 
 /* ---- zero copy ---- */
 
-static int socket_option(const struct req *req, int name, int *value)
-{
-	socklen_t bytes = sizeof(*value);
-
-	*value = 0;
-	return (int)SYS_5(SYS_getsockopt, req_io_fd(req), SOL_SOCKET, name,
-			  value, &bytes);
-}
-
 /* Sockets that could do it: the others refuse, as in the kernel. */
 static int zc_socket(const struct req *req)
 {
-	int domain, protocol, err;
+	int domain, protocol;
 
-	err = socket_option(req, SO_DOMAIN, &domain);
-	if (err < 0)
-		return err;
+	domain = req_socket_option(req, SOL_SOCKET, SO_DOMAIN);
+	if (domain < 0)
+		return domain;
 	if (domain != AF_INET && domain != AF_INET6)
 		return -EOPNOTSUPP;
-	err = socket_option(req, SO_PROTOCOL, &protocol);
-	if (!err && protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)
-		err = -EOPNOTSUPP;
-	return err;
+	protocol = req_socket_option(req, SOL_SOCKET, SO_PROTOCOL);
+	if (protocol < 0)
+		return protocol;
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP ? 0
+								  : -EOPNOTSUPP;
 }
 
 static bool zc_holds_all(const struct send_cmd *c)
