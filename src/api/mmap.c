@@ -61,7 +61,7 @@ static long map_ring(void *hint, size_t bytes, int prot, int flags, int ring_fd,
 
 	if (!ctx)
 		return -EBADF;
-	if (offset % 4096)
+	if (offset % PAGE_BYTES)
 		return -EINVAL;
 	if (is_queue(offset))
 		return map_queue(ctx, hint, bytes, prot, flags, offset);

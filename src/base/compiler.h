@@ -24,6 +24,7 @@
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define container_of(ptr, type, member) \
 	((type *)((char *)(ptr)-offsetof(type, member)))
+#define PAGE_BYTES 4096u /* of x86-64 */
 #define array_size(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Out of the way of whoever calls it, which then needs fewer registers. */

@@ -11,7 +11,6 @@
 #include "base/tsan.h"
 
 #define AREAS_MAX 256
-#define PAGE_BYTES 4096u
 /* Bit 61 of a page's word in /proc: it is a file's, or shared. */
 #define PAGEMAP_SHARED (UINT64_C(1) << 61)
 

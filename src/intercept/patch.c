@@ -70,7 +70,6 @@
 #include "intercept/decode.h"
 #include "intercept/stub.h"
 
-#define PAGE_BYTES 4096u
 #define BEFORE_MAX 8
 #define BEHIND_MAX 4
 #define SYSCALL_BYTES 2

@@ -46,7 +46,6 @@
 #include "base/tool.h"
 #include "kbuf/pool.h"
 
-#define PAGE_BYTES 4096u
 #define RING_FILES_MAX 64u /* descriptors a table may cost */
 #define CHUNK_BYTES (size_t)(16 * PAGE_BYTES)
 

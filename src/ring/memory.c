@@ -9,8 +9,6 @@
 #include "base/lent.h"
 #include "base/sys.h"
 
-#define PAGE_BYTES 4096u
-
 static size_t whole_pages(size_t bytes)
 {
 	return (bytes + PAGE_BYTES - 1) & ~(size_t)(PAGE_BYTES - 1);

@@ -11,7 +11,6 @@
 /* The kernel's bounds. */
 #define BUFFERS_MAX (1u << 14)
 #define BUFFER_BYTES_MAX (UINT64_C(1) << 30)
-#define PAGE_BYTES 4096u
 
 struct buffer_node {
 	struct buffer_table *table;

@@ -9,8 +9,6 @@
 #include "base/fd.h"
 #include "base/sys.h"
 
-#define PAGE_BYTES 4096u
-
 static int check_desc(const struct io_uring_region_desc *desc)
 {
 	bool brought = desc->flags & IORING_MEM_REGION_TYPE_USER;
