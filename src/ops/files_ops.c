@@ -38,8 +38,7 @@ int files_update_issue(struct req *req, uint32_t issue_flags)
 	int32_t *fds = (int32_t *)(uintptr_t)c->addr;
 
 	(void)issue_flags;
-	if (c->offset == IORING_FILE_INDEX_ALLOC &&
-	    abi_has(req->ctx->abi.answers, ABI_SLOT_ALLOC))
+	if (c->offset == IORING_FILE_INDEX_ALLOC && req->ctx->files.chooses)
 		req->res = files_allocate(&req->ctx->files, fds, c->count);
 	else
 		req->res = files_update(&req->ctx->files, c->offset, fds, NULL,
