@@ -17,6 +17,7 @@
 #include "api/ring_fd.h"
 #include "base/fault.h"
 #include "base/sys.h"
+#include "core/ctx_lock.h"
 #include "core/inside.h"
 #include "core/notify.h"
 #include "polyring/polyring.h"
@@ -24,7 +25,6 @@
 #include "sched/submit.h"
 #include "sched/turn.h"
 #include "sched/wait.h"
-#include "core/ctx_lock.h"
 
 /* What EXT_ARG brings, copied in. */
 struct enter_arg {

@@ -11,10 +11,10 @@
 #include "base/fd.h"
 #include "base/rcu.h"
 #include "core/ctx.h"
+#include "core/ctx_lock.h"
 #include "core/registry.h"
 #include "polyring/kbuf.h"
 #include "polyring/polyring.h"
-#include "core/ctx_lock.h"
 
 /* -1 stands for none. */
 static int check_eventfd(int fd)

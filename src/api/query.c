@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "abi/uring.h"
+#include "api/offer.h"
 #include "base/fault.h"
 #include "core/req.h"
-#include "api/offer.h"
 
 #define QUESTIONS_MAX 1000
 

@@ -2,13 +2,13 @@
 #include "api/ring_fd.h"
 
 #include "base/sys.h"
+#include "core/ctx_lock.h"
 #include "core/inside.h"
 #include "core/notify.h"
 #include "core/registry.h"
 #include "core/ring_fds.h"
 #include "polyring/polyring.h"
 #include "sched/standby.h"
-#include "core/ctx_lock.h"
 
 static long process; /* ours; a vfork child's is another */
 

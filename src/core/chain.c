@@ -3,8 +3,8 @@
 
 #include "core/ctx.h"
 #include "core/index.h"
-#include "drive/deadline.h"
 #include "core/req.h"
+#include "drive/deadline.h"
 
 static bool is_link_timeout(const struct req *req)
 {

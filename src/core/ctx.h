@@ -61,14 +61,14 @@
 #include "drive/aio.h"
 #include "drive/reactor.h"
 #include "drive/timer.h"
-#include "tables/personalities.h"
+#include "observe/counters.h"
+#include "polyring/kbuf.h"
+#include "ring/queue.h"
 #include "tables/buffers.h"
 #include "tables/files.h"
+#include "tables/personalities.h"
 #include "tables/regions.h"
-#include "polyring/kbuf.h"
 #include "tables/restrictions.h"
-#include "observe/counters.h"
-#include "ring/queue.h"
 
 struct ctx;
 struct req;

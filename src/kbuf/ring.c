@@ -41,7 +41,6 @@
 #include <sys/stat.h>
 
 #include "base/fd.h"
-#include "base/mem.h"
 #include "base/sys.h"
 #include "base/tool.h"
 #include "kbuf/pool.h"

@@ -8,7 +8,6 @@
  */
 #include "base/fault.h"
 #include "base/mem.h"
-#include "base/sys.h"
 #include "kbuf/classic.h"
 #include "kbuf/ring.h"
 #include "kbuf/shared.h"

@@ -9,8 +9,8 @@
  */
 #include "ops/cancel_ops.h"
 
-#include "sched/cancel.h"
 #include "core/req.h"
+#include "sched/cancel.h"
 
 struct async_cancel_cmd {
 	uint64_t user_data;

@@ -36,15 +36,15 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include "base/fd.h"
 #include "base/fault.h"
+#include "base/fd.h"
 #include "base/lock.h"
 #include "base/sys.h"
 #include "core/ctx.h"
-#include "tables/files.h"
-#include "sched/issue.h"
-#include "core/req_end.h"
 #include "core/req.h"
+#include "core/req_end.h"
+#include "sched/issue.h"
+#include "tables/files.h"
 
 #define ACCEPTS_A_TURN 32
 #define RETRY_FIRST_NS INT64_C(1000000)

@@ -18,11 +18,11 @@
 #include "base/fault.h"
 #include "base/sys.h"
 #include "core/ctx.h"
-#include "core/notify.h"
-#include "sched/standby.h"
 #include "core/ctx_lock.h"
+#include "core/notify.h"
 #include "core/registry.h"
 #include "core/req.h"
+#include "sched/standby.h"
 
 struct epoll_cmd {
 	struct epoll_event event;

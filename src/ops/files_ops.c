@@ -9,8 +9,8 @@
 #include "ops/files_ops.h"
 
 #include "core/ctx.h"
-#include "tables/files.h"
 #include "core/req.h"
+#include "tables/files.h"
 
 struct files_cmd {
 	uint64_t addr;

@@ -17,8 +17,8 @@
 
 #include "base/sys.h"
 #include "core/ctx.h"
-#include "io/path.h"
 #include "core/req.h"
+#include "io/path.h"
 
 struct fs_cmd {
 	uint64_t off;

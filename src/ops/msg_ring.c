@@ -16,10 +16,10 @@
 #include "base/fd.h"
 #include "core/cq.h"
 #include "core/ctx.h"
-#include "tables/files.h"
-#include "core/registry.h"
 #include "core/ctx_lock.h"
+#include "core/registry.h"
 #include "core/req.h"
+#include "tables/files.h"
 
 struct msg_ring_cmd {
 	uint64_t user_data;

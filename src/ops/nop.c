@@ -8,11 +8,11 @@
  */
 #include "ops/nop.h"
 
-#include "core/ctx.h"
 #include "base/fd.h"
+#include "core/ctx.h"
+#include "core/req.h"
 #include "tables/buffers.h"
 #include "tables/files.h"
-#include "core/req.h"
 
 #define BIG_ENTRIES (IORING_SETUP_CQE32 | IORING_SETUP_CQE_MIXED)
 

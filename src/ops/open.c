@@ -28,11 +28,11 @@
 #include "base/fault.h"
 #include "base/sys.h"
 #include "core/ctx.h"
-#include "sched/aio_reads.h"
-#include "tables/files.h"
-#include "io/path.h"
 #include "core/registry.h"
 #include "core/req.h"
+#include "io/path.h"
+#include "sched/aio_reads.h"
+#include "tables/files.h"
 
 /* How much of an open_how from the future is looked at; the rest must be 0. */
 #define HOW_BYTES_MAX 65536u

@@ -11,12 +11,12 @@
 
 #include <fcntl.h>
 
-#include "core/ctx.h"
 #include "base/fault.h"
 #include "base/fd.h"
 #include "base/sys.h"
-#include "tables/files.h"
+#include "core/ctx.h"
 #include "core/req.h"
+#include "tables/files.h"
 
 #define PIPE_FLAGS (O_CLOEXEC | O_NONBLOCK | O_DIRECT | O_EXCL)
 

@@ -35,13 +35,13 @@
 
 #include "base/fd.h"
 #include "base/sys.h"
-#include "sched/cancel.h"
 #include "core/index.h"
-#include "sched/issue.h"
 #include "core/notify.h"
 #include "core/registry.h"
-#include "core/req_end.h"
 #include "core/req.h"
+#include "core/req_end.h"
+#include "sched/cancel.h"
+#include "sched/issue.h"
 
 /* Reported by the kernel always; poll(2) and epoll leave out RDHUP. */
 #define UNASKED (EPOLLERR | EPOLLHUP | EPOLLRDHUP)

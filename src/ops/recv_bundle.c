@@ -10,8 +10,8 @@
  * Locks: the ring lock.
  */
 
-#include "io/bundle.h"
 #include "core/req_end.h"
+#include "io/bundle.h"
 #include "ops/recv_parts.h"
 
 /* One call over all claimed buffers; what it took is committed (B4). */

@@ -10,8 +10,8 @@
  */
 #include <poll.h>
 
-#include "base/fd.h"
 #include "base/fault.h"
+#include "base/fd.h"
 #include "base/sys.h"
 #include "ops/recv_parts.h"
 

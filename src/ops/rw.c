@@ -29,15 +29,15 @@
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
 
-#include "base/fd.h"
 #include "base/fault.h"
+#include "base/fd.h"
 #include "base/sys.h"
-#include "tables/buffers.h"
-#include "sched/aio_reads.h"
-#include "io/iov.h"
-#include "sched/issue.h"
-#include "core/req_end.h"
 #include "core/req.h"
+#include "core/req_end.h"
+#include "io/iov.h"
+#include "sched/aio_reads.h"
+#include "sched/issue.h"
+#include "tables/buffers.h"
 
 #define STREAM_POSITION UINT64_MAX
 /* Completions of one multishot request in one turn (S12). */

@@ -23,12 +23,12 @@
 
 #include "base/fault.h"
 #include "base/sys.h"
-#include "tables/buffers.h"
-#include "io/bundle.h"
 #include "core/cq.h"
-#include "io/iov.h"
-#include "core/req_end.h"
 #include "core/req.h"
+#include "core/req_end.h"
+#include "io/bundle.h"
+#include "io/iov.h"
+#include "tables/buffers.h"
 
 /* Completions of one bundling send in one turn: until the CQ is full. */
 #define BUNDLES_SHARE IORING_MAX_CQ_ENTRIES

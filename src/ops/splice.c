@@ -24,10 +24,10 @@
 
 #include "base/fd.h"
 #include "base/sys.h"
-#include "tables/files.h"
-#include "sched/issue.h"
 #include "core/registry.h"
 #include "core/req.h"
+#include "sched/issue.h"
+#include "tables/files.h"
 
 #define FLAGS                                                                \
 	(SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT | \

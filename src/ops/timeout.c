@@ -21,13 +21,12 @@
  */
 #include "ops/timeout.h"
 
-#include "base/sys.h"
-#include "sched/cancel.h"
 #include "core/ctx.h"
 #include "core/index.h"
-#include "drive/deadline.h"
-#include "core/req_end.h"
 #include "core/req.h"
+#include "core/req_end.h"
+#include "drive/deadline.h"
+#include "sched/cancel.h"
 
 #define CLOCKS (IORING_TIMEOUT_BOOTTIME | IORING_TIMEOUT_REALTIME)
 #define UPDATES (IORING_TIMEOUT_UPDATE | IORING_LINK_TIMEOUT_UPDATE)

@@ -14,8 +14,8 @@
 
 #include "base/fault.h"
 #include "base/sys.h"
-#include "io/path.h"
 #include "core/req.h"
+#include "io/path.h"
 
 /* Linux's bounds on a name and on a value. */
 #define NAME_BYTES_MAX 256

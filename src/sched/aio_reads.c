@@ -6,8 +6,8 @@
 #include <sys/statfs.h>
 
 #include "base/sys.h"
-#include "sched/issue.h"
 #include "core/req.h"
+#include "sched/issue.h"
 
 /* Requests to a number between two questions about it. */
 #define DISK_BELIEF 64

@@ -5,14 +5,14 @@
 
 #include "base/fd.h"
 #include "base/sys.h"
-#include "sched/cold_reads.h"
 #include "core/index.h"
+#include "core/req.h"
+#include "core/req_end.h"
+#include "drive/deadline.h"
+#include "sched/cold_reads.h"
 #include "sched/issue.h"
 #include "sched/order.h"
 #include "sched/turn.h"
-#include "drive/deadline.h"
-#include "core/req_end.h"
-#include "core/req.h"
 
 /* Not only the first that is found. */
 #define EVERY (IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_ANY)

@@ -4,14 +4,14 @@
 #include "base/fd.h"
 #include "base/sys.h"
 #include "base/thread.h"
-#include "sched/cold_reads.h"
-#include "tables/personalities.h"
-#include "tables/files.h"
-#include "core/index.h"
 #include "core/chain.h"
+#include "core/index.h"
 #include "core/registry.h"
-#include "core/req_end.h"
 #include "core/req.h"
+#include "core/req_end.h"
+#include "sched/cold_reads.h"
+#include "tables/files.h"
+#include "tables/personalities.h"
 
 struct attempt {
 	struct req *req;

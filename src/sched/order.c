@@ -2,9 +2,9 @@
 #include "sched/order.h"
 
 #include "core/chain.h"
+#include "core/req.h"
 #include "core/req_end.h"
 #include "sched/issue.h"
-#include "core/req.h"
 
 static bool links(const struct req *req)
 {

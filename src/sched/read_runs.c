@@ -8,10 +8,10 @@
 #include "base/fault.h"
 #include "base/sys.h"
 #include "core/cq.h"
+#include "core/req.h"
+#include "core/req_end.h"
 #include "sched/aio_reads.h"
 #include "tables/files.h"
-#include "core/req_end.h"
-#include "core/req.h"
 
 /* More than that of one read, and the call is not what it costs. */
 #define MEMBER_BYTES_MAX 65536u

@@ -5,12 +5,12 @@
 
 #include "base/clock.h"
 #include "base/sys.h"
-#include "drive/worker.h"
+#include "core/ctx_lock.h"
 #include "core/notify.h"
+#include "drive/worker.h"
 #include "sched/standby.h"
 #include "sched/submit.h"
 #include "sched/turn.h"
-#include "core/ctx_lock.h"
 
 #define IDLE_MS_DEFAULT 1000
 #define WATCHED_NS 1000000

@@ -9,11 +9,11 @@
 #include "base/fd.h"
 #include "base/rcu.h"
 #include "base/sys.h"
-#include "drive/worker.h"
+#include "core/ctx_lock.h"
 #include "core/notify.h"
 #include "core/registry.h"
+#include "drive/worker.h"
 #include "sched/turn.h"
-#include "core/ctx_lock.h"
 
 #define TICK_MIN_NS 50000
 #define TICK_MAX_NS 1000000

@@ -5,12 +5,12 @@
 
 #include "base/thread.h"
 #include "core/cq.h"
-#include "tables/personalities.h"
+#include "core/req.h"
+#include "sched/issue.h"
 #include "sched/order.h"
 #include "sched/read_runs.h"
 #include "sched/turn.h"
-#include "sched/issue.h"
-#include "core/req.h"
+#include "tables/personalities.h"
 
 /* What has to do with the order of requests: link.c knows. */
 #define ORDERED (IOSQE_IO_DRAIN | IOSQE_IO_LINK | IOSQE_IO_HARDLINK)

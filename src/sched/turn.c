@@ -2,14 +2,14 @@
 #include "sched/turn.h"
 
 #include "base/sys.h"
-#include "sched/aio_reads.h"
+#include "core/ctx_lock.h"
 #include "core/inside.h"
+#include "core/notify.h"
+#include "core/req.h"
+#include "core/req_end.h"
+#include "sched/aio_reads.h"
 #include "sched/issue.h"
 #include "sched/order.h"
-#include "core/notify.h"
-#include "core/req_end.h"
-#include "core/ctx_lock.h"
-#include "core/req.h"
 
 __thread bool inside_engine;
 
