@@ -18,7 +18,7 @@
 #include "base/fault.h"
 #include "base/sys.h"
 #include "core/ctx_lock.h"
-#include "core/inside.h"
+#include "core/entry_guard.h"
 #include "core/notify.h"
 #include "polyring/polyring.h"
 #include "sched/standby.h"
@@ -264,10 +264,10 @@ POLYRING_API int polyring_enter(int ring_fd, uint32_t to_submit,
 {
 	int result;
 
-	if (!inside_begin())
+	if (!entry_guard_begin())
 		return -EAGAIN;
 	result = enter_ring(ring_fd, to_submit, min_complete, flags, arg,
 			    arg_bytes);
-	inside_end();
+	entry_guard_end();
 	return result;
 }

@@ -19,7 +19,7 @@
 #include "core/ring_fds.h"
 #include "drive/worker.h"
 #include "ops/conn.h"
-#include "sched/life.h"
+#include "sched/ctx_life.h"
 #include "sched/standby.h"
 
 /* The child has the memory but none of the threads: the rings stay behind. */
@@ -40,7 +40,7 @@ static void abandon(struct ctx *ctx, void *argument)
 static struct lock fork_lock; /* one thread forks at a time */
 
 /* A ring that has ended meanwhile is nobody's to let go again. */
-static void hold_still(struct ctx *ctx, void *argument) UNCHECKED_LOCKS
+static void lock_for_fork(struct ctx *ctx, void *argument) UNCHECKED_LOCKS
 {
 	bool held = false;
 
@@ -53,22 +53,22 @@ static void hold_still(struct ctx *ctx, void *argument) UNCHECKED_LOCKS
 	if (held && ctx->state == CTX_FREE)
 		lock_drop(&ctx->lock);
 	else
-		ctx->held_for_fork = held;
+		ctx->locked_for_fork = held;
 }
 
 static void go_on(struct ctx *ctx, void *argument) UNCHECKED_LOCKS
 {
 	(void)argument;
-	if (!ctx->held_for_fork)
+	if (!ctx->locked_for_fork)
 		return;
-	ctx->held_for_fork = false;
+	ctx->locked_for_fork = false;
 	lock_drop(&ctx->lock);
 }
 
 static void before_fork(void) UNCHECKED_LOCKS
 {
 	lock_take(&fork_lock);
-	registry_for_each(hold_still, NULL);
+	registry_for_each(lock_for_fork, NULL);
 	ring_fds_before_fork();
 	fd_before_fork();
 	urcu_bp_before_fork();

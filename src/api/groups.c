@@ -50,13 +50,13 @@ POLYRING_API int polyring_group_low_water(int ring_fd, uint16_t bgid,
 POLYRING_API int polyring_group_counters(int ring_fd, uint16_t bgid,
 					 struct kbuf_counters *counters)
 {
-	struct ctx *ctx = ctx_of_fd(ring_fd);
+	struct ctx *ctx = registry_find_ctx(ring_fd);
 	int err;
 
 	if (!ctx)
 		return registry_refusal(ring_fd);
 	rcu_enter();
-	/* Pairs with the release in publish(), sched/life.c. */
+	/* Pairs with the release in publish(), sched/ctx_life.c. */
 	if (load_acquire(&ctx->state) == CTX_OPEN)
 		err = kbuf_counters(ctx->kbuf, bgid, counters);
 	else
@@ -68,7 +68,7 @@ POLYRING_API int polyring_group_counters(int ring_fd, uint16_t bgid,
 POLYRING_API int polyring_group_share(int from_fd, uint16_t bgid, int to_fd,
 				      uint16_t to_bgid) UNCHECKED_LOCKS
 {
-	struct ctx *to = ctx_of_fd(to_fd), *from;
+	struct ctx *to = registry_find_ctx(to_fd), *from;
 	int err;
 
 	if (!to)

@@ -7,7 +7,7 @@
  * unregister them meanwhile (SPEC 4).
  */
 #include "base/rcu.h"
-#include "core/inside.h"
+#include "core/entry_guard.h"
 #include "core/registry.h"
 #include "polyring/polyring.h"
 
@@ -56,7 +56,7 @@ static long map_queue(struct ctx *ctx, void *hint, size_t bytes, int prot,
 static long map_ring(void *hint, size_t bytes, int prot, int flags, int ring_fd,
 		     uint64_t offset)
 {
-	struct ctx *ctx = ctx_of_fd(ring_fd);
+	struct ctx *ctx = registry_find_ctx(ring_fd);
 	long at;
 
 	if (!ctx)
@@ -66,7 +66,7 @@ static long map_ring(void *hint, size_t bytes, int prot, int flags, int ring_fd,
 	if (is_queue(offset))
 		return map_queue(ctx, hint, bytes, prot, flags, offset);
 	rcu_enter();
-	/* Pairs with the release in publish(), sched/life.c. */
+	/* Pairs with the release in publish(), sched/ctx_life.c. */
 	if (load_acquire(&ctx->state) != CTX_OPEN)
 		at = -EBADF;
 	else if (offset & IORING_OFF_PBUF_RING)
@@ -82,9 +82,9 @@ POLYRING_API long polyring_mmap(void *hint, size_t bytes, int prot, int flags,
 {
 	long at;
 
-	if (!inside_begin())
+	if (!entry_guard_begin())
 		return -EAGAIN;
 	at = map_ring(hint, bytes, prot, flags, ring_fd, offset);
-	inside_end();
+	entry_guard_end();
 	return at;
 }

@@ -49,7 +49,7 @@ static int answer_opcodes(struct io_uring_query_hdr *header)
 	return answer(header, &known, sizeof(known));
 }
 
-static bool well_formed(const struct io_uring_query_hdr *header)
+static bool query_well_formed(const struct io_uring_query_hdr *header)
 {
 	return header->size && !header->result && !header->resv[0] &&
 	       !header->resv[1] && !header->resv[2];
@@ -60,7 +60,7 @@ static int answer_one(struct io_uring_query_hdr *header)
 {
 	if (header->query_op >= IO_URING_QUERY_LAST)
 		header->result = -EOPNOTSUPP;
-	else if (!well_formed(header))
+	else if (!query_well_formed(header))
 		header->result = -EINVAL;
 	else
 		return answer_opcodes(header);

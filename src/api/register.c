@@ -19,7 +19,7 @@
 #include "base/fault.h"
 #include "base/fd.h"
 #include "core/ctx_lock.h"
-#include "core/inside.h"
+#include "core/entry_guard.h"
 #include "core/registry.h"
 #include "core/req.h"
 #include "core/ring_fds.h"
@@ -82,7 +82,7 @@ static int unreg_files(struct ctx *ctx, void *arg, uint32_t nr_args)
 	return arg || nr_args ? -EINVAL : files_unregister(&ctx->files);
 }
 
-static const void *pointer(uint64_t word)
+static const void *register_pointer(uint64_t word)
 {
 	return (const void *)(uintptr_t)word;
 }
@@ -97,8 +97,8 @@ static int reg_files_update(struct ctx *ctx, void *arg, uint32_t nr_args)
 		return -EFAULT;
 	if (up.resv)
 		return -EINVAL;
-	return files_update(&ctx->files, up.offset, pointer(up.fds), NULL,
-			    nr_args);
+	return files_update(&ctx->files, up.offset, register_pointer(up.fds),
+			    NULL, nr_args);
 }
 
 /* For the structs of the rsrc family nr_args is the struct's size. */
@@ -136,8 +136,8 @@ static int reg_files2(struct ctx *ctx, void *arg, uint32_t bytes)
 
 	if (err < 0)
 		return err;
-	return files_register(&ctx->files, pointer(rr.data), pointer(rr.tags),
-			      rr.nr);
+	return files_register(&ctx->files, register_pointer(rr.data),
+			      register_pointer(rr.tags), rr.nr);
 }
 
 static int reg_files_update2(struct ctx *ctx, void *arg, uint32_t bytes)
@@ -148,8 +148,8 @@ static int reg_files_update2(struct ctx *ctx, void *arg, uint32_t bytes)
 
 	if (err < 0)
 		return err;
-	return files_update(&ctx->files, up.offset, pointer(up.data),
-			    pointer(up.tags), up.nr);
+	return files_update(&ctx->files, up.offset, register_pointer(up.data),
+			    register_pointer(up.tags), up.nr);
 }
 
 /* Of the register opcodes these are the only ones to come in two structs. */
@@ -167,7 +167,7 @@ static int mem_region(struct ctx *ctx, void *arg, uint32_t nr_args)
 		return -EBUSY;
 	if (fault_copy(&reg, arg, sizeof(reg)) < 0)
 		return -EFAULT;
-	user_desc = (void *)pointer(reg.region_uptr);
+	user_desc = (void *)register_pointer(reg.region_uptr);
 	if (fault_copy(&desc, user_desc, sizeof(desc)) < 0)
 		return -EFAULT;
 	if (reg.resv[0] || reg.resv[1] ||
@@ -209,8 +209,8 @@ static int reg_buffers2(struct ctx *ctx, void *arg, uint32_t bytes)
 
 	if (err < 0)
 		return err;
-	return buffers_register(&ctx->buffers, pointer(rr.data),
-				pointer(rr.tags), rr.nr);
+	return buffers_register(&ctx->buffers, register_pointer(rr.data),
+				register_pointer(rr.tags), rr.nr);
 }
 
 static int reg_buffers_update(struct ctx *ctx, void *arg, uint32_t bytes)
@@ -220,8 +220,9 @@ static int reg_buffers_update(struct ctx *ctx, void *arg, uint32_t bytes)
 
 	if (err < 0)
 		return err;
-	return buffers_update(&ctx->buffers, up.offset, pointer(up.data),
-			      pointer(up.tags), up.nr);
+	return buffers_update(&ctx->buffers, up.offset,
+			      register_pointer(up.data),
+			      register_pointer(up.tags), up.nr);
 }
 
 static int find_source(const struct io_uring_clone_buffers *how,
@@ -231,7 +232,7 @@ static int find_source(const struct io_uring_clone_buffers *how,
 
 	if (how->flags & IORING_REGISTER_SRC_REGISTERED)
 		return ring_fds_find(how->src_fd, from);
-	*from = ctx_of_fd(fd);
+	*from = registry_find_ctx(fd);
 	return *from && registry_owns(fd) ? 0 : registry_refusal(fd);
 }
 
@@ -358,12 +359,13 @@ static int unreg_ring_fds(struct ctx *ctx, void *arg, uint32_t nr_args)
 
 static int reg_personality(struct ctx *ctx, void *arg, uint32_t nr_args)
 {
-	return arg || nr_args ? -EINVAL : creds_register(&ctx->personalities);
+	return arg || nr_args ? -EINVAL
+			      : personality_register(&ctx->personalities);
 }
 
 static int unreg_personality(struct ctx *ctx, void *arg, uint32_t id)
 {
-	return arg ? -EINVAL : creds_unregister(&ctx->personalities, id);
+	return arg ? -EINVAL : personality_unregister(&ctx->personalities, id);
 }
 
 /* ---- probe and state ---- */
@@ -380,7 +382,7 @@ static bool all_zero(const void *memory, size_t bytes)
 }
 
 /* Answers as many opcodes as were asked for; the struct must come zeroed. */
-static int probe(struct ctx *ctx, void *arg, uint32_t nr_args)
+static int register_probe(struct ctx *ctx, void *arg, uint32_t nr_args)
 {
 	struct io_uring_probe head;
 	struct io_uring_probe_op ops[256];
@@ -463,7 +465,7 @@ const struct regdef regdefs[IORING_REGISTER_LAST] = {
 					  reg_files_update, NULL},
 	[IORING_REGISTER_EVENTFD_ASYNC] = {"EVENTFD_ASYNC", KVER(5, 6),
 					   reg_eventfd_async, NULL},
-	[IORING_REGISTER_PROBE] = {"PROBE", KVER(5, 6), probe, NULL},
+	[IORING_REGISTER_PROBE] = {"PROBE", KVER(5, 6), register_probe, NULL},
 	[IORING_REGISTER_PERSONALITY] =
 		{"PERSONALITY", KVER(5, 6), reg_personality,
 		 "what a process has given up for good: EPERM"},
@@ -481,11 +483,11 @@ const struct regdef regdefs[IORING_REGISTER_LAST] = {
 	[IORING_REGISTER_BUFFERS_UPDATE] = {"BUFFERS_UPDATE", KVER(5, 13),
 					    reg_buffers_update, NULL},
 	[IORING_REGISTER_IOWQ_AFF] = {"IOWQ_AFF", KVER(5, 14),
-				      set_worker_affinity, NULL},
+				      settings_set_affinity, NULL},
 	[IORING_UNREGISTER_IOWQ_AFF] = {"UNREGISTER_IOWQ_AFF", KVER(5, 14),
-					unset_worker_affinity, NULL},
+					settings_unset_affinity, NULL},
 	[IORING_REGISTER_IOWQ_MAX_WORKERS] = {"IOWQ_MAX_WORKERS", KVER(5, 15),
-					      set_worker_bounds, NULL},
+					      settings_set_worker_bounds, NULL},
 	[IORING_REGISTER_RING_FDS] = {"RING_FDS", KVER(5, 18), reg_ring_fds,
 				      NULL},
 	[IORING_UNREGISTER_RING_FDS] = {"UNREGISTER_RING_FDS", KVER(5, 18),
@@ -500,11 +502,12 @@ const struct regdef regdefs[IORING_REGISTER_LAST] = {
 					      file_alloc_range, NULL},
 	[IORING_REGISTER_PBUF_STATUS] = {"PBUF_STATUS", KVER(6, 8), pbuf_status,
 					 NULL},
-	[IORING_REGISTER_NAPI] = {"NAPI", KVER(6, 9), set_napi,
+	[IORING_REGISTER_NAPI] = {"NAPI", KVER(6, 9), settings_set_napi,
 				  "static tracking of devices"},
-	[IORING_UNREGISTER_NAPI] = {"UNREGISTER_NAPI", KVER(6, 9), unset_napi,
-				    NULL},
-	[IORING_REGISTER_CLOCK] = {"CLOCK", KVER(6, 12), set_clock, NULL},
+	[IORING_UNREGISTER_NAPI] = {"UNREGISTER_NAPI", KVER(6, 9),
+				    settings_unset_napi, NULL},
+	[IORING_REGISTER_CLOCK] = {"CLOCK", KVER(6, 12), settings_set_clock,
+				   NULL},
 	[IORING_REGISTER_CLONE_BUFFERS] = {"CLONE_BUFFERS", KVER(6, 12),
 					   clone_buffers, NULL},
 	[IORING_REGISTER_SEND_MSG_RING] =
@@ -513,7 +516,7 @@ const struct regdef regdefs[IORING_REGISTER_LAST] = {
 	[IORING_REGISTER_ZCRX_IFQ] = {"ZCRX_IFQ", KVER(6, 15), NULL,
 				      "needs a device's receive queue"},
 	[IORING_REGISTER_RESIZE_RINGS] = {"RESIZE_RINGS", KVER(6, 13),
-					  set_queue_sizes, NULL},
+					  settings_set_queue_sizes, NULL},
 	[IORING_REGISTER_MEM_REGION] = {"MEM_REGION", KVER(6, 13), mem_region,
 					NULL},
 	[IORING_REGISTER_QUERY] = {"QUERY", KVER(6, 18), ask, NULL},
@@ -594,9 +597,9 @@ POLYRING_API int polyring_register(int ring_fd, uint32_t opcode, void *arg,
 {
 	int result;
 
-	if (!inside_begin())
+	if (!entry_guard_begin())
 		return -EAGAIN;
 	result = register_ring(ring_fd, opcode, arg, nr_args);
-	inside_end();
+	entry_guard_end();
 	return result;
 }

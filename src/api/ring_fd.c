@@ -3,7 +3,7 @@
 
 #include "base/sys.h"
 #include "core/ctx_lock.h"
-#include "core/inside.h"
+#include "core/entry_guard.h"
 #include "core/notify.h"
 #include "core/registry.h"
 #include "core/ring_fds.h"
@@ -67,10 +67,10 @@ POLYRING_API void polyring_closed(int fd)
 
 	if (likely(!ctx && fd >= 0 && !standby_has_strays()))
 		return;
-	if (!is_our_process() || !inside_begin())
+	if (!is_our_process() || !entry_guard_begin())
 		return;
 	standby_closed(ctx);
-	inside_end();
+	entry_guard_end();
 }
 
 /* A handler can only leave word for the call that it interrupts. */
@@ -78,12 +78,12 @@ POLYRING_API void polyring_watch(int ring_fd, bool watched)
 {
 	struct ctx *ctx;
 
-	if (inside_begin()) {
+	if (entry_guard_begin()) {
 		ring_fd_watch(ring_fd, watched);
-		inside_end();
+		entry_guard_end();
 		return;
 	}
-	ctx = ctx_of_fd(ring_fd);
+	ctx = registry_find_ctx(ring_fd);
 	if (ctx && watched)
 		store_relaxed(&ctx->watched, true);
 }
@@ -103,8 +103,8 @@ static void settle(struct ctx *ctx, void *argument)
 
 POLYRING_API void polyring_settle(void)
 {
-	if (likely(!notify_any_byte_out()) || !inside_begin())
+	if (likely(!notify_any_byte_out()) || !entry_guard_begin())
 		return;
 	registry_for_each(settle, NULL);
-	inside_end();
+	entry_guard_end();
 }

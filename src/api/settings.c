@@ -25,7 +25,7 @@ static int open_resized(const struct ctx *ctx, struct io_uring_params *p,
 	return ring_shared_open(fresh, p);
 }
 
-int set_queue_sizes(struct ctx *ctx, void *arg, uint32_t nr_args)
+int settings_set_queue_sizes(struct ctx *ctx, void *arg, uint32_t nr_args)
 {
 	struct io_uring_params p;
 	struct ring_memory fresh;
@@ -49,7 +49,7 @@ int set_queue_sizes(struct ctx *ctx, void *arg, uint32_t nr_args)
 	return err;
 }
 
-int set_clock(struct ctx *ctx, void *arg, uint32_t nr_args)
+int settings_set_clock(struct ctx *ctx, void *arg, uint32_t nr_args)
 {
 	struct io_uring_clock_register reg;
 
@@ -74,7 +74,7 @@ static int check_napi(const struct io_uring_napi *asked)
 }
 
 /* The settings as they were are told first, even to who is then refused. */
-int set_napi(struct ctx *ctx, void *arg, uint32_t nr_args)
+int settings_set_napi(struct ctx *ctx, void *arg, uint32_t nr_args)
 {
 	struct io_uring_napi asked, before = ctx->napi;
 	int err;
@@ -101,7 +101,7 @@ int set_napi(struct ctx *ctx, void *arg, uint32_t nr_args)
 	return 0;
 }
 
-int unset_napi(struct ctx *ctx, void *arg, uint32_t nr_args)
+int settings_unset_napi(struct ctx *ctx, void *arg, uint32_t nr_args)
 {
 	struct io_uring_napi before = ctx->napi;
 
@@ -118,7 +118,7 @@ int unset_napi(struct ctx *ctx, void *arg, uint32_t nr_args)
 	return 0;
 }
 
-int set_worker_affinity(struct ctx *ctx, void *arg, uint32_t bytes)
+int settings_set_affinity(struct ctx *ctx, void *arg, uint32_t bytes)
 {
 	cpu_set_t cpus;
 
@@ -134,7 +134,7 @@ int set_worker_affinity(struct ctx *ctx, void *arg, uint32_t bytes)
 	return 0;
 }
 
-int unset_worker_affinity(struct ctx *ctx, void *arg, uint32_t bytes)
+int settings_unset_affinity(struct ctx *ctx, void *arg, uint32_t bytes)
 {
 	(void)ctx;
 	if (arg || bytes)
@@ -143,7 +143,7 @@ int unset_worker_affinity(struct ctx *ctx, void *arg, uint32_t bytes)
 	return 0;
 }
 
-int set_worker_bounds(struct ctx *ctx, void *arg, uint32_t nr_args)
+int settings_set_worker_bounds(struct ctx *ctx, void *arg, uint32_t nr_args)
 {
 	uint32_t most[2];
 

@@ -17,12 +17,12 @@
 #include "core/ctx.h"
 
 /* Each as a row of the table in register.c has it. */
-int set_queue_sizes(struct ctx *ctx, void *arg, uint32_t nr_args);
-int set_clock(struct ctx *ctx, void *arg, uint32_t nr_args);
-int set_napi(struct ctx *ctx, void *arg, uint32_t nr_args);
-int unset_napi(struct ctx *ctx, void *arg, uint32_t nr_args);
-int set_worker_affinity(struct ctx *ctx, void *arg, uint32_t bytes);
-int unset_worker_affinity(struct ctx *ctx, void *arg, uint32_t bytes);
-int set_worker_bounds(struct ctx *ctx, void *arg, uint32_t nr_args);
+int settings_set_queue_sizes(struct ctx *ctx, void *arg, uint32_t nr_args);
+int settings_set_clock(struct ctx *ctx, void *arg, uint32_t nr_args);
+int settings_set_napi(struct ctx *ctx, void *arg, uint32_t nr_args);
+int settings_unset_napi(struct ctx *ctx, void *arg, uint32_t nr_args);
+int settings_set_affinity(struct ctx *ctx, void *arg, uint32_t bytes);
+int settings_unset_affinity(struct ctx *ctx, void *arg, uint32_t bytes);
+int settings_set_worker_bounds(struct ctx *ctx, void *arg, uint32_t nr_args);
 
 #endif

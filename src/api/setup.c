@@ -12,11 +12,11 @@
 #include "base/fault.h"
 #include "base/fd.h"
 #include "base/sys.h"
-#include "core/inside.h"
+#include "core/entry_guard.h"
 #include "core/registry.h"
 #include "core/ring_fds.h"
 #include "polyring/polyring.h"
-#include "sched/life.h"
+#include "sched/ctx_life.h"
 #include "sched/standby.h"
 
 static bool cpu_usable(uint32_t cpu)
@@ -74,7 +74,7 @@ static int check_relations(const struct io_uring_params *p)
 /* Nobody can poll a ring that has no file of the application's. */
 static int hand_out_slot(int fd)
 {
-	struct ctx *ctx = ctx_of_fd(fd);
+	struct ctx *ctx = registry_find_ctx(fd);
 	int slot = ring_fds_adopt(ctx, fd);
 
 	if (slot < 0)
@@ -126,9 +126,9 @@ POLYRING_API int polyring_setup(uint32_t entries,
 {
 	int fd;
 
-	if (!inside_begin())
+	if (!entry_guard_begin())
 		return -EAGAIN;
 	fd = setup(entries, params);
-	inside_end();
+	entry_guard_end();
 	return fd;
 }

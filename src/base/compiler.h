@@ -28,10 +28,10 @@
 #define array_size(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Out of the way of whoever calls it, which then needs fewer registers. */
-#define COLD __attribute__((noinline))
+#define NOINLINE __attribute__((noinline))
 
 /* In the path of every request, whatever the compiler thinks of its size. */
-#define HOT static inline __attribute__((always_inline))
+#define ALWAYS_INLINE inline __attribute__((always_inline))
 
 /* What may be seen from outside the shared object; all else is hidden. */
 #define POLYRING_API __attribute__((visibility("default")))

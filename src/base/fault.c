@@ -12,7 +12,7 @@
 #include <pthread.h>
 #include <ucontext.h>
 
-#include "base/lent.h"
+#include "base/borrow.h"
 #include "base/sys.h"
 
 /* Assembly reads down a column. */
@@ -130,7 +130,7 @@ static void on_fault(int signo, siginfo_t *info, void *ucontext)
 	bool hole = signo == SIGSEGV && info->si_code == SEGV_MAPERR;
 
 	if (!fault_recover(ucontext) &&
-	    !(hole && lent_revive(info->si_addr, ucontext)))
+	    !(hole && borrow_revive(info->si_addr, ucontext)))
 		fault_pass_on(signo, info, ucontext);
 }
 

@@ -295,7 +295,7 @@ struct out {
 	size_t room, length;
 };
 
-static void put_word(struct out *out, const char *at, size_t length)
+static void preload_put_word(struct out *out, const char *at, size_t length)
 {
 	if (!length || out->length + length + 2 > out->room)
 		return;
@@ -336,7 +336,7 @@ static const char *put_runtimes(struct out *out, const char *list)
 		if (!word.length || !word_is_runtime(word) ||
 		    word_was_put(word, behind))
 			return list;
-		put_word(out, word.at, word.length);
+		preload_put_word(out, word.at, word.length);
 		list = behind;
 	}
 }
@@ -348,8 +348,9 @@ size_t preload_list(const struct preload_target *target, const char *before,
 	const char *list = put_runtimes(&out, before ? before : "");
 
 	if (!target->harmed) {
-		put_word(&out, target->runtime, strlen(target->runtime));
-		put_word(&out, ours, strlen(ours));
+		preload_put_word(&out, target->runtime,
+				 strlen(target->runtime));
+		preload_put_word(&out, ours, strlen(ours));
 	}
 	for (;;) {
 		struct word word = word_next(&list);
@@ -357,7 +358,7 @@ size_t preload_list(const struct preload_target *target, const char *before,
 		if (!word.length)
 			break;
 		if (!word_is_ours(word) && !word_was_put(word, list))
-			put_word(&out, word.at, word.length);
+			preload_put_word(&out, word.at, word.length);
 	}
 	to[out.length] = '\0';
 	return out.length;

@@ -19,12 +19,12 @@ static struct {
 	bool has_key;
 } threads GUARDED(&threads_lock);
 
-static uint32_t number_of(uint32_t slot)
+static uint32_t thread_number_of(uint32_t slot)
 {
 	return (uint32_t)load_relaxed(&threads.times[slot]) << SLOT_BITS | slot;
 }
 
-static void give_back(void *slot_and_one)
+static void thread_give_back(void *slot_and_one)
 {
 	uint32_t slot = (uint32_t)((uintptr_t)slot_and_one - 1);
 
@@ -53,7 +53,7 @@ static uint32_t take_slot(void)
 
 	lock_take(&threads_lock);
 	if (!threads.has_key)
-		threads.has_key = !pthread_key_create(&key, give_back);
+		threads.has_key = !pthread_key_create(&key, thread_give_back);
 	if (threads.has_key)
 		slot = find_slot();
 	if (slot < SLOTS)
@@ -70,16 +70,16 @@ uint32_t thread_number_take(void)
 	if (slot == SLOTS)
 		return 0;
 	if (pthread_setspecific(key, (void *)(uintptr_t)(slot + 1))) {
-		give_back((void *)(uintptr_t)(slot + 1));
+		thread_give_back((void *)(uintptr_t)(slot + 1));
 		return 0;
 	}
-	thread_number_kept = number_of(slot);
+	thread_number_kept = thread_number_of(slot);
 	return thread_number_kept;
 }
 
 bool thread_gone(uint32_t number)
 {
-	return number && number_of(number % SLOTS) != number;
+	return number && thread_number_of(number % SLOTS) != number;
 }
 
 void thread_forget_lock(void)

@@ -45,17 +45,17 @@ struct colours {
 };
 
 /* For a stream: a terminal, and NO_COLOR is not set. */
-struct colours colours_for(FILE *stream);
+struct colours say_colours(FILE *stream);
 
 /* "polyring: " and a line on stderr. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The same with what to do next on a second line; returns @status. */
-int complain(int status, const char *advice, const char *format, ...)
+int say_error(int status, const char *advice, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* Names for numbers, as <errno.h> spells them. */
-const char *errno_name(int error);
+const char *say_errno_name(int error);
 
 /* ---- kernel.c ------------------------------------------------------------ */
 

@@ -43,7 +43,7 @@ static const struct sock_filter filter[] = {
 	RETURN(SECCOMP_RET_ALLOW),
 };
 
-static int filter_install(void)
+static int deny_filter_install(void)
 {
 	const struct sock_fprog program = {
 		.len = array_size(filter),
@@ -68,21 +68,21 @@ static int deny(int argc, char **argv)
 	if (getopt(argc, argv, "+") != -1)
 		return EXIT_USAGE;
 	if (optind == argc)
-		return complain(EXIT_USAGE,
-				"Try: polyring deny -- ./server, or polyring "
-				"help deny",
-				"deny: which program?");
+		return say_error(EXIT_USAGE,
+				 "Try: polyring deny -- ./server, or polyring "
+				 "help deny",
+				 "deny: which program?");
 	status = program_find(argv[optind], path);
 	if (status)
 		return status;
-	err = filter_install();
+	err = deny_filter_install();
 	if (err < 0)
-		return complain(EXIT_OURS,
-				"The kernel must have seccomp filters "
-				"(CONFIG_SECCOMP_FILTER), and an outer filter "
-				"must allow seccomp(2).",
-				"deny: the filter was not accepted: %s",
-				errno_name(err));
+		return say_error(EXIT_OURS,
+				 "The kernel must have seccomp filters "
+				 "(CONFIG_SECCOMP_FILTER), and an outer filter "
+				 "must allow seccomp(2).",
+				 "deny: the filter was not accepted: %s",
+				 say_errno_name(err));
 	return program_exec(path, &argv[optind]);
 }
 

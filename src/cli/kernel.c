@@ -107,7 +107,7 @@ int kernel_answers(void)
 
 const char *kernel_answer_name(int answer)
 {
-	return answer == KERNEL_KILLS ? "SIGSYS" : errno_name(answer);
+	return answer == KERNEL_KILLS ? "SIGSYS" : say_errno_name(answer);
 }
 
 bool kernel_refuses(int answer)
@@ -134,13 +134,13 @@ int kernel_chosen(const char *verb, const char *text, const char **name)
 		*name = text;
 		return 0;
 	}
-	return complain(EXIT_USAGE,
-			"Name one from 5.10 to 6.18, as in --kernel 6.1, or "
-			"latest; polyring probe --kernel 6.1 shows what that "
-			"kernel has.",
-			"%s: %s%s: polyring does not know the answers of such "
-			"a kernel",
-			verb, from, text);
+	return say_error(EXIT_USAGE,
+			 "Name one from 5.10 to 6.18, as in --kernel 6.1, or "
+			 "latest; polyring probe --kernel 6.1 shows what that "
+			 "kernel has.",
+			 "%s: %s%s: polyring does not know the answers of such "
+			 "a kernel",
+			 verb, from, text);
 }
 
 static long read_number(const char *path, const char *key)

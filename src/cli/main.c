@@ -29,7 +29,7 @@ static const struct verb *verb_named(const char *name)
 
 static void print_help(FILE *to)
 {
-	struct colours c = colours_for(to);
+	struct colours c = say_colours(to);
 
 	fprintf(to,
 		"usage: polyring VERB [OPTION...] [ARGUMENT...]\n"
@@ -53,10 +53,10 @@ static void print_help(FILE *to)
 
 static int unknown_verb(const char *name)
 {
-	return complain(EXIT_USAGE, "Try: polyring --help",
-			"there is no verb '%s'; there are run, deny, probe "
-			"and help",
-			name);
+	return say_error(EXIT_USAGE, "Try: polyring --help",
+			 "there is no verb '%s'; there are run, deny, probe "
+			 "and help",
+			 name);
 }
 
 static int help(const char *name)

@@ -25,7 +25,7 @@ static void print_cell(const struct colours *c, const struct offer *offer,
 	printf("%s%-*s%s", colour, COLUMN_WIDTH, word, c->off);
 }
 
-static int count_of(const struct offer *offer, int section)
+static int probe_count_of(const struct offer *offer, int section)
 {
 	int count = 0;
 
@@ -44,8 +44,8 @@ static void print_section(const struct colours *c, int section,
 	if (kernel->answer)
 		printf("%-*s", COLUMN_WIDTH, "-");
 	else
-		printf("%-*d", COLUMN_WIDTH, count_of(kernel, section));
-	printf("%d\n", count_of(polyring, section));
+		printf("%-*d", COLUMN_WIDTH, probe_count_of(kernel, section));
+	printf("%d\n", probe_count_of(polyring, section));
 	for (int i = 0; i < s->count; i++) {
 		printf("  %-*s", NAME_WIDTH - 2, s->names[i]);
 		print_cell(c, kernel, kernel->has[section][i]);
@@ -64,13 +64,13 @@ static void print_refusal(const struct offer *offer, const char *name)
 static void print_all(const struct offer *kernel, const struct offer *polyring,
 		      const char *release, const char *as)
 {
-	struct colours c = colours_for(stdout);
+	struct colours c = say_colours(stdout);
 
 	if (kernel->answer)
 		print_refusal(kernel, "kernel");
 	if (polyring->answer)
 		printf("polyring: setup answers %s\n",
-		       errno_name(polyring->answer));
+		       say_errno_name(polyring->answer));
 	printf("%s%-*s%-*s%s%s\n", c.strong, NAME_WIDTH, "", COLUMN_WIDTH,
 	       "kernel", "polyring", c.off);
 	printf("%-*s%-*.*s%s%s%s\n", NAME_WIDTH, "version", COLUMN_WIDTH,
@@ -111,14 +111,14 @@ static void json_side(const char *name, const char *version,
 	printf("\n  }%s\n", end);
 }
 
-static void ask_the_kernel(void *offer)
+static void probe_ask_kernel(void *offer)
 {
 	offer_ask(&side_kernel, offer);
 }
 
 static void offer_ask_kernel(struct offer *offer)
 {
-	int err = kernel_ask(ask_the_kernel, offer, sizeof(*offer));
+	int err = kernel_ask(probe_ask_kernel, offer, sizeof(*offer));
 
 	if (err)
 		*offer = (struct offer){.answer = err};
@@ -149,9 +149,9 @@ static int probe(int argc, char **argv)
 			return EXIT_USAGE;
 	}
 	if (optind != argc)
-		return complain(EXIT_USAGE, "Try: polyring help probe",
-				"probe: takes no arguments, there is '%s'",
-				argv[optind]);
+		return say_error(EXIT_USAGE, "Try: polyring help probe",
+				 "probe: takes no arguments, there is '%s'",
+				 argv[optind]);
 	status = kernel_chosen("probe", as, &as);
 	if (status)
 		return status;

@@ -14,10 +14,10 @@
 
 static int not_executable(const char *path, int error)
 {
-	return complain(EXIT_CANNOT_RUN,
-			"Check the file's permissions (chmod +x) and that "
-			"it is a program.",
-			"cannot run '%s': %s", path, strerror(error));
+	return say_error(EXIT_CANNOT_RUN,
+			 "Check the file's permissions (chmod +x) and that "
+			 "it is a program.",
+			 "cannot run '%s': %s", path, strerror(error));
 }
 
 /* 0: take it. ENOENT: look on. Else: why it cannot be run. */
@@ -32,7 +32,7 @@ static int candidate(const char *path)
 	return access(path, X_OK) < 0 ? errno : 0;
 }
 
-static int find_in_path(const char *name, char *path)
+static int program_find_in_path(const char *name, char *path)
 {
 	const char *dirs = getenv("PATH");
 	int answer = ENOENT;
@@ -63,16 +63,16 @@ int program_find(const char *name, char *path)
 		snprintf(path, PATH_MAX, "%s", name);
 		error = candidate(path);
 	} else {
-		error = *name ? find_in_path(name, path) : ENOENT;
+		error = *name ? program_find_in_path(name, path) : ENOENT;
 	}
 	if (!error)
 		return 0;
 	if (error != ENOENT)
 		return not_executable(name, error);
-	return complain(EXIT_NOT_FOUND,
-			strchr(name, '/') ? "Check the path."
-					  : "Check the name and $PATH.",
-			"cannot run '%s': no such program", name);
+	return say_error(EXIT_NOT_FOUND,
+			 strchr(name, '/') ? "Check the path."
+					   : "Check the name and $PATH.",
+			 "cannot run '%s': no such program", name);
 }
 
 int program_exec(const char *path, char **argv)
@@ -94,8 +94,9 @@ int program_exec(const char *path, char **argv)
 		}
 	}
 	if (errno == ENOENT)
-		return complain(EXIT_CANNOT_RUN,
-				"The interpreter that it names does not exist.",
-				"cannot run '%s': %s", path, strerror(errno));
+		return say_error(
+			EXIT_CANNOT_RUN,
+			"The interpreter that it names does not exist.",
+			"cannot run '%s': %s", path, strerror(errno));
 	return not_executable(path, errno);
 }

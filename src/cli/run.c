@@ -104,9 +104,9 @@ static int counters_set(const char *file)
 
 static int environment_fails(void)
 {
-	return complain(EXIT_OURS, NULL,
-			"run: the environment could not be set: %s",
-			strerror(errno));
+	return say_error(EXIT_OURS, NULL,
+			 "run: the environment could not be set: %s",
+			 strerror(errno));
 }
 
 static int on_the_kernel(const struct run_options *options, const char *path,
@@ -123,15 +123,15 @@ static int on_the_kernel(const struct run_options *options, const char *path,
 static int preload_missing(const char *preload)
 {
 	if (preload)
-		return complain(EXIT_OURS,
-				"Move it to a path without blanks and colons: "
-				"LD_PRELOAD takes them as separators.",
-				"run: '%s' cannot be preloaded", preload);
-	return complain(EXIT_OURS,
-			"Install polyring completely (meson install), or run "
-			"the command from its build directory.",
-			"run: " PRELOAD_NAME " is not where this command "
-			"expects it");
+		return say_error(EXIT_OURS,
+				 "Move it to a path without blanks and colons: "
+				 "LD_PRELOAD takes them as separators.",
+				 "run: '%s' cannot be preloaded", preload);
+	return say_error(EXIT_OURS,
+			 "Install polyring completely (meson install), or run "
+			 "the command from its build directory.",
+			 "run: " PRELOAD_NAME " is not where this command "
+			 "expects it");
 }
 
 /* What is to stand behind "polyring's engine serves CMD". */
@@ -163,22 +163,23 @@ static int kernel_set(const char *kernel)
 /* What was asked for can't be had: the program does not begin. */
 static int cannot_serve(const char *path, const char *why)
 {
-	return complain(EXIT_CANNOT_RUN,
-			"Use a dynamically linked build (glibc) without "
-			"privileges, or a place where the kernel allows "
-			"io_uring.",
-			"cannot serve '%s': %s", path, why);
+	return say_error(EXIT_CANNOT_RUN,
+			 "Use a dynamically linked build (glibc) without "
+			 "privileges, or a place where the kernel allows "
+			 "io_uring.",
+			 "cannot serve '%s': %s", path, why);
 }
 
 /* Nobody asked for the engine, and perhaps the program can do without. */
-static void say_unserved(const char *path, const char *why, int answer)
+static void run_say_unserved(const char *path, const char *why, int answer)
 {
-	complain(0,
-		 "It runs without. For io_uring use a dynamically linked build "
-		 "(glibc) without privileges.",
-		 "cannot serve '%s': %s; its io_uring calls meet the kernel, "
-		 "which answers %s",
-		 path, why, kernel_answer_name(answer));
+	say_error(
+		0,
+		"It runs without. For io_uring use a dynamically linked build "
+		"(glibc) without privileges.",
+		"cannot serve '%s': %s; its io_uring calls meet the kernel, "
+		"which answers %s",
+		path, why, kernel_answer_name(answer));
 }
 
 /* The library says who is not served among what the program starts. */
@@ -202,7 +203,7 @@ static int on_the_engine(const struct run_options *options, const char *path,
 	if (strpbrk(preload, ": "))
 		return preload_missing(preload);
 	if (target.why)
-		say_unserved(path, target.why, answer);
+		run_say_unserved(path, target.why, answer);
 	else
 		say_engine(options, argv[0], answer);
 	if (preload_set(&target, preload) < 0 ||
@@ -259,10 +260,10 @@ static int run(int argc, char **argv)
 	if (status)
 		return status;
 	if (optind == argc)
-		return complain(EXIT_USAGE,
-				"Try: polyring run -- ./server, or polyring "
-				"help run",
-				"run: which program?");
+		return say_error(EXIT_USAGE,
+				 "Try: polyring run -- ./server, or polyring "
+				 "help run",
+				 "run: which program?");
 	status = program_find(argv[optind], path);
 	if (status)
 		return status;

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-struct colours colours_for(FILE *stream)
+struct colours say_colours(FILE *stream)
 {
 	const char *no = getenv("NO_COLOR");
 	const char *term = getenv("TERM");
@@ -28,7 +28,7 @@ struct colours colours_for(FILE *stream)
 
 static void say_line(const char *format, va_list args)
 {
-	struct colours c = colours_for(stderr);
+	struct colours c = say_colours(stderr);
 
 	fprintf(stderr, "%spolyring:%s ", c.strong, c.off);
 	vfprintf(stderr, format, args);
@@ -44,7 +44,7 @@ void say(const char *format, ...)
 	va_end(args);
 }
 
-int complain(int status, const char *advice, const char *format, ...)
+int say_error(int status, const char *advice, const char *format, ...)
 {
 	va_list args;
 
@@ -56,7 +56,7 @@ int complain(int status, const char *advice, const char *format, ...)
 	return status;
 }
 
-const char *errno_name(int error)
+const char *say_errno_name(int error)
 {
 	const char *name = strerrorname_np(error < 0 ? -error : error);
 

@@ -13,7 +13,7 @@ static bool is_link_timeout(const struct req *req)
 
 static void make_ready(struct req *req)
 {
-	req->flags |= REQ_F_AGAIN;
+	req->flags |= REQ_F_RETRY;
 	list_push_back(&req->ctx->ready, &req->node);
 }
 

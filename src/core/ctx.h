@@ -39,8 +39,8 @@
  *     except while one of them sleeps: it drops the lock for that;
  *   - a worker beside everything in its ring: it touches only the fields of
  *     its request's operation;
- *   - ctx_of_fd(), counters and mmap of a buffer ring beside everything: they
- *     take no lock (a ctx is never freed; RCU);
+ *   - registry_find_ctx(), counters and mmap of a buffer ring beside
+ * everything: they take no lock (a ctx is never freed; RCU);
  *   - reactor_sleep() and reactor_wake() beside everything.
  *
  * A ctx is never given back to the allocator: a thread that looked one up may
@@ -165,7 +165,7 @@ struct ctx {
 	struct file_table files;
 	struct buffer_table buffers;
 	struct region region;
-	struct creds_table personalities;
+	struct personality_table personalities;
 	struct disk disk;
 	struct socket_belief *sockets; /* NULL: none asked yet */
 	bool knows_unix; /* one was a unix stream */
@@ -231,7 +231,7 @@ struct ctx {
 	bool slept; /* an enter slept since the last leave */
 	uint8_t waits; /* enters that slept, up to a bound */
 	uint8_t unwaited; /* leaves in a row without */
-	bool held_for_fork; /* the forking thread has the lock */
+	bool locked_for_fork; /* the forking thread has the lock */
 	bool disabled; /* R_DISABLED, until ENABLE_RINGS */
 };
 

@@ -7,7 +7,7 @@
 
 struct ctx *ctx_lock_fd(int fd) UNCHECKED_LOCKS
 {
-	struct ctx *ctx = ctx_of_fd(fd);
+	struct ctx *ctx = registry_find_ctx(fd);
 
 	if (unlikely(!ctx))
 		return NULL;

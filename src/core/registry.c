@@ -27,7 +27,7 @@ static struct lock registry_lock;
 static struct known_ctx *all GUARDED(&registry_lock); /* read without, too */
 static struct known_ctx *free_ones GUARDED(&registry_lock);
 
-static struct ctx **slot_of(int fd)
+static struct ctx **registry_slot_of(int fd)
 {
 	struct page *page;
 
@@ -92,7 +92,7 @@ int registry_set(struct ctx *ctx)
 
 void registry_clear(struct ctx *ctx)
 {
-	struct ctx **slot = slot_of(ctx->ring_fd);
+	struct ctx **slot = registry_slot_of(ctx->ring_fd);
 
 	lock_take(&registry_lock);
 	/* The number may name a younger ring by now. */
@@ -111,7 +111,8 @@ void registry_for_each(void (*visit)(struct ctx *ctx, void *argument),
 {
 	struct known_ctx *known;
 
-	/* Pair with the releases in registry_new() and in publish(), life.c. */
+	/* Pair with the releases in registry_new() and in publish(),
+	 * ctx_life.c. */
 	for (known = load_acquire(&all); known; known = known->next)
 		if (load_acquire(&known->ctx.state) != CTX_FREE)
 			visit(&known->ctx, argument);
@@ -164,9 +165,9 @@ static struct ctx *find_duplicate(int fd)
 	return search.found;
 }
 
-struct ctx *ctx_of_fd(int fd)
+struct ctx *registry_find_ctx(int fd)
 {
-	struct ctx **slot = slot_of(fd);
+	struct ctx **slot = registry_slot_of(fd);
 	/* Pairs with the release in registry_set(). */
 	struct ctx *ctx = slot ? load_acquire(slot) : NULL;
 
@@ -178,7 +179,7 @@ struct ctx *ctx_of_fd(int fd)
 
 struct ctx *registry_named(int fd)
 {
-	struct ctx **slot = slot_of(fd);
+	struct ctx **slot = registry_slot_of(fd);
 
 	/* Pairs with the release in registry_set(). */
 	return slot ? load_acquire(slot) : NULL;
@@ -186,9 +187,9 @@ struct ctx *registry_named(int fd)
 
 bool registry_owns(int fd)
 {
-	struct ctx *ctx = ctx_of_fd(fd);
+	struct ctx *ctx = registry_find_ctx(fd);
 
-	/* Pairs with the release in publish(), sched/life.c. */
+	/* Pairs with the release in publish(), sched/ctx_life.c. */
 	return ctx && load_acquire(&ctx->state) == CTX_OPEN &&
 	       registry_verify(ctx, fd);
 }

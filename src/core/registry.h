@@ -17,7 +17,7 @@
 #include "core/ctx.h"
 
 /* The open ring behind @fd, or NULL. No lock; check under the ring lock. */
-struct ctx *ctx_of_fd(int fd);
+struct ctx *registry_find_ctx(int fd);
 
 /* A zeroed ring, recycled or new; NULL when out of memory. */
 struct ctx *registry_new(void);

@@ -193,7 +193,7 @@ void req_recycle(struct req *req, uint32_t issue_flags)
 }
 
 /* A ring entry can't be kept while others claim: it is consumed now. */
-void req_hold(struct req *req, uint32_t issue_flags)
+void req_keep_claim(struct req *req, uint32_t issue_flags)
 {
 	if (req->claim.kind == KBUF_RING)
 		req_commit(req, req->claim.len, issue_flags);

@@ -62,7 +62,7 @@ enum {
 	REQ_F_BIG = 1u << 1, /* its completion has the words of big_cqe */
 	REQ_F_FAIL_LINK = 1u << 2, /* a success that breaks its chain */
 	REQ_F_INDEXED = 1u << 3, /* in the index of pending requests */
-	REQ_F_AGAIN = 1u << 4, /* queued to be tried in the next turn */
+	REQ_F_RETRY = 1u << 4, /* queued to be tried in the next turn */
 	REQ_F_ALONE = 1u << 5, /* what it finds says nothing to others */
 	REQ_F_SILENT = 1u << 6, /* completes without a completion entry */
 	REQ_F_LINK_TIMED = 1u << 7, /* a LINK_TIMEOUT watches it */
@@ -138,7 +138,7 @@ enum issue_result {
 	ISSUE_PUNT = 2, /* must run on a worker */
 	ISSUE_PARKED = 3, /* the operation will call req_finish itself */
 	ISSUE_MORE = 4, /* had its share: try again in the next turn (S12) */
-	ISSUE_DISK = 5, /* disk_start() has it */
+	ISSUE_DISK = 5, /* aio_reads_start() has it */
 };
 
 enum issue_flags {
@@ -244,6 +244,6 @@ void req_end_hold(struct req *req);
 /* It will be tried again: if it keeps a buffer until then, say so (X3). */
 void req_note_hold(struct req *req);
 /* Part of it is filled and the request has to wait: keep it to the end (S8). */
-void req_hold(struct req *req, uint32_t issue_flags);
+void req_keep_claim(struct req *req, uint32_t issue_flags);
 
 #endif

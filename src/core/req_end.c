@@ -19,9 +19,9 @@ void req_detach(struct req *req)
 		timer_disarm(&ctx->timers, &req->timer);
 	if (req->flags & REQ_F_INDEXED)
 		index_remove(req);
-	if (req->flags & REQ_F_AGAIN) {
+	if (req->flags & REQ_F_RETRY) {
 		list_remove(&req->node);
-		req->flags &= ~REQ_F_AGAIN;
+		req->flags &= ~REQ_F_RETRY;
 	}
 }
 
@@ -50,7 +50,7 @@ static void req_clean(struct req *req)
 	if (req->flags & REQ_F_HOLDS)
 		req->def->cleanup(req);
 	if (req->flags & REQ_F_CREDS)
-		creds_put(&req->ctx->personalities, req->personality);
+		personality_put(&req->ctx->personalities, req->personality);
 	mem_free(req->extra);
 	req->extra = NULL;
 	if (req->file)
@@ -100,7 +100,7 @@ static void end_timeout_of(const struct req *req)
 	timeout->link_head = NULL;
 }
 
-static COLD void finish_special(struct req *req)
+static NOINLINE void finish_special(struct req *req)
 {
 	req_settle_debts(req);
 	req->state = REQ_DONE;

@@ -106,7 +106,7 @@ int ring_fds_adopt(struct ctx *ctx, int fd)
 	return fill(~0u, ctx, fd);
 }
 
-static int add(struct io_uring_rsrc_update *update)
+static int ring_fds_add_fd(struct io_uring_rsrc_update *update)
 {
 	int number = (int)update->data, fd, slot;
 	struct ctx *ctx;
@@ -118,7 +118,7 @@ static int add(struct io_uring_rsrc_update *update)
 	slot = mine ? free_slot(mine, update->offset) : 0;
 	if (slot < 0)
 		return slot;
-	ctx = ctx_of_fd(number);
+	ctx = registry_find_ctx(number);
 	if (!ctx || !registry_owns(number))
 		return registry_refusal(number);
 	fd = fd_dup_high(number);
@@ -151,7 +151,7 @@ static int add_and_tell(struct io_uring_rsrc_update *user)
 
 	if (fault_copy(&update, user, sizeof(update)) < 0)
 		return -EFAULT;
-	slot = add(&update);
+	slot = ring_fds_add_fd(&update);
 	if (slot < 0 || !fault_store_u32(&user->offset, (uint32_t)slot))
 		return slot;
 	update = (struct io_uring_rsrc_update){.offset = (uint32_t)slot};
@@ -196,7 +196,7 @@ int ring_fds_unregister(void *updates, uint32_t count)
 	return for_each(copy_and_drop, updates, count);
 }
 
-static int find(uint32_t index, const struct slot **slot)
+static int ring_fds_find_slot(uint32_t index, const struct slot **slot)
 {
 	if (unlikely(!mine || index >= SLOTS))
 		return -EINVAL;
@@ -207,7 +207,7 @@ static int find(uint32_t index, const struct slot **slot)
 int ring_fds_find(uint32_t index, struct ctx **ctx)
 {
 	const struct slot *slot;
-	int err = find(index, &slot);
+	int err = ring_fds_find_slot(index, &slot);
 
 	if (!err)
 		*ctx = slot->ctx;
@@ -217,7 +217,7 @@ int ring_fds_find(uint32_t index, struct ctx **ctx)
 int ring_fds_lock(uint32_t index, struct ctx **ctx) UNCHECKED_LOCKS
 {
 	const struct slot *slot;
-	int err = find(index, &slot);
+	int err = ring_fds_find_slot(index, &slot);
 
 	if (unlikely(err < 0))
 		return err;

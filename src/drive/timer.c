@@ -21,7 +21,8 @@ static bool earlier(const struct timer *a, const struct timer *b)
 	return a->order < b->order;
 }
 
-static void put(struct timer_heap *heap, uint32_t slot, struct timer *timer)
+static void timer_put(struct timer_heap *heap, uint32_t slot,
+		      struct timer *timer)
 {
 	heap->slots[slot] = timer;
 	timer->slot = slot;
@@ -30,10 +31,10 @@ static void put(struct timer_heap *heap, uint32_t slot, struct timer *timer)
 static void sift_up(struct timer_heap *heap, uint32_t slot, struct timer *timer)
 {
 	while (slot > 1 && earlier(timer, heap->slots[slot / 2])) {
-		put(heap, slot, heap->slots[slot / 2]);
+		timer_put(heap, slot, heap->slots[slot / 2]);
 		slot /= 2;
 	}
-	put(heap, slot, timer);
+	timer_put(heap, slot, timer);
 }
 
 static void sift_down(struct timer_heap *heap, uint32_t slot,
@@ -47,10 +48,10 @@ static void sift_down(struct timer_heap *heap, uint32_t slot,
 			child++;
 		if (!earlier(heap->slots[child], timer))
 			break;
-		put(heap, slot, heap->slots[child]);
+		timer_put(heap, slot, heap->slots[child]);
 		slot = child;
 	}
-	put(heap, slot, timer);
+	timer_put(heap, slot, timer);
 }
 
 static int make_room(struct timer_heap *heap)

@@ -60,7 +60,7 @@ static const char *variable(char *const *environment, const char *name)
 	return NULL;
 }
 
-static size_t count_of(char *const *list)
+static size_t string_count(char *const *list)
 {
 	size_t count = 0;
 
@@ -85,7 +85,7 @@ static bool ours_in(const char *list, char *ours)
 	return false;
 }
 
-static void say_unserved(const char *file, const char *why)
+static void children_say_unserved(const char *file, const char *why)
 {
 	if (!quiet)
 		intercept_say("'%s' is not served: %s", file, why);
@@ -117,13 +117,14 @@ static bool fit(const char *path, const char *file, char *const *environment,
 	if (engine && !strcmp(engine, "kernel"))
 		return false;
 	if (!before || !ours_in(before, ours)) {
-		say_unserved(file, "LD_PRELOAD in its environment does not "
-				   "name libpolyring-preload.so any more");
+		children_say_unserved(file,
+				      "LD_PRELOAD in its environment does not "
+				      "name libpolyring-preload.so any more");
 		return false;
 	}
 	preload_look(path, &target);
 	if (target.why)
-		say_unserved(file, target.why);
+		children_say_unserved(file, target.why);
 	memcpy(list, LIST_NAME, head);
 	preload_list(&target, before, ours, list + head,
 		     list_bytes(environment) - head);
@@ -149,7 +150,7 @@ static bool is_program(const char *path)
 }
 
 /* Where execvp() will find @name, for all that is usual (rule 2). */
-static const char *find_in_path(const char *name, char *path)
+static const char *children_find_in_path(const char *name, char *path)
 {
 	const char *dirs = variable(environ, "PATH");
 
@@ -174,18 +175,19 @@ static const char *find_in_path(const char *name, char *path)
  * The environment for @path: the caller's, or a list on the caller's stack.
  * A macro, as the list has to live until exec.
  */
-#define FITTED(path, file, environment)                                       \
-	({                                                                    \
-		char *const *fitted_ = (environment);                         \
-		char *list_ = __builtin_alloca(list_bytes(fitted_));          \
-		if (intercept_engine_serves() &&                              \
-		    fit((path), (file), fitted_, list_)) {                    \
-			char **changed_ = __builtin_alloca(                   \
-				(count_of(fitted_) + 1) * sizeof(*changed_)); \
-			replace(fitted_, list_, changed_);                    \
-			fitted_ = changed_;                                   \
-		}                                                             \
-		fitted_;                                                      \
+#define FITTED(path, file, environment)                                        \
+	({                                                                     \
+		char *const *fitted_ = (environment);                          \
+		char *list_ = __builtin_alloca(list_bytes(fitted_));           \
+		if (intercept_engine_serves() &&                               \
+		    fit((path), (file), fitted_, list_)) {                     \
+			char **changed_ =                                      \
+				__builtin_alloca((string_count(fitted_) + 1) * \
+						 sizeof(*changed_));           \
+			replace(fitted_, list_, changed_);                     \
+			fitted_ = changed_;                                    \
+		}                                                              \
+		fitted_;                                                       \
 	})
 
 static long exec_begin(void)
@@ -215,7 +217,7 @@ static int exec_named(const char *name, char *const *argv,
 		      char *const *environment)
 {
 	char found[PATH_MAX];
-	const char *path = find_in_path(name, found);
+	const char *path = children_find_in_path(name, found);
 	long before = exec_begin();
 
 	REAL(execvpe)(name, argv, FITTED(path, name, environment));
@@ -375,7 +377,7 @@ POLYRING_API int posix_spawnp(pid_t *pid, const char *name,
 			      char *const *argv, char *const *environment)
 {
 	char found[PATH_MAX];
-	const char *path = find_in_path(name, found);
+	const char *path = children_find_in_path(name, found);
 	long before = exec_begin();
 	int result = REAL(posix_spawnp)(pid, name, actions, attributes, argv,
 					FITTED(path, name, environment));

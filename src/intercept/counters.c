@@ -43,8 +43,8 @@ struct line {
 	size_t room, length;
 };
 
-__attribute__((format(printf, 2, 3))) static void add(struct line *line,
-						      const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void
+counters_add(struct line *line, const char *format, ...)
 {
 	size_t room = line->room - line->length;
 	va_list args;
@@ -60,16 +60,16 @@ __attribute__((format(printf, 2, 3))) static void add(struct line *line,
 /* As JSON wants a string. */
 static void add_quoted(struct line *line, const char *text)
 {
-	add(line, "\"");
+	counters_add(line, "\"");
 	for (; *text; text++) {
 		if (*text == '"' || *text == '\\')
-			add(line, "\\%c", *text);
+			counters_add(line, "\\%c", *text);
 		else if ((unsigned char)*text < 0x20)
-			add(line, "\\u%04x", *text);
+			counters_add(line, "\\u%04x", *text);
 		else
-			add(line, "%c", *text);
+			counters_add(line, "%c", *text);
 	}
-	add(line, "\"");
+	counters_add(line, "\"");
 }
 
 static void add_lanes(struct line *line, unsigned int lanes)
@@ -77,14 +77,14 @@ static void add_lanes(struct line *line, unsigned int lanes)
 	static const char *const names[] = {"libc", "trap", "patch"};
 	const char *between = "";
 
-	add(line, ",\"lanes\":[");
+	counters_add(line, ",\"lanes\":[");
 	for (unsigned int i = 0; i < array_size(names); i++) {
 		if (!(lanes & 1u << i))
 			continue;
-		add(line, "%s\"%s\"", between, names[i]);
+		counters_add(line, "%s\"%s\"", between, names[i]);
 		between = ",";
 	}
-	add(line, "]");
+	counters_add(line, "]");
 }
 
 static void add_all(struct line *line, unsigned int lanes)
@@ -92,16 +92,17 @@ static void add_all(struct line *line, unsigned int lanes)
 	static struct polyring_counter counters[COUNTERS_MAX];
 	size_t count = polyring_counters(counters, COUNTERS_MAX);
 
-	add(line, "{\"pid\":%ld,\"program\":", owner_pid);
+	counters_add(line, "{\"pid\":%ld,\"program\":", owner_pid);
 	add_quoted(line, program_invocation_short_name);
 	add_lanes(line, lanes);
-	add(line, ",\"counters\":{");
+	counters_add(line, ",\"counters\":{");
 	for (size_t i = 0; i < count && i < COUNTERS_MAX; i++) {
-		add(line, "%s", i ? "," : "");
+		counters_add(line, "%s", i ? "," : "");
 		add_quoted(line, counters[i].name);
-		add(line, ":%llu", (unsigned long long)counters[i].value);
+		counters_add(line, ":%llu",
+			     (unsigned long long)counters[i].value);
 	}
-	add(line, "}}\n");
+	counters_add(line, "}}\n");
 }
 
 static void append(const char *path, const struct line *line)
@@ -159,11 +160,11 @@ void counters_unserved(const char *file, const char *why)
 
 	if (!*path_at_start)
 		return;
-	add(&line, "{\"pid\":%ld,\"program\":", pid_now());
+	counters_add(&line, "{\"pid\":%ld,\"program\":", pid_now());
 	add_quoted(&line, file);
-	add(&line, ",\"unserved\":");
+	counters_add(&line, ",\"unserved\":");
 	add_quoted(&line, why);
-	add(&line, "}\n");
+	counters_add(&line, "}\n");
 	append(path_at_start, &line);
 }
 

@@ -346,7 +346,7 @@ static uint8_t reached(const struct reader *r, char letter, uint8_t modrm)
 	return letter == 'f' ? INSN_DF : 0;
 }
 
-int insn_decode(const uint8_t *at, const uint8_t *end, struct insn *insn)
+int decode_insn(const uint8_t *at, const uint8_t *end, struct insn *insn)
 {
 	struct reader r = {.begin = at, .at = at, .end = end, .insn = insn};
 	uint8_t modrm = 0;

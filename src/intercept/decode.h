@@ -49,6 +49,6 @@ struct insn {
 };
 
 /* Decode what stands at @at, before @end. Its length, or 0. */
-int insn_decode(const uint8_t *at, const uint8_t *end, struct insn *insn);
+int decode_insn(const uint8_t *at, const uint8_t *end, struct insn *insn);
 
 #endif

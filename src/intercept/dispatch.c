@@ -62,7 +62,7 @@ void intercept_say(const char *format, ...)
 	sys_direct(SYS_write, 2, (long)line, (long)length, 0, 0, 0);
 }
 
-static enum serves ask_the_kernel(void)
+static enum serves intercept_ask_kernel(void)
 {
 	struct io_uring_params params = {0};
 	long fd = sys_direct(NR_io_uring_setup, 1, (long)&params, 0, 0, 0, 0);
@@ -78,7 +78,7 @@ static enum serves decide(void)
 	const char *engine = getenv("POLYRING_ENGINE");
 
 	if (!engine || !*engine || !strcmp(engine, "auto"))
-		return ask_the_kernel();
+		return intercept_ask_kernel();
 	if (!strcmp(engine, "polyring"))
 		return SERVES_ENGINE;
 	if (!strcmp(engine, "kernel"))
@@ -86,7 +86,7 @@ static enum serves decide(void)
 	intercept_say("POLYRING_ENGINE=%s is none of polyring, kernel, auto; "
 		      "taking auto",
 		      engine);
-	return ask_the_kernel();
+	return intercept_ask_kernel();
 }
 
 bool intercept_engine_serves(void)
@@ -227,7 +227,7 @@ static inline long from_inline(enum intercept_lane lane, long number, long a,
 	long result;
 
 	if (is_io_uring(number))
-		counters_note(lane);
+		intercept_note(lane);
 	result = intercept_call(number, a, b, c, d, e, f);
 	errno = errno_before;
 	return result;
@@ -252,12 +252,12 @@ long intercept_from_libc(long number, long a, long b, long c, long d, long e,
 	long result;
 
 	if (!intercept_engine_serves())
-		return libc_result(sys_direct(number, a, b, c, d, e, f));
+		return real_result(sys_direct(number, a, b, c, d, e, f));
 	if (is_io_uring(number))
-		counters_note(LANE_LIBC);
+		intercept_note(LANE_LIBC);
 	result = intercept_call(number, a, b, c, d, e, f);
 	errno = errno_before;
-	return libc_result(result);
+	return real_result(result);
 }
 
 /*
@@ -279,5 +279,5 @@ void *intercept_mmap(void *hint, size_t bytes, int prot, int flags, int fd,
 
 	if ((unsigned long)result < -4095ul)
 		mapped_look((void *)result, bytes, prot);
-	return (void *)libc_result(result);
+	return (void *)real_result(result);
 }

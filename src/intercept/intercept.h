@@ -225,7 +225,7 @@ void signals_wait_end(const struct signals_wait *wait);
 extern unsigned int counters_lanes;
 
 /* A call came in. Writes only when there is something new. */
-static inline void counters_note(enum intercept_lane lane)
+static inline void intercept_note(enum intercept_lane lane)
 {
 	if (unlikely(!(load_relaxed(&counters_lanes) & lane)))
 		__atomic_fetch_or(&counters_lanes, lane, __ATOMIC_RELAXED);

@@ -41,7 +41,7 @@ POLYRING_API int mprotect(void *at, size_t bytes, int prot)
 
 	if (!result)
 		mapped_look(at, bytes, prot);
-	return (int)libc_result(result);
+	return (int)real_result(result);
 }
 
 /* libc has key -1 mean mprotect(). */
@@ -55,5 +55,5 @@ POLYRING_API int pkey_mprotect(void *at, size_t bytes, int prot, int key)
 			    0, 0);
 	if (!result)
 		mapped_look(at, bytes, prot);
-	return (int)libc_result(result);
+	return (int)real_result(result);
 }

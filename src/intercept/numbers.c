@@ -124,7 +124,7 @@ static bool eax_look(struct eax *eax, const struct code *function,
 	struct insn insn;
 
 	for (; at < function->end; at += insn.length) {
-		if (!insn_decode(at, function->end, &insn))
+		if (!decode_insn(at, function->end, &insn))
 			return false;
 		if (insn.flags & INSN_JUMP_ANYWHERE)
 			eax->anywhere = true;

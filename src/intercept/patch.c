@@ -161,7 +161,7 @@ static bool around_look(struct around *around, const struct code *function)
 	struct insn insn;
 
 	for (; at < function->end; at += insn.length) {
-		if (!insn_decode(at, function->end, &insn) ||
+		if (!decode_insn(at, function->end, &insn) ||
 		    insn.flags & INSN_JUMP_ANYWHERE)
 			return false;
 		if (insn.flags & INSN_BRANCH)
@@ -253,7 +253,7 @@ static bool sweep_function(struct plans *plans, const struct code *function)
 	struct insn insn;
 
 	for (; at < function->end; at += insn.length) {
-		if (!insn_decode(at, function->end, &insn))
+		if (!decode_insn(at, function->end, &insn))
 			return false;
 		plans->reaches |= insn.reaches;
 		if (insn.flags & INSN_BRANCH)

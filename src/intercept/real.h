@@ -86,7 +86,7 @@ void real_resolve(void);
 	}))
 
 /* What a C library makes of a system call's result. */
-static inline long libc_result(long result)
+static inline long real_result(long result)
 {
 	if (likely((unsigned long)result < -4095ul))
 		return result;

@@ -100,7 +100,7 @@ static uint64_t word_of(const sigset_t *set)
 	return word;
 }
 
-static void put_word(sigset_t *set, uint64_t word)
+static void signals_put_word(sigset_t *set, uint64_t word)
 {
 	memcpy(set, &word, sizeof(word));
 }
@@ -472,7 +472,7 @@ static int foreign_sigaction(int signo, struct sigaction *act,
 
 	if (act && intercept_engine_serves()) {
 		now = word_of(&act->sa_mask) & NEVER_BLOCKED;
-		put_word(&act->sa_mask, word_of(&act->sa_mask) & ~now);
+		signals_put_word(&act->sa_mask, word_of(&act->sa_mask) & ~now);
 	}
 	result = REAL(sigaction)(signo, act, old);
 	if (result < 0)
@@ -480,7 +480,8 @@ static int foreign_sigaction(int signo, struct sigaction *act,
 	if (act && now != before)
 		store_relaxed(named, now);
 	if (old)
-		put_word(&old->sa_mask, word_of(&old->sa_mask) | before);
+		signals_put_word(&old->sa_mask,
+				 word_of(&old->sa_mask) | before);
 	return 0;
 }
 
@@ -577,7 +578,7 @@ const sigset_t *signals_without_ours(const sigset_t *mask, sigset_t *copy)
 	    !intercept_engine_serves())
 		return mask;
 	*copy = *mask;
-	put_word(copy, word_of(mask) & ~NEVER_BLOCKED);
+	signals_put_word(copy, word_of(mask) & ~NEVER_BLOCKED);
 	return copy;
 }
 
@@ -628,7 +629,7 @@ static int mask_change(mask_fn change, int how, const sigset_t *set,
 	if (result)
 		believed_blocked = believed;
 	else if (old)
-		put_word(old, word_of(old) | believed);
+		signals_put_word(old, word_of(old) | believed);
 	return result;
 }
 
@@ -659,7 +660,7 @@ struct signals_wait signals_wait_begin(const sigset_t *mask)
 	if (!mask || !intercept_engine_serves())
 		return wait;
 	wait.changed = true;
-	put_word(&wait.copy, word_of(mask) & ~NEVER_BLOCKED);
+	signals_put_word(&wait.copy, word_of(mask) & ~NEVER_BLOCKED);
 	believed_blocked = word_of(mask) & NEVER_BLOCKED;
 	take_named(believed_blocked);
 	held_release(believed_blocked);
@@ -706,7 +707,7 @@ POLYRING_API int sigpending(sigset_t *set)
 	int result = REAL(sigpending)(set);
 
 	if (!result && held_any())
-		put_word(set, word_of(set) | held_pending());
+		signals_put_word(set, word_of(set) | held_pending());
 	return result;
 }
 

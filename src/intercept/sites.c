@@ -274,8 +274,9 @@ struct object {
 	enum strength numbers;
 };
 
-static struct object object_of(uintptr_t base, const ElfW(Phdr) * segments,
-			       size_t count, const char *name)
+static struct object sites_object_of(uintptr_t base,
+				     const ElfW(Phdr) * segments, size_t count,
+				     const char *name)
 {
 	struct object object = {.base = base,
 				.segments = segments,
@@ -469,8 +470,9 @@ static int sites_widen(struct site_list *sites, const struct object *object)
 			(uint64_t)object->code.end);
 }
 
-static int look_at(uintptr_t base, const ElfW(Phdr) * segments, size_t count,
-		   const char *name, struct site_list *found)
+static int sites_look_at(uintptr_t base, const ElfW(Phdr) * segments,
+			 size_t count, const char *name,
+			 struct site_list *found)
 {
 	struct site_list fresh = {0};
 	struct functions functions;
@@ -480,7 +482,7 @@ static int look_at(uintptr_t base, const ElfW(Phdr) * segments, size_t count,
 
 	if (!object_is_new(base) || object_is_exempt(base, segments, count))
 		return 0;
-	object = object_of(base, segments, count, name);
+	object = sites_object_of(base, segments, count, name);
 	tabled = functions_open(&functions, base, segments, count);
 	err = object_sites(&fresh, &object, tabled ? &functions : NULL);
 	if (object.numbers != NUMBER_NONE && evidence < EVIDENCE_SOME)
@@ -508,8 +510,8 @@ static int look_at_loaded(struct dl_phdr_info *info, size_t bytes, void *arg)
 		objects_count = 0;
 		patch_reap();
 	}
-	return look_at(info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum,
-		       info->dlpi_name, arg);
+	return sites_look_at(info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum,
+			     info->dlpi_name, arg);
 }
 
 bool sites_suspected(void)
@@ -579,8 +581,9 @@ static enum evidence evidence_of(const struct object *object)
 
 static int evidence_look(struct dl_phdr_info *info, size_t size, void *arg)
 {
-	struct object object = object_of(info->dlpi_addr, info->dlpi_phdr,
-					 info->dlpi_phnum, info->dlpi_name);
+	struct object object =
+		sites_object_of(info->dlpi_addr, info->dlpi_phdr,
+				info->dlpi_phnum, info->dlpi_name);
 	enum evidence one;
 
 	(void)size;
@@ -662,9 +665,9 @@ int sites_find_beside(void *handle, struct site_list *found)
 
 		if (!elf || memcmp(elf->e_ident, ELFMAG, SELFMAG) != 0)
 			continue;
-		err = look_at(map->l_addr,
-			      (const void *)(map->l_addr + elf->e_phoff),
-			      elf->e_phnum, map->l_name, found);
+		err = sites_look_at(map->l_addr,
+				    (const void *)(map->l_addr + elf->e_phoff),
+				    elf->e_phnum, map->l_name, found);
 	}
 	if (!err)
 		err = sites_await(found);

@@ -13,7 +13,7 @@ struct writer {
 	uint8_t *at;
 };
 
-static void put(struct writer *w, const void *bytes, size_t count)
+static void stub_put(struct writer *w, const void *bytes, size_t count)
 {
 	memcpy(w->at, bytes, count);
 	w->at += count;
@@ -22,7 +22,7 @@ static void put(struct writer *w, const void *bytes, size_t count)
 #define PUT(w, ...)                                     \
 	do {                                            \
 		const uint8_t bytes_[] = {__VA_ARGS__}; \
-		put((w), bytes_, sizeof(bytes_));       \
+		stub_put((w), bytes_, sizeof(bytes_));  \
 	} while (0)
 
 /* The 4 bytes that end an instruction and say how far @target is from there. */
@@ -30,7 +30,7 @@ static void put_far(struct writer *w, const uint8_t *target)
 {
 	int32_t far = (int32_t)(target - (w->at + sizeof(far)));
 
-	put(w, &far, sizeof(far));
+	stub_put(w, &far, sizeof(far));
 }
 
 /* Jump to a place not known yet: the byte to fill in. */
@@ -50,7 +50,7 @@ static uint8_t *put_if_number(struct writer *w, int32_t number)
 {
 	number = -number;
 	PUT(w, 0x8d, 0x88);
-	put(w, &number, sizeof(number));
+	stub_put(w, &number, sizeof(number));
 	return put_jump_ahead(w, 0xe3);
 }
 
@@ -86,7 +86,7 @@ uint8_t *stub_write(uint8_t *at, const struct window *window,
 	uint8_t *to_call[NUMBERS_SERVED], *to_end;
 	struct writer w = {at};
 
-	put(&w, window->begin, (size_t)(window->syscall - window->begin));
+	stub_put(&w, window->begin, (size_t)(window->syscall - window->begin));
 	for (size_t i = 0; i < NUMBERS_SERVED; i++)
 		to_call[i] = put_if_number(&w, numbers_served[i]);
 	PUT(&w, 0x0f, 0x05);
@@ -96,7 +96,7 @@ uint8_t *stub_write(uint8_t *at, const struct window *window,
 		land(&w, to_call[i]);
 	put_call(&w, window, entry);
 	land(&w, to_end);
-	put(&w, behind, (size_t)(window->end - behind));
+	stub_put(&w, behind, (size_t)(window->end - behind));
 	stub_jump_write(w.at, w.at, window->end);
 	return w.at + STUB_JUMP_BYTES;
 }

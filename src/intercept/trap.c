@@ -322,7 +322,7 @@ static int filter_load(const struct program *program)
 	return result > 0 ? -ESRCH : (int)result;
 }
 
-static int filter_install(const struct site_list *list)
+static int trap_filter_install(const struct site_list *list)
 {
 	struct site *sites = mem_new(2 * list->count, sizeof(*sites));
 	struct program program = {
@@ -354,10 +354,10 @@ int trap_arm(const struct site_list *sites)
 		return err;
 	signals_sigsys_traps();
 	signals_unblock();
-	return filter_install(sites);
+	return trap_filter_install(sites);
 }
 
-static const char *object_of(const struct site_list *found)
+static const char *trap_object_of(const struct site_list *found)
 {
 	return found->object ? found->object : "an object";
 }
@@ -416,14 +416,14 @@ static void trap_rest(const struct site_list *found)
 	if (!intercept_lane_open(LANE_TRAP)) {
 		intercept_say("io_uring calls that %s makes inline stay with "
 			      "the kernel: the trap lane is closed",
-			      object_of(found));
+			      trap_object_of(found));
 		return;
 	}
 	err = trap_arm(found);
 	if (err)
 		intercept_say("io_uring calls that %s makes inline stay with "
 			      "the kernel: arming the trap failed (%s)",
-			      object_of(found), strerrorname_np(-err));
+			      trap_object_of(found), strerrorname_np(-err));
 	else if (filters_count() >= FILTERS_MANY)
 		store_relaxed(&filters_many, true);
 }

@@ -8,14 +8,14 @@
 #include "core/ctx.h"
 #include "core/req.h"
 
-static const void *pointer(uint64_t address)
+static const void *iov_pointer(uint64_t address)
 {
 	return (const void *)(uintptr_t)address;
 }
 
 static int vectors_copy(struct iovec *to, uint64_t address, size_t count)
 {
-	if (fault_copy(to, pointer(address), count * sizeof(*to)) < 0)
+	if (fault_copy(to, iov_pointer(address), count * sizeof(*to)) < 0)
 		return -EFAULT;
 	for (size_t i = 0; i < count; i++)
 		if (to[i].iov_len > SSIZE_MAX)
@@ -23,7 +23,7 @@ static int vectors_copy(struct iovec *to, uint64_t address, size_t count)
 	return 0;
 }
 
-int import_error(const struct req *req, int err)
+int iov_import_error(const struct req *req, int err)
 {
 	bool file_first = !abi_has(req->ctx->abi.answers, ABI_IMPORT_FIRST);
 
@@ -39,12 +39,12 @@ int iov_import(struct req *req, uint64_t address, uint32_t count,
 	int err;
 
 	if (count > IOV_COUNT_MAX)
-		return import_error(req, -EINVAL);
+		return iov_import_error(req, -EINVAL);
 	*vectors = req_extra(req, (count ? count : 1) * sizeof(**vectors));
 	if (!*vectors)
 		return -ENOMEM;
 	err = vectors_copy(*vectors, address, count);
-	return err < 0 ? import_error(req, err) : 0;
+	return err < 0 ? iov_import_error(req, err) : 0;
 }
 
 static int name_copy(struct msg *m)
@@ -58,7 +58,7 @@ static int name_copy(struct msg *m)
 	}
 	if (bytes > sizeof(m->name))
 		bytes = sizeof(m->name);
-	if (fault_copy(&m->name, pointer(m->user_name), bytes) < 0)
+	if (fault_copy(&m->name, iov_pointer(m->user_name), bytes) < 0)
 		return -EFAULT;
 	m->header.msg_name = &m->name;
 	m->header.msg_namelen = bytes;
@@ -71,19 +71,19 @@ static int too_many(const struct req *req)
 								   : -EMSGSIZE;
 }
 
-int msg_import(struct req *req, uint64_t address, bool with_name,
-	       struct msg **msg)
+int iov_import_msg(struct req *req, uint64_t address, bool with_name,
+		   struct msg **msg)
 {
 	struct msghdr header;
 	struct msg *m;
 	int err;
 
-	if (fault_copy(&header, pointer(address), sizeof(header)) < 0)
-		return import_error(req, -EFAULT);
+	if (fault_copy(&header, iov_pointer(address), sizeof(header)) < 0)
+		return iov_import_error(req, -EFAULT);
 	if (with_name && (int)header.msg_namelen < 0)
-		return import_error(req, -EINVAL); /* else the call tells */
+		return iov_import_error(req, -EINVAL); /* else the call tells */
 	if (header.msg_iovlen > IOV_COUNT_MAX)
-		return import_error(req, too_many(req));
+		return iov_import_error(req, too_many(req));
 	m = req_extra(req, sizeof(*m) + (header.msg_iovlen + 1) *
 						sizeof(struct iovec));
 	if (!m)
@@ -96,7 +96,7 @@ int msg_import(struct req *req, uint64_t address, bool with_name,
 	if (!err && with_name)
 		err = name_copy(m);
 	*msg = m;
-	return err < 0 ? import_error(req, err) : 0;
+	return err < 0 ? iov_import_error(req, err) : 0;
 }
 
 size_t iov_bytes(const struct iovec *vectors, size_t count)

@@ -38,14 +38,14 @@ int iov_import(struct req *req, uint64_t address, uint32_t count,
  * -EMSGSIZE for too many vectors (-EINVAL before 6.13), -EINVAL, -EFAULT,
  * -ENOMEM.
  */
-int msg_import(struct req *req, uint64_t address, bool with_name,
-	       struct msg **msg);
+int iov_import_msg(struct req *req, uint64_t address, bool with_name,
+		   struct msg **msg);
 
 /*
  * The answer to an address, or a message, that is wrong: @err, but EBADF if the
  * file is wrong as well and this kernel looks at that first.
  */
-int import_error(const struct req *req, int err);
+int iov_import_error(const struct req *req, int err);
 
 /* Bytes that the vectors hold, capped as the kernel caps a transfer. */
 size_t iov_bytes(const struct iovec *vectors, size_t count);

@@ -17,8 +17,8 @@ static uint32_t cq_room(const struct queue *q)
 	return q->memory.cq_entries - used;
 }
 
-uint32_t packets_claim(const struct req *req, uint32_t want_bytes,
-		       uint32_t least_bytes, uint32_t max, struct packets *p)
+uint32_t recv_batch_claim(const struct req *req, uint32_t want_bytes,
+			  uint32_t least_bytes, uint32_t max, struct packets *p)
 {
 	uint32_t room = cq_room(&req->ctx->queue), count, i;
 
@@ -34,23 +34,24 @@ uint32_t packets_claim(const struct req *req, uint32_t want_bytes,
 		if (p->buffers[i].iov_len < least_bytes)
 			break;
 	if (count && !i)
-		packets_commit(req, p, 0);
+		recv_batch_commit(req, p, 0);
 	return i;
 }
 
-long packets_receive(const struct req *req, struct packets *p, uint32_t count)
+long recv_batch_receive(const struct req *req, struct packets *p,
+			uint32_t count)
 {
 	return SYS_5(SYS_recvmmsg, req_io_fd(req), p->headers, count,
 		     MSG_DONTWAIT, NULL);
 }
 
-uint32_t packets_flags(const struct packets *p, uint32_t n)
+uint32_t recv_batch_flags(const struct packets *p, uint32_t n)
 {
 	return IORING_CQE_F_BUFFER | (uint32_t)p->bids[n]
 					     << IORING_CQE_BUFFER_SHIFT;
 }
 
-void packets_commit(const struct req *req, struct packets *p, uint32_t count)
+void recv_batch_commit(const struct req *req, struct packets *p, uint32_t count)
 {
 	kbuf_commit_each(req->ctx->kbuf, &p->claim, count);
 }

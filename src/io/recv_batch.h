@@ -30,16 +30,19 @@ struct packets {
  * Claim up to @max buffers of at least @least_bytes for @req. Returns how many;
  * 0 when its group is none that could, or has none.
  */
-uint32_t packets_claim(const struct req *req, uint32_t want_bytes,
-		       uint32_t least_bytes, uint32_t max, struct packets *p);
+uint32_t recv_batch_claim(const struct req *req, uint32_t want_bytes,
+			  uint32_t least_bytes, uint32_t max,
+			  struct packets *p);
 
 /* How many came into the first @count, or a negative errno. */
-long packets_receive(const struct req *req, struct packets *p, uint32_t count);
+long recv_batch_receive(const struct req *req, struct packets *p,
+			uint32_t count);
 
 /* The completion flags for one of them. */
-uint32_t packets_flags(const struct packets *p, uint32_t n);
+uint32_t recv_batch_flags(const struct packets *p, uint32_t n);
 
 /* The first @count are used; gives the rest back. */
-void packets_commit(const struct req *req, struct packets *p, uint32_t count);
+void recv_batch_commit(const struct req *req, struct packets *p,
+		       uint32_t count);
 
 #endif

@@ -29,16 +29,17 @@
 
 /* What follows is out of kbuf_claim()'s way, which then needs no stack. */
 
-static COLD int claim_nothing(struct kbuf_group *group,
-			      struct kbuf_claim *claim)
+static NOINLINE int claim_nothing(struct kbuf_group *group,
+				  struct kbuf_claim *claim)
 {
 	claim->kind = KBUF_NONE;
-	return group ? group_starved(group) : -ENOBUFS;
+	return group ? level_group_starved(group) : -ENOBUFS;
 }
 
-static COLD int claim_taken(struct kbuf_group *group, struct kbuf_claim *claim)
+static NOINLINE int claim_taken(struct kbuf_group *group,
+				struct kbuf_claim *claim)
 {
-	ring_release(group);
+	ring_claim_end(group);
 	claim->more = ring_consume(group, claim->len, group->queued);
 	claim->kind = KBUF_TAKEN;
 	return 0;
@@ -63,12 +64,12 @@ static inline int ring_claim(struct kbuf_group *group, uint32_t want_bytes,
 	claim->kind = KBUF_RING;
 	claim->more = false;
 	claim->where = group;
-	ring_hold(group, 0);
+	ring_claim_begin(group, 0);
 	return unlikely(at_once) ? claim_taken(group, claim) : 0;
 }
 
-static COLD int claim_shared(struct kbuf_group *group, uint32_t want_bytes,
-			     bool at_once, struct kbuf_claim *claim)
+static NOINLINE int claim_shared(struct kbuf_group *group, uint32_t want_bytes,
+				 bool at_once, struct kbuf_claim *claim)
 {
 	struct kbuf_pool *pool = group->pool;
 	int err;
@@ -134,14 +135,15 @@ static int row_ring(struct kbuf_group *group, uint32_t want_bytes,
 		.kind = KBUF_RING,
 		.where = group,
 	};
-	ring_hold(group, row->claims);
+	ring_claim_begin(group, row->claims);
 	row_step(group, row, entry.len, claim->len);
 	return 0;
 }
 
 /* Others may take from a shared one meanwhile. */
-static COLD int row_classic(struct kbuf_table *table, struct kbuf_group *group,
-			    uint32_t want_bytes, struct kbuf_claim *claim)
+static NOINLINE int row_classic(struct kbuf_table *table,
+				struct kbuf_group *group, uint32_t want_bytes,
+				struct kbuf_claim *claim)
 {
 	if (!group || group->kind != GROUP_CLASSIC || !group->oldest)
 		return -ENOBUFS;
@@ -167,14 +169,15 @@ int kbuf_claim_in_row(struct kbuf_table *table, uint16_t bgid,
 
 /* ---- commit and recycle ------------------------------------------------ */
 
-static COLD uint32_t commit_special(struct kbuf_claim *claim, uint32_t bytes)
+static NOINLINE uint32_t commit_special(struct kbuf_claim *claim,
+					uint32_t bytes)
 {
 	struct kbuf_group *group = claim->where;
 	bool more = ring_consume(group, bytes, group->queued);
 
 	if (group->kind == GROUP_SHARED)
 		shared_end(group);
-	return buffer_flags(claim->bid, more);
+	return level_buffer_flags(claim->bid, more);
 }
 
 uint32_t kbuf_commit(struct kbuf_table *table, struct kbuf_claim *claim,
@@ -187,12 +190,12 @@ uint32_t kbuf_commit(struct kbuf_table *table, struct kbuf_claim *claim,
 	if (kind == KBUF_CLASSIC)
 		return classic_commit(table, claim);
 	if (unlikely(kind != KBUF_RING))
-		return kind ? buffer_flags(claim->bid, claim->more) : 0;
-	ring_release(group);
+		return kind ? level_buffer_flags(claim->bid, claim->more) : 0;
+	ring_claim_end(group);
 	if (unlikely(group->special))
 		return commit_special(claim, bytes);
 	bump(&group->committed);
-	return commit_level(group, claim->bid);
+	return level_commit(group, claim->bid);
 }
 
 void kbuf_recycle(struct kbuf_table *table, struct kbuf_claim *claim)
@@ -202,7 +205,7 @@ void kbuf_recycle(struct kbuf_table *table, struct kbuf_claim *claim)
 
 	claim->kind = KBUF_NONE;
 	if (kind == KBUF_RING) {
-		ring_release(group);
+		ring_claim_end(group);
 		bump(&group->recycled);
 		if (unlikely(group->kind == GROUP_SHARED))
 			shared_end(group);

@@ -48,7 +48,7 @@ _Static_assert(sizeof(struct record_chunk) <= 4096, "a page at most");
 
 /* ---- the pool ---------------------------------------------------------- */
 
-void record_pool_close(struct record_pool *pool)
+void record_cache_close(struct record_cache *pool)
 {
 	struct record_chunk *chunk = pool->chunks, *next;
 
@@ -61,13 +61,13 @@ void record_pool_close(struct record_pool *pool)
 	}
 }
 
-static void record_put(struct record_pool *pool, struct kbuf_record *record)
+static void record_put(struct record_cache *pool, struct kbuf_record *record)
 {
 	record->next = pool->free;
 	pool->free = record;
 }
 
-static COLD bool record_pool_grow(struct record_pool *pool)
+static NOINLINE bool record_pool_grow(struct record_cache *pool)
 {
 	struct record_chunk *chunk = mem_new(1, sizeof(*chunk));
 	unsigned int i;
@@ -82,7 +82,7 @@ static COLD bool record_pool_grow(struct record_pool *pool)
 }
 
 /* Is there a record to be had? */
-static inline bool record_pool_ready(struct record_pool *pool)
+static inline bool record_pool_ready(struct record_cache *pool)
 {
 	return likely(pool->free) || record_pool_grow(pool);
 }
@@ -114,7 +114,7 @@ static inline void count_claimed(struct kbuf_group *group, int change)
 		group->claimed += (uint32_t)change;
 }
 
-static inline void count_held(struct record_pool *pool, int change)
+static inline void count_held(struct record_cache *pool, int change)
 {
 	if (POLYRING_CHECKED)
 		pool->claimed += (uint64_t)(int64_t)change;
@@ -188,8 +188,8 @@ static uint32_t classic_room(const struct kbuf_table *table,
 }
 
 /* P8: a group where there is none. NULL without memory. */
-static COLD struct kbuf_group *classic_new(struct kbuf_table *table,
-					   uint16_t bgid)
+static NOINLINE struct kbuf_group *classic_new(struct kbuf_table *table,
+					       uint16_t bgid)
 {
 	struct kbuf_group *group = group_new(table, bgid, GROUP_CLASSIC);
 
@@ -203,7 +203,7 @@ static COLD struct kbuf_group *classic_new(struct kbuf_table *table,
 }
 
 /* One more; the pool must not be empty. */
-static inline void classic_append(struct record_pool *pool,
+static inline void classic_append(struct record_cache *pool,
 				  struct kbuf_group *group, uint64_t addr,
 				  uint32_t len, uint16_t bid)
 {
@@ -225,7 +225,7 @@ struct provided {
 };
 
 /* P8, P10: a group and room in it first, then as many as memory allows. */
-static int provide_to(struct kbuf_table *table, struct record_pool *pool,
+static int provide_to(struct kbuf_table *table, struct record_cache *pool,
 		      struct kbuf_group *group, uint16_t bgid,
 		      struct provided of)
 {
@@ -249,9 +249,9 @@ static int provide_to(struct kbuf_table *table, struct record_pool *pool,
 	return 0;
 }
 
-static COLD int provide_some(struct kbuf_table *table, uint16_t bgid,
-			     uint64_t addr, uint32_t len, uint32_t count,
-			     uint16_t bid)
+static NOINLINE int provide_some(struct kbuf_table *table, uint16_t bgid,
+				 uint64_t addr, uint32_t len, uint32_t count,
+				 uint16_t bid)
 {
 	struct kbuf_group *group = group_find(table, bgid);
 	struct provided of = {addr, len, count, bid};
@@ -280,7 +280,7 @@ int kbuf_provide(struct kbuf_table *table, uint16_t bgid, uint64_t addr,
 	return 0;
 }
 
-static int classic_remove(struct record_pool *pool, struct kbuf_group *group,
+static int classic_remove(struct record_cache *pool, struct kbuf_group *group,
 			  uint32_t count)
 {
 	uint32_t removed;
@@ -310,7 +310,7 @@ int kbuf_remove(struct kbuf_table *table, uint16_t bgid, uint32_t count)
 
 /* ---- claim, commit, recycle -------------------------------------------- */
 
-int classic_claim(struct record_pool *pool, struct kbuf_group *group,
+int classic_claim(struct record_cache *pool, struct kbuf_group *group,
 		  uint32_t want_bytes, struct kbuf_claim *claim)
 {
 	struct kbuf_record *record;
@@ -318,7 +318,7 @@ int classic_claim(struct record_pool *pool, struct kbuf_group *group,
 	classic_check(group);
 	if (unlikely(!group->oldest)) {
 		claim->kind = KBUF_NONE;
-		return group_starved(group);
+		return level_group_starved(group);
 	}
 	record = list_take(group);
 	record->owner = group->serial;
@@ -337,18 +337,18 @@ int classic_claim(struct record_pool *pool, struct kbuf_group *group,
 }
 
 /* The group that it came from is gone, or it is a pool's. */
-static COLD uint32_t commit_stray(struct kbuf_table *table,
-				  struct kbuf_record *record)
+static NOINLINE uint32_t commit_stray(struct kbuf_table *table,
+				      struct kbuf_record *record)
 {
 	uint16_t bid = record->bid;
 
 	if (record_is_shared(record)) {
-		group_ops.record_end(record, true);
+		group_ops.classic_record_end(record, true);
 	} else {
 		count_held(&table->pool, -1);
 		record_put(&table->pool, record);
 	}
-	return buffer_flags(bid, false);
+	return level_buffer_flags(bid, false);
 }
 
 uint32_t classic_commit(struct kbuf_table *table,
@@ -364,16 +364,16 @@ uint32_t classic_commit(struct kbuf_table *table,
 	bump(&group->committed);
 	count_claimed(group, -1);
 	classic_check(group);
-	return commit_level(group, claim->bid);
+	return level_commit(group, claim->bid);
 }
 
 /* S7: to a classic group in the place of its own it is a new buffer. */
-static COLD void recycle_stray(struct kbuf_table *table,
-			       struct kbuf_group *group,
-			       struct kbuf_record *record)
+static NOINLINE void recycle_stray(struct kbuf_table *table,
+				   struct kbuf_group *group,
+				   struct kbuf_record *record)
 {
 	if (record_is_shared(record)) {
-		group_ops.record_end(record, false);
+		group_ops.classic_record_end(record, false);
 		return;
 	}
 	count_held(&table->pool, -1);
@@ -410,7 +410,7 @@ uint64_t classic_held(const struct kbuf_group *group)
 	       group->returned;
 }
 
-bool record_pool_reserve(struct record_pool *pool, uint32_t count)
+bool record_cache_reserve(struct record_cache *pool, uint32_t count)
 {
 	uint32_t chunks = (count + CHUNK_RECORDS - 1) / CHUNK_RECORDS;
 
@@ -420,7 +420,7 @@ bool record_pool_reserve(struct record_pool *pool, uint32_t count)
 	return true;
 }
 
-void classic_move(struct record_pool *from, struct record_pool *to,
+void classic_move(struct record_cache *from, struct record_cache *to,
 		  struct kbuf_group *group)
 {
 	uint32_t count = group->queued;
@@ -437,8 +437,8 @@ void classic_move(struct record_pool *from, struct record_pool *to,
 	}
 }
 
-void record_end(struct record_pool *pool, struct kbuf_group *group,
-		struct kbuf_record *record, bool used)
+void classic_record_end(struct record_cache *pool, struct kbuf_group *group,
+			struct kbuf_record *record, bool used)
 {
 	count_held(pool, -1);
 	count_claimed(group, -1);

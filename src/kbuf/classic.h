@@ -4,10 +4,10 @@
 
 #include "kbuf/group.h"
 
-void record_pool_close(struct record_pool *pool);
+void record_cache_close(struct record_cache *pool);
 
 /* The oldest buffer (S4): 0, or -ENOBUFS from an empty group. */
-int classic_claim(struct record_pool *pool, struct kbuf_group *group,
+int classic_claim(struct record_cache *pool, struct kbuf_group *group,
 		  uint32_t want_bytes, struct kbuf_claim *claim);
 
 /* A claimed record's way back: with a completion, or to the front (S7). */
@@ -21,15 +21,15 @@ void classic_recycle(struct kbuf_table *table, const struct kbuf_claim *claim);
 uint64_t classic_held(const struct kbuf_group *group);
 
 /* Have @count records free. False without memory; what was got stays. */
-bool record_pool_reserve(struct record_pool *pool, uint32_t count);
+bool record_cache_reserve(struct record_cache *pool, uint32_t count);
 
 /* Let @to have the records that @group has queued; it has reserved as many. */
-void classic_move(struct record_pool *from, struct record_pool *to,
+void classic_move(struct record_cache *from, struct record_cache *to,
 		  struct kbuf_group *group);
 
 /* The way back of a claimed record whose group is known. */
-void record_end(struct record_pool *pool, struct kbuf_group *group,
-		struct kbuf_record *record, bool used);
+void classic_record_end(struct record_cache *pool, struct kbuf_group *group,
+			struct kbuf_record *record, bool used);
 
 /* S11 for one group. */
 bool classic_valid(const struct kbuf_group *group);

@@ -90,7 +90,7 @@ struct record_chunk;
 struct kbuf_pool;
 
 /* Records are never given back to malloc before the table closes. */
-struct record_pool {
+struct record_cache {
 	struct kbuf_record *free;
 	struct record_chunk *chunks;
 	uint64_t claimed; /* of all groups; kept in checked builds only */
@@ -172,7 +172,7 @@ struct group_ops {
 	/* A shared group is about to be freed. */
 	void (*leave)(struct kbuf_group *group);
 	/* A shared record comes back: used up or not. */
-	void (*record_end)(struct kbuf_record *record, bool used);
+	void (*classic_record_end)(struct kbuf_record *record, bool used);
 };
 
 extern const struct group_ops group_ops;
@@ -180,7 +180,7 @@ extern const struct group_ops group_ops;
 struct kbuf_table {
 	struct group_page *pages[TABLE_PAGES];
 	uint64_t profile; /* of abi_profile() */
-	struct record_pool pool;
+	struct record_cache pool;
 	struct hold_list holds;
 	uint64_t serials; /* how many were given out */
 	uint32_t ring_files; /* memfds of its rings */
@@ -237,10 +237,10 @@ static inline void bump_by(uint64_t *counter, uint64_t by)
 /*
  * The level of a group, how many buffers it has left, is looked at whenever a
  * buffer leaves it. Inside [level_from, level_from + level_span] nothing is to
- * be done; that is one comparison. group_level_moved() keeps the low-water
+ * be done; that is one comparison. level_group_moved() keeps the low-water
  * mark, signals low water (X1) and sets the next interval.
  */
-void group_level_moved(struct kbuf_group *group, uint32_t left);
+void level_group_moved(struct kbuf_group *group, uint32_t left);
 
 static inline bool group_level_is_new(const struct kbuf_group *group,
 				      uint32_t left)
@@ -251,7 +251,7 @@ static inline bool group_level_is_new(const struct kbuf_group *group,
 static inline void group_level(struct kbuf_group *group, uint32_t left)
 {
 	if (unlikely(group_level_is_new(group, left)))
-		group_level_moved(group, left);
+		level_group_moved(group, left);
 }
 
 #endif

@@ -44,7 +44,7 @@ static void low_signal(struct kbuf_group *group)
 		SYS_3(SYS_write, group->low_eventfd, &one, sizeof(one));
 }
 
-void group_level_moved(struct kbuf_group *group, uint32_t left)
+void level_group_moved(struct kbuf_group *group, uint32_t left)
 {
 	if (left < group->low_mark)
 		store_relaxed(&group->low_mark, left);
@@ -168,8 +168,8 @@ int kbuf_counters(const struct kbuf_table *table, uint16_t bgid,
 	return group ? 0 : -ENOENT;
 }
 
-COLD uint32_t commit_moved(struct kbuf_group *group, uint16_t bid)
+NOINLINE uint32_t level_commit_moved(struct kbuf_group *group, uint16_t bid)
 {
-	group_level_moved(group, group->queued);
-	return buffer_flags(bid, false);
+	level_group_moved(group, group->queued);
+	return level_buffer_flags(bid, false);
 }

@@ -11,24 +11,24 @@
 #include "base/sys.h"
 #include "kbuf/group.h"
 
-static inline uint32_t buffer_flags(uint16_t bid, bool more)
+static inline uint32_t level_buffer_flags(uint16_t bid, bool more)
 {
 	return IORING_CQE_F_BUFFER | (more ? IORING_CQE_F_BUF_MORE : 0) |
 	       (uint32_t)bid << IORING_CQE_BUFFER_SHIFT;
 }
 
 /* A buffer is used up: its flags, once the group's new level is looked at. */
-uint32_t commit_moved(struct kbuf_group *group, uint16_t bid);
+uint32_t level_commit_moved(struct kbuf_group *group, uint16_t bid);
 
-static inline uint32_t commit_level(struct kbuf_group *group, uint16_t bid)
+static inline uint32_t level_commit(struct kbuf_group *group, uint16_t bid)
 {
 	if (unlikely(group_level_is_new(group, group->queued)))
-		return commit_moved(group, bid);
-	return buffer_flags(bid, false);
+		return level_commit_moved(group, bid);
+	return level_buffer_flags(bid, false);
 }
 
 /* ENOBUFS: the lowest level there is. */
-static inline int group_starved(struct kbuf_group *group)
+static inline int level_group_starved(struct kbuf_group *group)
 {
 	bump(&group->starved);
 	group_level(group, 0);

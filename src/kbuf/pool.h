@@ -13,7 +13,7 @@ struct kbuf_pool {
 	struct lock lock;
 	uint32_t refs; /* outer groups and claimed records; atomic */
 	struct kbuf_group *group; /* what is shared */
-	struct record_pool records; /* of a classic group */
+	struct record_cache records; /* of a classic group */
 
 	/* of a ring, read without the lock */
 	uint32_t taken; /* entries: the low 16 bits are its head */
@@ -54,8 +54,8 @@ static inline void group_leave(struct kbuf_group *group) UNCHECKED_LOCKS
 }
 
 /* Where its records come from and go. */
-static inline struct record_pool *group_records(struct kbuf_table *table,
-						struct kbuf_group *group)
+static inline struct record_cache *group_records(struct kbuf_table *table,
+						 struct kbuf_group *group)
 {
 	return group && group->kind == GROUP_SHARED ? &group->pool->records
 						    : &table->pool;

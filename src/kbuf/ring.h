@@ -47,7 +47,7 @@ static inline bool ring_consume(struct kbuf_group *group, uint32_t bytes,
  * S11: a ring claim is still in the ring, so there must be no other than those
  * @before it in its row; and all must have ended when the group goes.
  */
-static inline void ring_hold(struct kbuf_group *group, uint32_t before)
+static inline void ring_claim_begin(struct kbuf_group *group, uint32_t before)
 {
 	if (!POLYRING_CHECKED)
 		return;
@@ -55,7 +55,7 @@ static inline void ring_hold(struct kbuf_group *group, uint32_t before)
 	group->claimed++;
 }
 
-static inline void ring_release(struct kbuf_group *group)
+static inline void ring_claim_end(struct kbuf_group *group)
 {
 	if (!POLYRING_CHECKED)
 		return;

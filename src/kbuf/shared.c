@@ -123,7 +123,7 @@ void shared_end(struct kbuf_group *outer)
 
 static void pool_free(struct kbuf_pool *pool)
 {
-	record_pool_close(&pool->records);
+	record_cache_close(&pool->records);
 	group_free(NULL, pool->group);
 	mem_free(pool->back);
 	mem_free(pool);
@@ -168,7 +168,7 @@ void shared_record_end(struct kbuf_record *record, bool used)
 		(void *)(uintptr_t)(record->owner & ~RECORD_SHARED);
 
 	lock_take(&pool->lock);
-	record_end(&pool->records, pool->group, record, used);
+	classic_record_end(&pool->records, pool->group, record, used);
 	lock_drop(&pool->lock);
 	pool_put(pool);
 }
@@ -198,8 +198,8 @@ static struct kbuf_pool *pool_new(struct kbuf_group *group)
 	pool->group = group;
 	pool->taken = ring_head(group);
 	if (group->kind == GROUP_CLASSIC &&
-	    !record_pool_reserve(&pool->records, group->queued)) {
-		record_pool_close(&pool->records);
+	    !record_cache_reserve(&pool->records, group->queued)) {
+		record_cache_close(&pool->records);
 		mem_free(pool);
 		return NULL;
 	}
@@ -209,7 +209,7 @@ static struct kbuf_pool *pool_new(struct kbuf_group *group)
 /* Nobody serves it yet: @group is its table's as before. */
 static void pool_undo(struct kbuf_pool *pool)
 {
-	record_pool_close(&pool->records);
+	record_cache_close(&pool->records);
 	mem_free(pool->back);
 	mem_free(pool);
 }

@@ -69,7 +69,7 @@ void shared_take(struct kbuf_pool *pool, struct kbuf_group *outer,
 void shared_settle(struct kbuf_pool *pool, struct kbuf_group *outer,
 		   uint32_t kept) DROPS(&pool->lock);
 /* A claim has ended: give back what it left. */
-COLD void shared_end(struct kbuf_group *outer);
+NOINLINE void shared_end(struct kbuf_group *outer);
 
 /* ---- a shared classic group ---- */
 

@@ -15,7 +15,7 @@
 const struct group_ops group_ops = {
 	.memory_close = ring_memory_close,
 	.leave = shared_leave,
-	.record_end = shared_record_end,
+	.classic_record_end = shared_record_end,
 };
 
 int kbuf_table_open(struct kbuf_table **opened, unsigned int kernel_version)
@@ -50,7 +50,7 @@ void kbuf_table_close(struct kbuf_table *table)
 		mem_free(table->pages[i]);
 	}
 	ring_chunk_close(table);
-	record_pool_close(&table->pool);
+	record_cache_close(&table->pool);
 	mem_free(table->holds.all);
 	mem_free(table);
 }

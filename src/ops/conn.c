@@ -63,9 +63,9 @@ void conn_forget_lock(void)
 
 /*
  * From here on calls on @fd don't wait. Returns its flags as they were, for
- * at_once_end(); negative when it has none.
+ * flags_nonblock_end(); negative when it has none.
  */
-static long at_once_begin(int fd) TAKES(&flags_lock)
+static long flags_nonblock_begin(int fd) TAKES(&flags_lock)
 {
 	long was;
 
@@ -76,7 +76,7 @@ static long at_once_begin(int fd) TAKES(&flags_lock)
 	return was;
 }
 
-static void at_once_end(int fd, long was) DROPS(&flags_lock)
+static void flags_nonblock_end(int fd, long was) DROPS(&flags_lock)
 {
 	if (was >= 0 && !(was & O_NONBLOCK))
 		SYS_3(SYS_fcntl, fd, F_SETFL, was);
@@ -90,10 +90,10 @@ static void at_once_end(int fd, long was) DROPS(&flags_lock)
 static long connect_at_once(int fd, const void *address, long length,
 			    bool *blocking)
 {
-	long was = at_once_begin(fd);
+	long was = flags_nonblock_begin(fd);
 	long result = SYS_3(SYS_connect, fd, address, length);
 
-	at_once_end(fd, was);
+	flags_nonblock_end(fd, was);
 	if (blocking)
 		*blocking = !(was & O_NONBLOCK);
 	return result;
@@ -213,12 +213,12 @@ static int accept_at_once(struct req *req, struct accept_cmd *c)
 
 	if (nobody_waits(req, c, fd))
 		return ISSUE_AGAIN;
-	was = at_once_begin(fd);
+	was = flags_nonblock_begin(fd);
 	if (req->flags & REQ_F_MULTISHOT)
 		said = accept_many(req, c, fd);
 	else
 		said = accept_one(req, c, fd);
-	at_once_end(fd, was);
+	flags_nonblock_end(fd, was);
 	return said;
 }
 

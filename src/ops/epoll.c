@@ -45,7 +45,7 @@ int epoll_ctl_prep(struct req *req, const struct io_uring_sqe *sqe)
 }
 
 /* From now on its readability is exact; on a worker, without any lock. */
-static void watch_ring(int fd) UNCHECKED_LOCKS
+static void epoll_watch_ring(int fd) UNCHECKED_LOCKS
 {
 	struct ctx *ring = ctx_lock_fd(fd);
 
@@ -60,10 +60,10 @@ int epoll_ctl_issue(struct req *req, uint32_t issue_flags)
 {
 	struct epoll_cmd *c = req_cmd(req, struct epoll_cmd);
 
-	if (c->op != EPOLL_CTL_DEL && ctx_of_fd(c->fd)) {
+	if (c->op != EPOLL_CTL_DEL && registry_find_ctx(c->fd)) {
 		if (!(issue_flags & ISSUE_WORKER))
 			return ISSUE_PUNT;
-		watch_ring(c->fd);
+		epoll_watch_ring(c->fd);
 	}
 	req->res =
 		(int32_t)SYS_4(SYS_epoll_ctl, req->fd, c->op, c->fd, &c->event);

@@ -29,8 +29,8 @@ struct fs_cmd {
 	uint32_t flags;
 };
 
-static struct fs_cmd *take_words(struct req *req,
-				 const struct io_uring_sqe *sqe)
+static struct fs_cmd *fs_take_words(struct req *req,
+				    const struct io_uring_sqe *sqe)
 {
 	struct fs_cmd *c = req_cmd(req, struct fs_cmd);
 
@@ -45,7 +45,7 @@ static struct fs_cmd *take_words(struct req *req,
 
 int fsync_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
-	struct fs_cmd *c = take_words(req, sqe);
+	struct fs_cmd *c = fs_take_words(req, sqe);
 
 	if (sqe->addr || sqe->buf_index || sqe->splice_fd_in)
 		return -EINVAL;
@@ -56,20 +56,20 @@ int fsync_prep(struct req *req, const struct io_uring_sqe *sqe)
 
 int sync_file_range_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
-	take_words(req, sqe);
+	fs_take_words(req, sqe);
 	return sqe->addr || sqe->buf_index || sqe->splice_fd_in ? -EINVAL : 0;
 }
 
 int fallocate_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
-	take_words(req, sqe);
+	fs_take_words(req, sqe);
 	return sqe->buf_index || sqe->op_flags || sqe->splice_fd_in ? -EINVAL
 								    : 0;
 }
 
 int fadvise_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
-	take_words(req, sqe);
+	fs_take_words(req, sqe);
 	if (sqe->addr && !abi_has(req->ctx->abi.answers, ABI_ADVICE_64))
 		return -EINVAL;
 	return sqe->buf_index || sqe->splice_fd_in ? -EINVAL : 0;
@@ -77,7 +77,7 @@ int fadvise_prep(struct req *req, const struct io_uring_sqe *sqe)
 
 int madvise_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
-	take_words(req, sqe);
+	fs_take_words(req, sqe);
 	if (sqe->off && !abi_has(req->ctx->abi.answers, ABI_ADVICE_64))
 		return -EINVAL;
 	return sqe->buf_index || sqe->splice_fd_in ? -EINVAL : 0;
@@ -85,7 +85,7 @@ int madvise_prep(struct req *req, const struct io_uring_sqe *sqe)
 
 int ftruncate_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
-	take_words(req, sqe);
+	fs_take_words(req, sqe);
 	return sqe->op_flags || sqe->addr || sqe->len || sqe->buf_index ||
 			       sqe->splice_fd_in || sqe->addr3
 		       ? -EINVAL
@@ -123,7 +123,7 @@ static int take_paths(struct req *req, uint64_t first, const uint64_t *second)
 static int path_prep(struct req *req, const struct io_uring_sqe *sqe,
 		     bool spare, bool two)
 {
-	struct fs_cmd *c = take_words(req, sqe);
+	struct fs_cmd *c = fs_take_words(req, sqe);
 
 	if (sqe->buf_index || sqe->splice_fd_in || spare)
 		return -EINVAL;

@@ -55,7 +55,7 @@ static bool valid_flags(uint32_t flags)
 	return flags & SIZE_U32 && !(flags & ~FLAGS);
 }
 
-static int common_prep(struct req *req, const struct io_uring_sqe *sqe)
+static int futex_common_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
 	struct futex_cmd *c = req_cmd(req, struct futex_cmd);
 
@@ -73,12 +73,12 @@ static int common_prep(struct req *req, const struct io_uring_sqe *sqe)
 
 int futex_wait_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
-	return common_prep(req, sqe);
+	return futex_common_prep(req, sqe);
 }
 
 int futex_wake_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
-	return common_prep(req, sqe);
+	return futex_common_prep(req, sqe);
 }
 
 static long operation(uint32_t flags, long number)
@@ -95,7 +95,7 @@ static int waiters(uint64_t address, uint64_t value, uint32_t flags)
 }
 
 /* To the kernel a wait that is cancelled from now on is no failure. */
-static int begin(struct req *req)
+static int futex_begin(struct req *req)
 {
 	req->flags |= REQ_F_SUCCESS;
 	return ISSUE_PUNT;
@@ -135,7 +135,7 @@ int futex_wait_issue(struct req *req, uint32_t issue_flags)
 	if (!c->mask)
 		return -EINVAL;
 	c->before = waiters(c->address, c->value, c->flags);
-	return c->before < 0 ? c->before : begin(req);
+	return c->before < 0 ? c->before : futex_begin(req);
 }
 
 void futex_wait_begun(struct req *req)
@@ -238,7 +238,7 @@ int futex_waitv_issue(struct req *req, uint32_t issue_flags)
 		if (c->before < 0)
 			return c->before;
 	}
-	return begin(req);
+	return futex_begin(req);
 }
 
 /* The kernel queues it on one after the other. */

@@ -61,8 +61,8 @@ int msg_ring_prep(struct req *req, const struct io_uring_sqe *sqe)
 	return err;
 }
 
-static void post(struct ctx *to, const struct msg_ring_cmd *c, int32_t result,
-		 uint32_t flags) HOLDS(&to->lock)
+static void msg_ring_post(struct ctx *to, const struct msg_ring_cmd *c,
+			  int32_t result, uint32_t flags) HOLDS(&to->lock)
 {
 	cq_post(to, c->user_data, result, flags, NULL);
 }
@@ -70,8 +70,8 @@ static void post(struct ctx *to, const struct msg_ring_cmd *c, int32_t result,
 static int give_data(struct ctx *to, const struct msg_ring_cmd *c)
 	HOLDS(&to->lock)
 {
-	post(to, c, (int32_t)c->result,
-	     c->flags & IORING_MSG_RING_FLAGS_PASS ? c->cqe_flags : 0);
+	msg_ring_post(to, c, (int32_t)c->result,
+		      c->flags & IORING_MSG_RING_FLAGS_PASS ? c->cqe_flags : 0);
 	return 0;
 }
 
@@ -81,7 +81,7 @@ static int give_file(struct ctx *to, struct msg_ring_cmd *c) HOLDS(&to->lock)
 
 	c->own_fd = -1;
 	if (slot >= 0 && !(c->flags & IORING_MSG_RING_CQE_SKIP))
-		post(to, c, slot, 0);
+		msg_ring_post(to, c, slot, 0);
 	return slot;
 }
 
@@ -94,7 +94,7 @@ static int give(struct ctx *to, struct msg_ring_cmd *c) HOLDS(&to->lock)
 						: give_data(to, c);
 }
 
-static bool well_formed(const struct msg_ring_cmd *c)
+static bool msg_ring_well_formed(const struct msg_ring_cmd *c)
 {
 	if (c->command == IORING_MSG_SEND_FD)
 		return c->cqe_flags && !c->result;
@@ -103,7 +103,7 @@ static bool well_formed(const struct msg_ring_cmd *c)
 	       (!c->cqe_flags || c->flags & IORING_MSG_RING_FLAGS_PASS);
 }
 
-static int take_file(struct req *req, struct msg_ring_cmd *c)
+static int msg_ring_take_file(struct req *req, struct msg_ring_cmd *c)
 {
 	const struct file_table *t = &req->ctx->files;
 
@@ -128,22 +128,23 @@ static bool give_to_another(struct ctx *to, struct msg_ring_cmd *c,
 	return true;
 }
 
-static int find(int fd, struct ctx **to)
+static int msg_ring_find(int fd, struct ctx **to)
 {
-	*to = ctx_of_fd(fd);
+	*to = registry_find_ctx(fd);
 	if (*to && registry_verify(*to, fd))
 		return 0;
 	return fd_is_open(fd) ? -EBADFD : -EBADF;
 }
 
 /* Under the ring lock, and only once. */
-static int begin(struct req *req, struct msg_ring_cmd *c, const struct ctx *to)
+static int msg_ring_begin(struct req *req, struct msg_ring_cmd *c,
+			  const struct ctx *to)
 {
-	if (!well_formed(c))
+	if (!msg_ring_well_formed(c))
 		return -EINVAL;
 	if (to == req->ctx && c->command == IORING_MSG_SEND_FD)
 		return -EINVAL;
-	return take_file(req, c);
+	return msg_ring_take_file(req, c);
 }
 
 int msg_ring_issue(struct req *req, uint32_t issue_flags)
@@ -151,10 +152,10 @@ int msg_ring_issue(struct req *req, uint32_t issue_flags)
 	struct msg_ring_cmd *c = req_cmd(req, struct msg_ring_cmd);
 	bool on_worker = issue_flags & ISSUE_WORKER;
 	struct ctx *to;
-	int said = find(req_io_fd(req), &to);
+	int said = msg_ring_find(req_io_fd(req), &to);
 
 	if (!said && !on_worker)
-		said = begin(req, c, to);
+		said = msg_ring_begin(req, c, to);
 	if (said < 0)
 		return said;
 	if (to == req->ctx && !on_worker) {
@@ -176,10 +177,11 @@ int msg_ring_send(const struct io_uring_sqe *sqe)
 	if (sqe->opcode != IORING_OP_MSG_RING || sqe->flags || sqe->personality)
 		return -EINVAL;
 	said = read_words(&c, sqe);
-	if (!said && (c.command != IORING_MSG_DATA || !well_formed(&c)))
+	if (!said &&
+	    (c.command != IORING_MSG_DATA || !msg_ring_well_formed(&c)))
 		said = -EINVAL;
 	if (!said)
-		said = find(sqe->fd, &to);
+		said = msg_ring_find(sqe->fd, &to);
 	if (!said)
 		give_to_another(to, &c, true, &said);
 	return said;

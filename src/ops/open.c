@@ -258,7 +258,7 @@ int close_issue(struct req *req, uint32_t issue_flags)
 		return files_remove(&req->ctx->files, c->slot_plus_1 - 1);
 	if (registry_at(req->fd))
 		return -EBADF; /* a ring can't close rings */
-	disk_flush(req->ctx); /* what uses the number */
+	aio_reads_flush(req->ctx); /* what uses the number */
 	reactor_release(&req->ctx->reactor, req->fd);
 	req->res = (int32_t)SYS_1(SYS_close, req->fd);
 	return ISSUE_DONE;

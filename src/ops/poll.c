@@ -111,7 +111,7 @@ static int file_of(const struct req *req)
 }
 
 /* What is ready now: a mask, or a negative errno. */
-static int look(const struct req *req)
+static int poll_look(const struct req *req)
 {
 	const struct poll_cmd *c = req_cmd(req, struct poll_cmd);
 	struct pollfd p = {.fd = file_of(req), .events = (short)c->mask};
@@ -125,7 +125,7 @@ static int look(const struct req *req)
 }
 
 /* A ring of ours is waited for as a file: its readability must be exact. */
-static void watch_ring(const struct req *req, struct ctx *other)
+static void poll_watch_ring(const struct req *req, struct ctx *other)
 {
 	if (other->watched)
 		return;
@@ -166,15 +166,15 @@ static void multishot_ready(struct reactor_wait *wait, uint32_t events)
 static void single_ready(struct reactor_wait *wait, uint32_t events)
 {
 	struct req *req = container_of(wait, struct req, wait);
-	int seen = look(req);
+	int seen = poll_look(req);
 
 	(void)events;
 	if (seen && !issue_is_orphan(req))
 		req_finish_with(req, seen);
 }
 
-static int arm(struct req *req,
-	       void (*ready)(struct reactor_wait *wait, uint32_t events))
+static int poll_arm(struct req *req,
+		    void (*ready)(struct reactor_wait *wait, uint32_t events))
 {
 	const struct poll_cmd *c = req_cmd(req, struct poll_cmd);
 
@@ -201,7 +201,7 @@ static uint32_t fetch_first(struct req *req)
 	return c->seen;
 }
 
-static int begin(struct req *req)
+static int poll_begin(struct req *req)
 {
 	struct poll_cmd *c = req_cmd(req, struct poll_cmd);
 	int err;
@@ -211,7 +211,7 @@ static int begin(struct req *req)
 		c->own_fd = fd_dup_high(req_io_fd(req));
 	if (c->own_fd == -EBADF)
 		return -EBADF;
-	err = arm(req, multishot_ready);
+	err = poll_arm(req, multishot_ready);
 	if (err < 0)
 		return err;
 	if (fetch_first(req) && !deliver(req, c->seen))
@@ -221,12 +221,12 @@ static int begin(struct req *req)
 
 static int look_or_arm(struct req *req)
 {
-	int seen = look(req);
+	int seen = poll_look(req);
 
 	if (seen < 0)
 		return seen;
 	if (!seen)
-		return arm(req, single_ready) ?: ISSUE_PARKED;
+		return poll_arm(req, single_ready) ?: ISSUE_PARKED;
 	req->res = seen;
 	return ISSUE_DONE;
 }
@@ -239,16 +239,16 @@ int poll_add_issue(struct req *req, uint32_t issue_flags)
 
 	(void)issue_flags;
 	if (unlikely(ring))
-		watch_ring(req, ring);
+		poll_watch_ring(req, ring);
 	if (!c->multishot)
 		said = look_or_arm(req);
 	else
-		said = begin(req);
+		said = poll_begin(req);
 	if (said != -EPERM)
 		return said;
 	/* It can't be waited for, so it is ready now or the request is wrong.
 	 */
-	said = look(req);
+	said = poll_look(req);
 	req->res = said ?: -EINVAL;
 	return ISSUE_DONE;
 }
@@ -288,13 +288,13 @@ static void restart(struct req *poll)
 	drop_own(poll);
 	reactor_disarm(&poll->ctx->reactor, &poll->wait);
 	c->own_fd = again < 0 ? -1 : again;
-	if (poll->flags & REQ_F_AGAIN)
+	if (poll->flags & REQ_F_RETRY)
 		return;
-	poll->flags |= REQ_F_AGAIN;
+	poll->flags |= REQ_F_RETRY;
 	list_push_back(&poll->ctx->ready, &poll->node);
 }
 
-static void update(struct req *poll, const struct poll_remove_cmd *c)
+static void poll_update_apply(struct req *poll, const struct poll_remove_cmd *c)
 {
 	if (c->flags & IORING_POLL_UPDATE_EVENTS)
 		set_mask(req_cmd(poll, struct poll_cmd), c->mask);
@@ -317,6 +317,6 @@ int poll_remove_issue(struct req *req, uint32_t issue_flags)
 		return -ENOENT;
 	if (!c->flags)
 		return cancel_request(poll);
-	update(poll, c);
+	poll_update_apply(poll, c);
 	return ISSUE_DONE;
 }

@@ -30,7 +30,7 @@ static int check_multishot(struct req *req, const struct io_uring_sqe *sqe)
 	return 0;
 }
 
-static int common_prep(struct req *req, const struct io_uring_sqe *sqe)
+static int recv_common_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
 	struct recv_cmd *c = req_cmd(req, struct recv_cmd);
 
@@ -60,7 +60,7 @@ static int common_prep(struct req *req, const struct io_uring_sqe *sqe)
 int recv_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
 	struct recv_cmd *c = req_cmd(req, struct recv_cmd);
-	int err = common_prep(req, sqe);
+	int err = recv_common_prep(req, sqe);
 
 	c->one.iov_base = (void *)(uintptr_t)sqe->addr;
 	c->one.iov_len = sqe->len;
@@ -72,7 +72,7 @@ int recv_prep(struct req *req, const struct io_uring_sqe *sqe)
 		err = bundle_prepare(req);
 	if (!err && !(sqe->flags & IOSQE_BUFFER_SELECT) &&
 	    !fault_range_ok(sqe->addr, sqe->len))
-		err = import_error(req, -EFAULT);
+		err = iov_import_error(req, -EFAULT);
 	return err;
 }
 
@@ -98,19 +98,19 @@ static int recvmsg_select_prep(struct req *req, struct recv_cmd *c)
 int recvmsg_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
 	struct recv_cmd *c = req_cmd(req, struct recv_cmd);
-	int err = common_prep(req, sqe);
+	int err = recv_common_prep(req, sqe);
 
 	if (err < 0)
 		return err;
 	if (sqe->ioprio & IORING_RECVSEND_BUNDLE)
 		return -EINVAL; /* B2 */
 	c->user_msghdr = sqe->addr;
-	err = msg_import(req, sqe->addr, false, &c->msg);
+	err = iov_import_msg(req, sqe->addr, false, &c->msg);
 	if (!err && sqe->flags & IOSQE_BUFFER_SELECT)
 		return recvmsg_select_prep(req, c);
 	if (!err && !iov_in_user_space(c->msg->header.msg_iov,
 				       c->msg->header.msg_iovlen))
-		err = import_error(req, -EFAULT);
+		err = iov_import_error(req, -EFAULT);
 	return err;
 }
 

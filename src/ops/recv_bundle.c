@@ -121,7 +121,7 @@ static int bundle_receive(struct req *req, struct recv_cmd *c, long *total)
 	return ISSUE_DONE;
 }
 
-static int bundle_conclude(struct req *req, struct recv_cmd *c, long total)
+static int recv_bundle_conclude(struct req *req, struct recv_cmd *c, long total)
 {
 	if (!total && recv_socket_tells(c) &&
 	    (recv_bytes_waiting(req, c) || recv_tcp_ended(req)))
@@ -164,7 +164,7 @@ int recv_bundle(struct req *req, struct recv_cmd *c)
 		if (!(req->flags & REQ_F_MULTISHOT) || total <= 0 ||
 		    bundle_of(req)->emptied || c->was_empty || c->failed ||
 		    !req_post_more(req, (int32_t)total, req->cflags))
-			return bundle_conclude(req, c, total);
+			return recv_bundle_conclude(req, c, total);
 		c->want_bytes = c->cap_bytes;
 		c->had_all |= had_its_length(c, total);
 		c->was_cut = false;

@@ -43,7 +43,8 @@ bool recv_share_is_used(struct recv_cmd *c)
  * One completion: ISSUE_MORE when it was posted and the next may follow, or
  * ISSUE_AGAIN when nothing waits for that.
  */
-static int multishot_one(struct req *req, struct recv_cmd *c, uint32_t flags)
+static int recv_multishot_one(struct req *req, struct recv_cmd *c,
+			      uint32_t flags)
 {
 	bool empty;
 	long n;
@@ -79,7 +80,7 @@ static int multishot_one(struct req *req, struct recv_cmd *c, uint32_t flags)
  * RECVMSG alone: of RECV an empty datagram uses no buffer. And only where
  * datagrams have no order: see packets_post().
  */
-static COLD bool packets_fit(const struct req *req, struct recv_cmd *c)
+static NOINLINE bool packets_fit(const struct req *req, struct recv_cmd *c)
 {
 	socklen_t bytes = sizeof(c->domain);
 
@@ -123,7 +124,7 @@ static int packets_post(struct req *req, struct recv_cmd *c, struct packets *p,
 {
 	uint32_t end = packets_end(p, count);
 
-	packets_commit(req, p, count);
+	recv_batch_commit(req, p, count);
 	c->want_bytes = c->cap_bytes;
 	for (uint32_t i = 0; i < count; i++) {
 		long n = packets_tell(c, p, i);
@@ -131,7 +132,7 @@ static int packets_post(struct req *req, struct recv_cmd *c, struct packets *p,
 		if (i == end)
 			continue;
 		if (n < 0 ||
-		    !req_post_more(req, (int32_t)n, packets_flags(p, i))) {
+		    !req_post_more(req, (int32_t)n, recv_batch_flags(p, i))) {
 			end = i;
 			break;
 		}
@@ -139,7 +140,7 @@ static int packets_post(struct req *req, struct recv_cmd *c, struct packets *p,
 	}
 	if (end == count)
 		return ISSUE_MORE;
-	req->cflags = packets_flags(p, end);
+	req->cflags = recv_batch_flags(p, end);
 	req->res = (int32_t)packets_tell(c, p, end);
 	if (req->res < 0)
 		req->flags |= REQ_F_FAIL_LINK;
@@ -168,26 +169,26 @@ static bool came_short(const struct req *req, uint32_t asked, long came)
 }
 
 /*
- * As multishot_one(), for as many as may have come. False: there are no buffers
- * for many, and nothing was tried.
+ * As recv_multishot_one(), for as many as may have come. False: there are no
+ * buffers for many, and nothing was tried.
  */
-static COLD bool multishot_many(struct req *req, struct recv_cmd *c,
-				uint32_t flags, int *said)
+static NOINLINE bool multishot_many(struct req *req, struct recv_cmd *c,
+				    uint32_t flags, int *said)
 {
 	uint32_t max = MULTISHOT_SHARE - c->shots, asked;
 	struct packets p;
 	long n;
 
-	asked = packets_claim(req, c->want_bytes,
-			      (uint32_t)recv_divided_bytes(c),
-			      c->ahead < max ? c->ahead : max, &p);
+	asked = recv_batch_claim(req, c->want_bytes,
+				 (uint32_t)recv_divided_bytes(c),
+				 c->ahead < max ? c->ahead : max, &p);
 	if (!asked)
 		return false;
 	c->goes_on = false;
 	for (uint32_t i = 0; i < asked; i++)
 		recv_divide(c, &p.buffers[i], &p.payloads[i],
 			    &p.headers[i].msg_hdr);
-	n = packets_receive(req, &p, asked);
+	n = recv_batch_receive(req, &p, asked);
 	req->cflags = 0;
 	if (n > 0) {
 		c->ahead = ahead_after(c, asked, n);
@@ -197,7 +198,7 @@ static COLD bool multishot_many(struct req *req, struct recv_cmd *c,
 		return true;
 	}
 	c->ahead = 0;
-	packets_commit(req, &p, 0);
+	recv_batch_commit(req, &p, 0);
 	*said = n == -EAGAIN ? ISSUE_AGAIN : recv_conclude(req, c, n, flags);
 	return true;
 }
@@ -209,7 +210,7 @@ int recv_multishot(struct req *req, struct recv_cmd *c, uint32_t flags)
 	do {
 		if (!packets_pay(req, c) ||
 		    !multishot_many(req, c, flags, &said))
-			said = multishot_one(req, c, flags);
+			said = recv_multishot_one(req, c, flags);
 	} while (said == ISSUE_MORE && !c->goes_on);
 	if (said == ISSUE_AGAIN && c->ahead < PACKETS_FROM)
 		c->ahead = 0;

@@ -51,7 +51,7 @@ static inline bool asks_if_cut(const struct req *req, const struct recv_cmd *c)
 	       req->sqe_flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK);
 }
 
-HOT long recv_once(const struct req *req, struct recv_cmd *c)
+static ALWAYS_INLINE long recv_once(const struct req *req, struct recv_cmd *c)
 {
 	if (c->kind == KIND_UNIX || unlikely(asks_if_cut(req, c)))
 		return recv_message(req, c);
@@ -143,14 +143,14 @@ static long recvmsg_divided(struct req *req, struct recv_cmd *c)
 	return n;
 }
 
-static COLD long message_once(struct req *req, struct recv_cmd *c)
+static NOINLINE long message_once(struct req *req, struct recv_cmd *c)
 {
 	if (req->flags & REQ_F_MULTISHOT)
 		return recvmsg_divided(req, c);
 	return recvmsg_once(req, c);
 }
 
-HOT long try_once(struct req *req, struct recv_cmd *c)
+static ALWAYS_INLINE long try_once(struct req *req, struct recv_cmd *c)
 {
 	return c->msg ? message_once(req, c) : recv_once(req, c);
 }
@@ -161,8 +161,8 @@ HOT long try_once(struct req *req, struct recv_cmd *c)
  * S10: a worker has used it up, other receives leave it. RECVMSG uses up a
  * classic one, and of a ring tells the id and leaves it (6.18).
  */
-static COLD int no_address(struct req *req, const struct recv_cmd *c,
-			   uint32_t flags)
+static NOINLINE int recv_no_address(struct req *req, const struct recv_cmd *c,
+				    uint32_t flags)
 {
 	int err = req_socket_error(req, -ENOBUFS);
 
@@ -180,7 +180,8 @@ static COLD int no_address(struct req *req, const struct recv_cmd *c,
 	return -ENOBUFS;
 }
 
-HOT int take_buffer(struct req *req, struct recv_cmd *c, uint32_t flags)
+static ALWAYS_INLINE int recv_take_buffer(struct req *req, struct recv_cmd *c,
+					  uint32_t flags)
 {
 	int err;
 
@@ -191,7 +192,7 @@ HOT int take_buffer(struct req *req, struct recv_cmd *c, uint32_t flags)
 	if (err < 0)
 		return err;
 	if (!req->claim.addr)
-		return no_address(req, c, flags);
+		return recv_no_address(req, c, flags);
 	c->one.iov_base = (void *)(uintptr_t)req->claim.addr;
 	c->one.iov_len = req->claim.len;
 	/* On a live 6.18 a try says how much the one after a wait asks for. */
@@ -212,7 +213,7 @@ bool recv_waits_for_all(const struct recv_cmd *c)
 	       !(c->msg && c->msg->header.msg_controllen);
 }
 
-static void step(struct req *req, struct recv_cmd *c, size_t bytes)
+static void recv_step(struct req *req, struct recv_cmd *c, size_t bytes)
 {
 	struct msghdr *h;
 
@@ -231,8 +232,8 @@ static bool message_is_cut(const struct recv_cmd *c)
 	return c->said & (MSG_TRUNC | MSG_CTRUNC);
 }
 
-COLD int recv_conclude(struct req *req, struct recv_cmd *c, long n,
-		       uint32_t flags)
+NOINLINE int recv_conclude(struct req *req, struct recv_cmd *c, long n,
+			   uint32_t flags)
 {
 	uint32_t total = req->moved + (n > 0 ? (uint32_t)n : 0);
 
@@ -255,7 +256,7 @@ COLD int recv_conclude(struct req *req, struct recv_cmd *c, long n,
 
 /* There is no buffer, or no socket: an error, which the file may know better.
  */
-static COLD int refused(struct req *req, int err)
+static NOINLINE int refused(struct req *req, int err)
 {
 	int said = req_socket_error(req, err);
 
@@ -264,8 +265,8 @@ static COLD int refused(struct req *req, int err)
 	return said;
 }
 
-COLD int recv_failed(struct req *req, struct recv_cmd *c, uint32_t flags,
-		     long *n)
+NOINLINE int recv_failed(struct req *req, struct recv_cmd *c, uint32_t flags,
+			 long *n)
 {
 	/* That the file is no socket comes before a chosen buffer. */
 	if (*n == -EFAULT && req->claim.kind != KBUF_NONE)
@@ -274,7 +275,7 @@ COLD int recv_failed(struct req *req, struct recv_cmd *c, uint32_t flags,
 		return ISSUE_DONE;
 	/* Waiting holds no buffer, unless bytes are in it (S1, S8). */
 	if (req->moved)
-		req_hold(req, flags);
+		req_keep_claim(req, flags);
 	else if (req->claim.kind != KBUF_TAKEN)
 		req_recycle(req, flags);
 	return ISSUE_AGAIN;
@@ -288,7 +289,7 @@ int recv_attempt(struct req *req, struct recv_cmd *c, uint32_t flags, long *n)
 	if (unlikely(req->sqe_flags & IOSQE_ASYNC))
 		err = req_socket_error(req, 0);
 	if (!err)
-		err = take_buffer(req, c, flags);
+		err = recv_take_buffer(req, c, flags);
 	if (unlikely(err < 0))
 		return refused(req, err);
 	*n = try_once(req, c);
@@ -314,6 +315,6 @@ int recv_single(struct req *req, struct recv_cmd *c, uint32_t flags)
 		if (c->kind == KIND_PACKETS ||
 		    (c->kind == KIND_SEQPACKET && c->msg_flags & MSG_DONTWAIT))
 			return recv_conclude(req, c, n, flags);
-		step(req, c, (size_t)n);
+		recv_step(req, c, (size_t)n);
 	}
 }

@@ -38,7 +38,7 @@ static uint8_t stream_kind(const struct req *req, int domain)
 }
 
 /* Refused: of a stream that says nothing, all is received. */
-static COLD uint8_t ask_kind(const struct req *req)
+static NOINLINE uint8_t ask_kind(const struct req *req)
 {
 	int protocol = req_socket_option(req, SOL_SOCKET, SO_PROTOCOL);
 
@@ -69,7 +69,7 @@ static bool is_layered(const struct req *req)
 	return req_socket_option(req, IPPROTO_TCP, TCP_ULP) != 0;
 }
 
-static struct socket_belief *belief_of(const struct req *req)
+static struct socket_belief *recv_cached_kind(const struct req *req)
 {
 	struct ctx *ctx = req->ctx;
 
@@ -149,8 +149,8 @@ static bool stopped_for_nothing(const struct recv_cmd *c, long n,
 	       !had_control(c);
 }
 
-static COLD uint32_t ask_nonempty(const struct req *req, struct recv_cmd *c,
-				  long n)
+static NOINLINE uint32_t ask_nonempty(const struct req *req, struct recv_cmd *c,
+				      long n)
 {
 	uint32_t waiting;
 
@@ -176,9 +176,10 @@ static COLD uint32_t ask_nonempty(const struct req *req, struct recv_cmd *c,
  * a while only. As long as no TCP connection behind it had something left, the
  * next has not either. What is wrong for a while is a hint: the bytes come.
  */
-static COLD bool is_believed_empty(const struct req *req, struct recv_cmd *c)
+static NOINLINE bool is_believed_empty(const struct req *req,
+				       struct recv_cmd *c)
 {
-	struct socket_belief *b = belief_of(req);
+	struct socket_belief *b = recv_cached_kind(req);
 
 	if (unlikely(!b))
 		return false;
@@ -195,9 +196,9 @@ static COLD bool is_believed_empty(const struct req *req, struct recv_cmd *c)
 	return c->kind == KIND_TCP && b->left < BELIEF_READS - BELIEF_LOOKS;
 }
 
-COLD void recv_believe_unix(const struct req *req, struct recv_cmd *c)
+NOINLINE void recv_believe_unix(const struct req *req, struct recv_cmd *c)
 {
-	struct socket_belief *b = belief_of(req);
+	struct socket_belief *b = recv_cached_kind(req);
 
 	if (!b || b->fd != req->fd || b->kind != KIND_UNIX || !b->left ||
 	    b->left >= BELIEF_READS - BELIEF_LOOKS)

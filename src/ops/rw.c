@@ -81,7 +81,7 @@ static bool buffer_holds_all(const struct rw_cmd *c)
 }
 
 /* Which buffer it is comes out when the request runs. */
-static int take_buffer(struct req *req)
+static int rw_take_buffer(struct req *req)
 {
 	struct rw_cmd *c = req_cmd(req, struct rw_cmd);
 
@@ -107,7 +107,7 @@ static int integrity_issue(struct req *req, uint32_t issue_flags)
 
 static int integrity_fixed_issue(struct req *req, uint32_t issue_flags)
 {
-	int err = take_buffer(req);
+	int err = rw_take_buffer(req);
 
 	return err < 0 ? err : integrity_issue(req, issue_flags);
 }
@@ -142,8 +142,8 @@ static int take_attributes(struct req *req, const struct io_uring_sqe *sqe)
 			  sizeof(attributes));
 }
 
-static int common_prep(struct req *req, const struct io_uring_sqe *sqe,
-		       bool writes)
+static int rw_common_prep(struct req *req, const struct io_uring_sqe *sqe,
+			  bool writes)
 {
 	struct rw_cmd *c = req_cmd(req, struct rw_cmd);
 
@@ -169,7 +169,7 @@ static int one_prep(struct req *req, const struct io_uring_sqe *sqe,
 		sqe->len < IORING_MAX_RW_COUNT ? sqe->len : IORING_MAX_RW_COUNT;
 	c->vectors = &c->one;
 	c->count = 1;
-	err = common_prep(req, sqe, writes);
+	err = rw_common_prep(req, sqe, writes);
 	c->want_bytes = sqe->len;
 	return err;
 }
@@ -182,7 +182,7 @@ static int single_prep(struct req *req, const struct io_uring_sqe *sqe,
 
 	if (!err && !(sqe->flags & IOSQE_BUFFER_SELECT) &&
 	    !fault_range_ok(sqe->addr, c->one.iov_len))
-		err = import_error(req, -EFAULT);
+		err = iov_import_error(req, -EFAULT);
 	return err < 0 ? err : take_attributes(req, sqe);
 }
 
@@ -190,7 +190,7 @@ static int vector_prep(struct req *req, const struct io_uring_sqe *sqe,
 		       bool writes)
 {
 	struct rw_cmd *c = req_cmd(req, struct rw_cmd);
-	int err = common_prep(req, sqe, writes);
+	int err = rw_common_prep(req, sqe, writes);
 
 	if (err < 0)
 		return err;
@@ -198,7 +198,7 @@ static int vector_prep(struct req *req, const struct io_uring_sqe *sqe,
 	if (!(sqe->flags & IOSQE_BUFFER_SELECT)) {
 		err = iov_import(req, sqe->addr, sqe->len, &c->vectors);
 		if (!err && !iov_in_user_space(c->vectors, c->count))
-			err = import_error(req, -EFAULT);
+			err = iov_import_error(req, -EFAULT);
 		return err < 0 ? err : take_attributes(req, sqe);
 	}
 	if (sqe->len != 1)
@@ -347,7 +347,7 @@ static bool size_is_limited(void)
 /* Moving its bytes in place is as good as having a worker do it. */
 static bool waits_for_nothing(const struct req *req, const struct rw_cmd *c)
 {
-	return disk_is_memory(req_io_fd(req)) &&
+	return aio_reads_is_memory(req_io_fd(req)) &&
 	       !(c->writes && size_is_limited());
 }
 
@@ -373,7 +373,7 @@ static int without_nowait(struct req *req, struct rw_cmd *c, long *n)
 }
 
 /* A position and a length that O_DIRECT could take, and no buffer to choose. */
-static bool may_be_direct(const struct req *req, const struct rw_cmd *c)
+static bool rw_may_be_direct(const struct req *req, const struct rw_cmd *c)
 {
 	const uint64_t sector_mask = 511;
 
@@ -393,21 +393,21 @@ static int start_at_disk(struct req *req, const struct rw_cmd *c)
 
 	/* Of many parts a late one may have to go to a worker. */
 	if (iov_bytes(c->vectors, c->count) > ONE_PART_BYTES)
-		issue_hold_file(req);
+		issue_keep_file(req);
 	transfer.fd = req_io_fd(req);
-	return disk_start(req, &transfer);
+	return aio_reads_start(req, &transfer);
 }
 
 /*
  * Back from the disk. Bytes are the answer; an error is, if it comes from an
  * O_DIRECT file and doesn't mean that it would have had to wait.
  */
-static int landed(struct req *req, const struct rw_cmd *c, long *n)
+static int rw_landed(struct req *req, const struct rw_cmd *c, long *n)
 {
 	*n = req->res;
 	if (*n >= 0 || c->rw_flags & RWF_NOWAIT)
 		return ISSUE_DONE;
-	if (!disk_is_direct_now(req->ctx, req_io_fd(req)))
+	if (!aio_reads_is_direct_now(req->ctx, req_io_fd(req)))
 		return ISSUE_MORE;
 	return *n == -EAGAIN || *n == -EOPNOTSUPP ? ISSUE_PUNT : ISSUE_DONE;
 }
@@ -425,12 +425,12 @@ static int attempt(struct req *req, struct rw_cmd *c, uint32_t issue_flags,
 		return ISSUE_DONE;
 	}
 	if (unlikely(issue_flags & ISSUE_LANDED)) {
-		int said = landed(req, c, n);
+		int said = rw_landed(req, c, n);
 
 		if (said != ISSUE_MORE)
 			return said;
-	} else if (may_be_direct(req, c) &&
-		   disk_is_direct(req->ctx, req_io_fd(req))) {
+	} else if (rw_may_be_direct(req, c) &&
+		   aio_reads_is_direct(req->ctx, req_io_fd(req))) {
 		return start_at_disk(req, c);
 	}
 	*n = transfer_anywhere(req, c, c->rw_flags | RWF_NOWAIT);
@@ -444,7 +444,7 @@ static int attempt(struct req *req, struct rw_cmd *c, uint32_t issue_flags,
 }
 
 /* The request ends with what was moved, or with the error if nothing was. */
-static void conclude(struct req *req, long n)
+static void rw_conclude(struct req *req, long n)
 {
 	uint32_t total = req->moved + (n > 0 ? (uint32_t)n : 0);
 
@@ -452,7 +452,7 @@ static void conclude(struct req *req, long n)
 }
 
 /* A seekable file moved less than asked: step on; false when all is moved. */
-static bool step(struct req *req, struct rw_cmd *c, long n)
+static bool rw_step(struct req *req, struct rw_cmd *c, long n)
 {
 	iov_advance(&c->vectors, &c->count, (size_t)n);
 	req->moved += (uint32_t)n;
@@ -478,8 +478,8 @@ static int move(struct req *req, uint32_t issue_flags)
 		    issue_flags & ISSUE_LANDED)
 			break;
 		asked -= (size_t)n;
-	} while (step(req, c, n));
-	conclude(req, n);
+	} while (rw_step(req, c, n));
+	rw_conclude(req, n);
 	if (n < 0 || (size_t)n < asked)
 		req->flags |= REQ_F_FAIL_LINK;
 	return ISSUE_DONE;
@@ -545,7 +545,7 @@ static void keep_or_return(struct req *req, uint32_t issue_flags)
 	if (req->claim.kind == KBUF_TAKEN)
 		return;
 	if (req->moved || (req->claim.kind == KBUF_RING && !pollable(req)))
-		req_hold(req, issue_flags);
+		req_keep_claim(req, issue_flags);
 	else if (req->claim.kind == KBUF_RING || req->flags & REQ_F_MULTISHOT ||
 		 !abi_has(req->ctx->abi.answers, ABI_READ_KEEPS))
 		req_recycle(req, issue_flags);
@@ -599,7 +599,7 @@ void fixed_cleanup(struct req *req)
 /* The first try is always under the lock: it finds the buffer. */
 int fixed_issue(struct req *req, uint32_t issue_flags)
 {
-	int err = take_buffer(req);
+	int err = rw_take_buffer(req);
 
 	if (err < 0)
 		return err;
@@ -607,7 +607,7 @@ int fixed_issue(struct req *req, uint32_t issue_flags)
 }
 
 /* One completion; says whether to go on. */
-static bool multishot_one(struct req *req, uint32_t issue_flags, int *said)
+static bool rw_multishot_one(struct req *req, uint32_t issue_flags, int *said)
 {
 	req->moved = 0;
 	req->cflags = 0;
@@ -638,7 +638,7 @@ int read_multishot_issue(struct req *req, uint32_t issue_flags)
 		return req_file_is_open(req) ? -EBADFD : -EBADF;
 	c->goes_on = false;
 	for (int i = 0; i < MULTISHOT_SHARE; i++) {
-		if (multishot_one(req, issue_flags, &said)) {
+		if (rw_multishot_one(req, issue_flags, &said)) {
 			posted = true;
 			continue;
 		}

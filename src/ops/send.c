@@ -52,8 +52,8 @@ struct send_cmd {
 	struct buffer_node *buffer; /* held */
 };
 
-static int common_prep(struct req *req, const struct io_uring_sqe *sqe,
-		       enum abi_word word)
+static int send_common_prep(struct req *req, const struct io_uring_sqe *sqe,
+			    enum abi_word word)
 {
 	struct send_cmd *c = req_cmd(req, struct send_cmd);
 
@@ -105,9 +105,9 @@ static int take_vectors(struct req *req, struct send_cmd *c,
 
 	if (sqe->len > IOV_COUNT_MAX || sqe->addr_len > sizeof(c->msg->name))
 		return -EINVAL;
-	err = msg_import(req, (uintptr_t)&header, true, &c->msg);
+	err = iov_import_msg(req, (uintptr_t)&header, true, &c->msg);
 	if (!err && !iov_in_user_space(c->msg->vectors, sqe->len))
-		err = import_error(req, -EFAULT);
+		err = iov_import_error(req, -EFAULT);
 	return err;
 }
 
@@ -121,7 +121,7 @@ static int take_data(struct req *req, struct send_cmd *c,
 	c->one.iov_len = sqe->len;
 	if (!(sqe->flags & IOSQE_BUFFER_SELECT) &&
 	    !fault_range_ok(sqe->addr, sqe->len))
-		return import_error(req, -EFAULT);
+		return iov_import_error(req, -EFAULT);
 	return sqe->addr2 ? keep_address(req, c, sqe) : 0;
 }
 
@@ -149,10 +149,10 @@ static int simple_prep(struct req *req, struct send_cmd *c,
 	c->simple = true;
 	return likely(fault_range_ok(sqe->addr, sqe->len))
 		       ? 0
-		       : import_error(req, -EFAULT);
+		       : iov_import_error(req, -EFAULT);
 }
 
-static COLD int other_prep(struct req *req, const struct io_uring_sqe *sqe)
+static NOINLINE int other_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
 	struct send_cmd *c = req_cmd(req, struct send_cmd);
 	int err;
@@ -160,7 +160,7 @@ static COLD int other_prep(struct req *req, const struct io_uring_sqe *sqe)
 	if (sqe->flags & IOSQE_BUFFER_SELECT &&
 	    !abi_has(req->ctx->abi.answers, ABI_SEND_SELECTS))
 		return -EOPNOTSUPP;
-	err = common_prep(req, sqe, ABI_SEND);
+	err = send_common_prep(req, sqe, ABI_SEND);
 	if (err < 0)
 		return err;
 	if (sqe->pad3_ || too_long(req, sqe))
@@ -191,20 +191,20 @@ static int message_prep(struct req *req, const struct io_uring_sqe *sqe)
 
 	if (sqe->addr2 || sqe->file_index)
 		return -EINVAL;
-	err = msg_import(req, sqe->addr, true, &c->msg);
+	err = iov_import_msg(req, sqe->addr, true, &c->msg);
 	if (err < 0)
 		return err;
 	if (!(sqe->flags & IOSQE_BUFFER_SELECT) &&
 	    !iov_in_user_space(c->msg->header.msg_iov,
 			       c->msg->header.msg_iovlen))
-		return import_error(req, -EFAULT);
+		return iov_import_error(req, -EFAULT);
 	return 0;
 }
 
 int sendmsg_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
 	struct send_cmd *c = req_cmd(req, struct send_cmd);
-	int err = common_prep(req, sqe, ABI_SENDMSG);
+	int err = send_common_prep(req, sqe, ABI_SENDMSG);
 
 	if (err < 0)
 		return err;
@@ -226,7 +226,7 @@ static int zc_prep(struct req *req, const struct io_uring_sqe *sqe)
 
 	if (sqe->addr3 || sqe->pad2_ || sqe->flags & IOSQE_CQE_SKIP_SUCCESS)
 		return -EINVAL;
-	err = common_prep(req, sqe, ABI_SEND_ZC);
+	err = send_common_prep(req, sqe, ABI_SEND_ZC);
 	if (err < 0 && !abi_has(req->ctx->abi.answers, ABI_ZC_ALWAYS_TELLS))
 		return err;
 	c->zero_copy = true;
@@ -272,7 +272,7 @@ void send_zc_cleanup(struct req *req)
 }
 
 /* S10: consumed and told, unless the file is no socket. */
-static int no_address(struct req *req, uint32_t flags)
+static int send_no_address(struct req *req, uint32_t flags)
 {
 	int err = req_socket_error(req, -ENOBUFS);
 
@@ -283,7 +283,7 @@ static int no_address(struct req *req, uint32_t flags)
 	return err;
 }
 
-static int take_buffer(struct req *req, struct send_cmd *c, uint32_t flags)
+static int send_take_buffer(struct req *req, struct send_cmd *c, uint32_t flags)
 {
 	uint32_t want = c->want_bytes;
 	int err;
@@ -303,7 +303,7 @@ static int take_buffer(struct req *req, struct send_cmd *c, uint32_t flags)
 		return -ENOBUFS; /* B3 */
 	}
 	if (!req->claim.addr && req->claim.kind == KBUF_CLASSIC)
-		return no_address(req, flags);
+		return send_no_address(req, flags);
 	c->holds = true;
 	c->one.iov_base = (void *)(uintptr_t)req->claim.addr;
 	c->one.iov_len = req->claim.len;
@@ -323,10 +323,10 @@ static void keep_buffer(struct req *req, long n, uint32_t flags)
 	if (n == -ENOTSOCK || n == -EBADF)
 		req_recycle(req, flags);
 	else
-		req_hold(req, flags);
+		req_keep_claim(req, flags);
 }
 
-static long try_once(const struct req *req, struct send_cmd *c)
+static long send_try_once(const struct req *req, struct send_cmd *c)
 {
 	uint32_t flags = c->msg_flags | MSG_DONTWAIT;
 
@@ -347,7 +347,7 @@ static size_t left_of(const struct send_cmd *c)
 	return iov_bytes(c->msg->header.msg_iov, c->msg->header.msg_iovlen);
 }
 
-static void step(struct req *req, struct send_cmd *c, size_t bytes)
+static void send_step(struct req *req, struct send_cmd *c, size_t bytes)
 {
 	struct msghdr *h;
 
@@ -364,8 +364,8 @@ static void step(struct req *req, struct send_cmd *c, size_t bytes)
 	h->msg_controllen = 0;
 }
 
-static int conclude(struct req *req, struct send_cmd *c, long n,
-		    bool short_send, uint32_t flags)
+static int send_conclude(struct req *req, struct send_cmd *c, long n,
+			 bool short_send, uint32_t flags)
 {
 	uint32_t total = req->moved + (n > 0 ? (uint32_t)n : 0);
 
@@ -435,7 +435,7 @@ static int bundle_send(struct req *req, struct send_cmd *c, long *n)
 	return ISSUE_DONE;
 }
 
-static int bundle_conclude(struct req *req, long n)
+static int send_bundle_conclude(struct req *req, long n)
 {
 	req->res = req->moved ? (int32_t)req->moved : (int32_t)n;
 	if (n < 0)
@@ -457,7 +457,7 @@ static int send_bundle(struct req *req, struct send_cmd *c)
 		if (n < 0 || bundle_of(req)->emptied || c->waited ||
 		    req->flags & REQ_F_POLL_FIRST ||
 		    !req_post_more(req, (int32_t)n, req->cflags))
-			return bundle_conclude(req, n);
+			return send_bundle_conclude(req, n);
 		req->moved = 0;
 	}
 	return ISSUE_MORE;
@@ -465,7 +465,7 @@ static int send_bundle(struct req *req, struct send_cmd *c)
 
 static int send_plain(struct req *req, struct send_cmd *c, uint32_t issue_flags)
 {
-	int err = take_buffer(req, c, issue_flags);
+	int err = send_take_buffer(req, c, issue_flags);
 	size_t left;
 	long n;
 
@@ -473,15 +473,15 @@ static int send_plain(struct req *req, struct send_cmd *c, uint32_t issue_flags)
 		return req_socket_error(req, err);
 	for (;;) {
 		left = left_of(c);
-		n = try_once(req, c);
+		n = send_try_once(req, c);
 		keep_buffer(req, n, issue_flags);
 		if (n == -EAGAIN && !(c->msg_flags & MSG_DONTWAIT))
 			return ISSUE_AGAIN;
 		if (n <= 0 || (size_t)n >= left ||
 		    !(c->msg_flags & MSG_WAITALL))
-			return conclude(req, c, n, (size_t)n < left,
-					issue_flags);
-		step(req, c, (size_t)n);
+			return send_conclude(req, c, n, (size_t)n < left,
+					     issue_flags);
+		send_step(req, c, (size_t)n);
 	}
 }
 
@@ -548,8 +548,8 @@ static int zc_begin(struct req *req, struct send_cmd *c)
 	return c->buffer && zc_holds_all(c) ? 0 : -EFAULT;
 }
 
-static COLD int send_other(struct req *req, struct send_cmd *c,
-			   uint32_t issue_flags)
+static NOINLINE int send_other(struct req *req, struct send_cmd *c,
+			       uint32_t issue_flags)
 {
 	if (c->never)
 		return req_file_is_open(req) ? -EAGAIN : -EBADF;

@@ -47,7 +47,7 @@ struct splice_cmd {
 	bool waits; /* none of them was opened not to */
 };
 
-static int common_prep(struct req *req, const struct io_uring_sqe *sqe)
+static int splice_common_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
 	struct splice_cmd *c = req_cmd(req, struct splice_cmd);
 
@@ -64,17 +64,17 @@ static int common_prep(struct req *req, const struct io_uring_sqe *sqe)
 
 int splice_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
-	return common_prep(req, sqe);
+	return splice_common_prep(req, sqe);
 }
 
 int tee_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
-	int err = common_prep(req, sqe);
+	int err = splice_common_prep(req, sqe);
 
 	return sqe->splice_off_in || sqe->off ? -EINVAL : err;
 }
 
-static int number_of(const struct req *req, int end)
+static int splice_fd_of(const struct req *req, int end)
 {
 	const struct splice_cmd *c = req_cmd(req, struct splice_cmd);
 
@@ -95,9 +95,9 @@ static int take_input(struct req *req, struct splice_cmd *c)
 	return c->file_in ? 0 : -EBADF;
 }
 
-static int look_at(const struct req *req, struct splice_cmd *c, int end)
+static int splice_look_at(const struct req *req, struct splice_cmd *c, int end)
 {
-	int fd = number_of(req, end);
+	int fd = splice_fd_of(req, end);
 	long flags = SYS_2(SYS_fcntl, fd, F_GETFL);
 	struct stat st;
 
@@ -110,7 +110,7 @@ static int look_at(const struct req *req, struct splice_cmd *c, int end)
 	return 0;
 }
 
-static int look(struct req *req, struct splice_cmd *c)
+static int splice_look(struct req *req, struct splice_cmd *c)
 {
 	int err = take_input(req, c);
 
@@ -118,13 +118,14 @@ static int look(struct req *req, struct splice_cmd *c)
 		return err;
 	c->pipes = true;
 	c->waits = !(c->flags & SPLICE_F_NONBLOCK);
-	err = look_at(req, c, IN) ?: look_at(req, c, OUT);
+	err = splice_look_at(req, c, IN) ?: splice_look_at(req, c, OUT);
 	c->looked = !err;
 	return err;
 }
 
 /* On a worker, which may have to be interrupted, and under the lock. */
-static long call(const struct req *req, struct splice_cmd *c, uint32_t flags)
+static long splice_call(const struct req *req, struct splice_cmd *c,
+			uint32_t flags)
 {
 	int64_t *off_in = c->offset[IN] == -1 ? NULL : &c->offset[IN];
 	int64_t *off_out = c->offset[OUT] == -1 ? NULL : &c->offset[OUT];
@@ -133,14 +134,14 @@ static long call(const struct req *req, struct splice_cmd *c, uint32_t flags)
 	if (!c->len)
 		return 0;
 	if (req->opcode == IORING_OP_TEE)
-		return worker_call(&req->work, SYS_tee, number_of(req, IN),
-				   number_of(req, OUT), c->len, flags, 0, 0);
-	return worker_call(&req->work, SYS_splice, number_of(req, IN),
-			   (long)off_in, number_of(req, OUT), (long)off_out,
+		return worker_call(&req->work, SYS_tee, splice_fd_of(req, IN),
+				   splice_fd_of(req, OUT), c->len, flags, 0, 0);
+	return worker_call(&req->work, SYS_splice, splice_fd_of(req, IN),
+			   (long)off_in, splice_fd_of(req, OUT), (long)off_out,
 			   c->len, flags);
 }
 
-static int conclude(struct req *req, long n)
+static int splice_conclude(struct req *req, long n)
 {
 	const struct splice_cmd *c = req_cmd(req, struct splice_cmd);
 
@@ -152,7 +153,8 @@ static int conclude(struct req *req, long n)
 
 static bool ready_now(const struct req *req, int end)
 {
-	return fd_ready_now(number_of(req, end), end == IN ? POLLIN : POLLOUT);
+	return fd_ready_now(splice_fd_of(req, end),
+			    end == IN ? POLLIN : POLLOUT);
 }
 
 static void end_ready(struct reactor_wait *wait, uint32_t events)
@@ -172,7 +174,7 @@ static int hold(struct req *req, struct splice_cmd *c)
 {
 	for (int end = IN; end < ENDS; end++) {
 		if (c->own[end] < 0)
-			c->own[end] = fd_dup_high(number_of(req, end));
+			c->own[end] = fd_dup_high(splice_fd_of(req, end));
 		if (c->own[end] < 0)
 			return c->own[end];
 	}
@@ -204,10 +206,10 @@ int splice_issue(struct req *req, uint32_t issue_flags)
 	int err;
 
 	if (issue_flags & ISSUE_WORKER) {
-		n = call(req, c, 0);
-		return n == -EINTR ? -EINTR : conclude(req, n);
+		n = splice_call(req, c, 0);
+		return n == -EINTR ? -EINTR : splice_conclude(req, n);
 	}
-	err = look(req, c);
+	err = splice_look(req, c);
 	if (err < 0)
 		return err;
 	if (!c->pipes) {
@@ -216,10 +218,10 @@ int splice_issue(struct req *req, uint32_t issue_flags)
 		err = hold(req, c);
 		return err < 0 ? err : ISSUE_PUNT;
 	}
-	n = call(req, c, SPLICE_F_NONBLOCK);
+	n = splice_call(req, c, SPLICE_F_NONBLOCK);
 	if (n == -EAGAIN && c->waits)
 		return park(req, c);
-	return conclude(req, n);
+	return splice_conclude(req, n);
 }
 
 void splice_cleanup(struct req *req)

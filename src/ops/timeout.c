@@ -173,17 +173,18 @@ static bool is_timeout(struct req *req, const void *opcode)
 	return req->opcode == *(const uint8_t *)opcode;
 }
 
-static struct req *find(struct ctx *ctx, uint64_t user_data, uint8_t opcode)
+static struct req *timeout_find(struct ctx *ctx, uint64_t user_data,
+				uint8_t opcode)
 {
 	return index_find(ctx, user_data, is_timeout, &opcode);
 }
 
 /* The clock stays the one that the timeout was made with. */
-static int update(struct req *req, uint8_t opcode)
+static int timeout_update(struct req *req, uint8_t opcode)
 {
 	const struct timeout_remove_cmd *c =
 		req_cmd(req, struct timeout_remove_cmd);
-	struct req *timeout = find(req->ctx, c->user_data, opcode);
+	struct req *timeout = timeout_find(req->ctx, c->user_data, opcode);
 	struct timer_heap *timers = &req->ctx->timers;
 	struct timeout_cmd *t;
 
@@ -208,10 +209,10 @@ int timeout_remove_issue(struct req *req, uint32_t issue_flags)
 
 	(void)issue_flags;
 	if (c->flags & IORING_TIMEOUT_UPDATE)
-		return update(req, c->flags & IORING_LINK_TIMEOUT_UPDATE
-					   ? IORING_OP_LINK_TIMEOUT
-					   : IORING_OP_TIMEOUT);
-	timeout = find(req->ctx, c->user_data, IORING_OP_TIMEOUT);
+		return timeout_update(req, c->flags & IORING_LINK_TIMEOUT_UPDATE
+						   ? IORING_OP_LINK_TIMEOUT
+						   : IORING_OP_TIMEOUT);
+	timeout = timeout_find(req->ctx, c->user_data, IORING_OP_TIMEOUT);
 	return timeout ? cancel_request(timeout) : -ENOENT;
 }
 

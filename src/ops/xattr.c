@@ -68,8 +68,8 @@ static int copy_all(struct req *req, const struct io_uring_sqe *sqe,
 	return err;
 }
 
-static int common_prep(struct req *req, const struct io_uring_sqe *sqe,
-		       bool sets, bool has_path)
+static int xattr_common_prep(struct req *req, const struct io_uring_sqe *sqe,
+			     bool sets, bool has_path)
 {
 	struct xattr_cmd *c = req_cmd(req, struct xattr_cmd);
 	const uint32_t known = sets ? XATTR_CREATE | XATTR_REPLACE : 0;
@@ -94,25 +94,25 @@ static int common_prep(struct req *req, const struct io_uring_sqe *sqe,
 
 int fsetxattr_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
-	return common_prep(req, sqe, true, false);
+	return xattr_common_prep(req, sqe, true, false);
 }
 
 int setxattr_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
-	return common_prep(req, sqe, true, true);
+	return xattr_common_prep(req, sqe, true, true);
 }
 
 int fgetxattr_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
-	return common_prep(req, sqe, false, false);
+	return xattr_common_prep(req, sqe, false, false);
 }
 
 int getxattr_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
-	return common_prep(req, sqe, false, true);
+	return xattr_common_prep(req, sqe, false, true);
 }
 
-static long call(const struct req *req, const struct xattr_cmd *c)
+static long xattr_call(const struct req *req, const struct xattr_cmd *c)
 {
 	switch (req->opcode) {
 	case IORING_OP_FSETXATTR:
@@ -133,6 +133,6 @@ int xattr_issue(struct req *req, uint32_t issue_flags)
 {
 	if (!(issue_flags & ISSUE_WORKER))
 		return ISSUE_PUNT;
-	req->res = (int32_t)call(req, req_cmd(req, struct xattr_cmd));
+	req->res = (int32_t)xattr_call(req, req_cmd(req, struct xattr_cmd));
 	return ISSUE_DONE;
 }

@@ -6,7 +6,7 @@
 
 #include "base/fault.h"
 #include "base/fd.h"
-#include "base/lent.h"
+#include "base/borrow.h"
 #include "base/sys.h"
 
 static size_t whole_pages(size_t bytes)
@@ -149,7 +149,8 @@ static int check_pages(uint64_t address, size_t bytes)
 	return 0;
 }
 
-static int use_given(struct ring_memory *m, const struct io_uring_params *p)
+static int memory_use_given(struct ring_memory *m,
+			    const struct io_uring_params *p)
 {
 	uint64_t rings = p->cq_off.user_addr, sqes = p->sq_off.user_addr;
 	uint8_t *rings_at, *sqes_at;
@@ -163,17 +164,17 @@ static int use_given(struct ring_memory *m, const struct io_uring_params *p)
 	m->memfd = -1;
 	m->lent_rings = (void *)(uintptr_t)rings;
 	m->lent_sqes = (void *)(uintptr_t)sqes;
-	rings_at = lent_take(m->lent_rings, m->rings_bytes);
-	sqes_at = lent_take(m->lent_sqes, m->sqes_bytes);
+	rings_at = borrow_take(m->lent_rings, m->rings_bytes);
+	sqes_at = borrow_take(m->lent_sqes, m->sqes_bytes);
 	set_pointers(m, p, rings_at, sqes_at);
 	memset(m->header, 0, sizeof(*m->header));
 	return 0;
 }
 
-static void give_back(struct ring_memory *m)
+static void memory_give_back(struct ring_memory *m)
 {
-	lent_return(m->lent_rings, m->header, m->rings_bytes);
-	lent_return(m->lent_sqes, m->sqes, m->sqes_bytes);
+	borrow_return(m->lent_rings, m->header, m->rings_bytes);
+	borrow_return(m->lent_sqes, m->sqes, m->sqes_bytes);
 }
 
 int ring_shared_open(struct ring_memory *m, struct io_uring_params *p)
@@ -182,7 +183,7 @@ int ring_shared_open(struct ring_memory *m, struct io_uring_params *p)
 
 	lay_out(m, p);
 	if (p->flags & IORING_SETUP_NO_MMAP)
-		err = use_given(m, p);
+		err = memory_use_given(m, p);
 	else
 		err = map_own(m, p);
 	if (err < 0)
@@ -198,7 +199,7 @@ void ring_shared_close(struct ring_memory *m)
 {
 	if (m->memfd < 0) {
 		if (m->header)
-			give_back(m);
+			memory_give_back(m);
 		m->header = NULL;
 		return;
 	}

@@ -8,7 +8,7 @@
  * engine maps for itself and serves to mmap() of the ring fd (D3), so the
  * application may unmap its view at any time without harm to us, and memory it
  * still maps outlives the ring. With NO_MMAP the application lends the memory
- * (base/lent.h).
+ * (base/borrow.h).
  *
  * The header's words are written by two parties: the application owns sq tail,
  * cq head and cq flags; everything else is ours. Masks and sizes are copied

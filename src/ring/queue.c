@@ -138,7 +138,7 @@ bool queue_sq_full(const struct queue *q)
 	return tail - q->sq_head == q->memory.sq_entries;
 }
 
-static COLD void drop_entry(const struct queue *q)
+static NOINLINE void drop_entry(const struct queue *q)
 {
 	struct ring_header *h = q->memory.header;
 

@@ -12,12 +12,12 @@
 /* Requests to a number between two questions about it. */
 #define DISK_BELIEF 64
 
-static struct disk_belief *belief_of(struct ctx *ctx, int fd)
+static struct disk_belief *aio_reads_cached_kind(struct ctx *ctx, int fd)
 {
 	return &ctx->disk.beliefs[(uint32_t)fd % DISK_BELIEFS];
 }
 
-bool disk_is_memory(int fd)
+bool aio_reads_is_memory(int fd)
 {
 	struct statfs fs;
 
@@ -25,28 +25,28 @@ bool disk_is_memory(int fd)
 	       (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
 }
 
-bool disk_is_direct_now(struct ctx *ctx, int fd)
+bool aio_reads_is_direct_now(struct ctx *ctx, int fd)
 {
-	struct disk_belief *b = belief_of(ctx, fd);
+	struct disk_belief *b = aio_reads_cached_kind(ctx, fd);
 	long flags = SYS_2(SYS_fcntl, fd, F_GETFL);
 
 	b->fd = fd;
 	b->left = DISK_BELIEF;
-	b->direct = flags >= 0 && flags & O_DIRECT && !disk_is_memory(fd);
+	b->direct = flags >= 0 && flags & O_DIRECT && !aio_reads_is_memory(fd);
 	return b->direct;
 }
 
-bool disk_is_direct(struct ctx *ctx, int fd)
+bool aio_reads_is_direct(struct ctx *ctx, int fd)
 {
-	struct disk_belief *b = belief_of(ctx, fd);
+	struct disk_belief *b = aio_reads_cached_kind(ctx, fd);
 
 	if (unlikely(b->fd != fd || !b->left))
-		return disk_is_direct_now(ctx, fd);
+		return aio_reads_is_direct_now(ctx, fd);
 	b->left--;
 	return b->direct;
 }
 
-static void landed(void *owner, long result)
+static void aio_reads_landed(void *owner, long result)
 {
 	struct req *req = owner;
 	struct ctx *ctx = req->ctx;
@@ -59,7 +59,7 @@ static void landed(void *owner, long result)
 	lock_drop(&ctx->arrivals_lock);
 }
 
-int disk_start(struct req *req, const struct aio_transfer *transfer)
+int aio_reads_start(struct req *req, const struct aio_transfer *transfer)
 {
 	struct disk *disk = &req->ctx->disk;
 
@@ -67,7 +67,7 @@ int disk_start(struct req *req, const struct aio_transfer *transfer)
 		if (!disk->refused)
 			disk->refused =
 				aio_open(&disk->aio, req->ctx->reactor.wake_fd,
-					 landed) < 0;
+					 aio_reads_landed) < 0;
 		if (disk->refused)
 			return ISSUE_PUNT;
 	}
@@ -77,16 +77,16 @@ int disk_start(struct req *req, const struct aio_transfer *transfer)
 	return ISSUE_DISK;
 }
 
-bool disk_settle(struct ctx *ctx)
+bool aio_reads_settle(struct ctx *ctx)
 {
 	if (likely(!ctx->disk.aio.queued && !ctx->disk.landed))
 		return false;
 	aio_flush(&ctx->disk.aio);
-	disk_reap(ctx);
+	aio_reads_reap(ctx);
 	return true;
 }
 
-void disk_reap(struct ctx *ctx)
+void aio_reads_reap(struct ctx *ctx)
 {
 	if (likely(!ctx->disk.aio.batch))
 		return;
@@ -97,7 +97,7 @@ void disk_reap(struct ctx *ctx)
 	issue_arrivals(ctx);
 }
 
-void disk_close(struct ctx *ctx)
+void aio_reads_close(struct ctx *ctx)
 {
 	aio_close(&ctx->disk.aio);
 }

@@ -6,10 +6,11 @@
  * the device has answered, and with it the whole ring. So such transfers go to
  * the ring's AIO context, opened with the first of them. They are submitted in
  * batches: when a batch is full, when the ring settles, and before anything
- * that could take their file's number away (disk_flush). A request under way is
- * in state REQ_AT_DISK and counted among the punted; as in the kernel, nobody
- * can cancel it. What becomes of it arrives as a worker's result does, and its
- * operation is issued once more, with ISSUE_LANDED and the answer in req->res.
+ * that could take their file's number away (aio_reads_flush). A request under
+ * way is in state REQ_AT_DISK and counted among the punted; as in the kernel,
+ * nobody can cancel it. What becomes of it arrives as a worker's result does,
+ * and its operation is issued once more, with ISSUE_LANDED and the answer in
+ * req->res.
  *
  * Whether a number is an O_DIRECT file has to be asked (90 ns), too much for a
  * read of the page cache. So what was learnt is believed for some requests
@@ -27,30 +28,30 @@
 #include "core/req.h"
 
 /* A file without a disk behind it: moving its bytes is but a copy. */
-bool disk_is_memory(int fd);
+bool aio_reads_is_memory(int fd);
 
 /* Is @fd an O_DIRECT file on a disk, as far as known? */
-bool disk_is_direct(struct ctx *ctx, int fd);
+bool aio_reads_is_direct(struct ctx *ctx, int fd);
 
 /* It did not behave like one: look again. */
-bool disk_is_direct_now(struct ctx *ctx, int fd);
+bool aio_reads_is_direct_now(struct ctx *ctx, int fd);
 
 /* Queue the transfer: ISSUE_DISK, or ISSUE_PUNT where AIO is not to be had. */
-int disk_start(struct req *req, const struct aio_transfer *transfer);
+int aio_reads_start(struct req *req, const struct aio_transfer *transfer);
 
 /* Submit what is queued. */
-static inline void disk_flush(struct ctx *ctx)
+static inline void aio_reads_flush(struct ctx *ctx)
 {
 	if (unlikely(ctx->disk.aio.queued))
 		aio_flush(&ctx->disk.aio);
 }
 
 /* Submit, and let what is done already arrive: whether anything was there. */
-bool disk_settle(struct ctx *ctx) HOLDS(&ctx->lock);
+bool aio_reads_settle(struct ctx *ctx) HOLDS(&ctx->lock);
 
 /* Something may have ended: let it arrive. */
-void disk_reap(struct ctx *ctx) HOLDS(&ctx->lock);
+void aio_reads_reap(struct ctx *ctx) HOLDS(&ctx->lock);
 
-void disk_close(struct ctx *ctx);
+void aio_reads_close(struct ctx *ctx);
 
 #endif

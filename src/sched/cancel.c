@@ -44,7 +44,7 @@ int cancel_request(struct req *req)
 	req_detach(req);
 	req->state = REQ_DEFERRED;
 	req->canceled = true;
-	req->flags |= REQ_F_OWES | REQ_F_AGAIN;
+	req->flags |= REQ_F_OWES | REQ_F_RETRY;
 	list_push_back(&req->ctx->ready, &req->node);
 	/* The kernel counts these; of others it says that it is done. */
 	return req->def->recalls;
@@ -250,7 +250,7 @@ uint32_t cancel_all(struct ctx *ctx)
 	cancel_pending(ctx, anyone, NULL, IORING_ASYNC_CANCEL_ANY);
 	while ((node = list_pop_front(&ctx->ready))) {
 		req = list_entry(node, struct req, node);
-		req->flags &= ~REQ_F_AGAIN;
+		req->flags &= ~REQ_F_RETRY;
 		req_finish_with(req, -ECANCELED);
 	}
 	return ctx->punted;

@@ -15,11 +15,11 @@ struct req *cold_next(struct list *reads)
 	if (!node)
 		return NULL;
 	req = list_entry(node, struct req, node);
-	req->flags &= ~REQ_F_AGAIN;
+	req->flags &= ~REQ_F_RETRY;
 	return req;
 }
 
-static int watch(struct ctx *ctx, void (*too_late)(struct timer *timer))
+static int cold_watch(struct ctx *ctx, void (*too_late)(struct timer *timer))
 {
 	ctx->cold.timer.fire = too_late;
 	return timer_arm(&ctx->timers, &ctx->cold.timer,
@@ -35,7 +35,7 @@ bool cold_takes(struct req *req, void (*too_late)(struct timer *timer))
 	req->flags |= REQ_F_COLD;
 	if (!ctx->cold.waiters || req->cold_tries >= COLD_TRIES)
 		return false;
-	if (!ctx->cold.timer.slot && watch(ctx, too_late) < 0)
+	if (!ctx->cold.timer.slot && cold_watch(ctx, too_late) < 0)
 		return false;
 	req->cold_tries++;
 	return true;

@@ -25,12 +25,12 @@ static int run_attempt(void *argument)
 	return a->req->def->issue(a->req, a->issue_flags);
 }
 
-static COLD int try_as_another(struct req *req, uint32_t issue_flags)
+static NOINLINE int try_as_another(struct req *req, uint32_t issue_flags)
 {
 	struct attempt a = {req, issue_flags};
 
-	return creds_run(&req->ctx->personalities, req->personality,
-			 run_attempt, &a);
+	return personality_run(&req->ctx->personalities, req->personality,
+			       run_attempt, &a);
 }
 
 static inline int try(struct req *req, uint32_t issue_flags)
@@ -57,9 +57,9 @@ bool issue_is_orphan(struct req *req)
 /* Behind those that were there before. */
 static void issue_later(struct req *req)
 {
-	if (req->flags & REQ_F_AGAIN)
+	if (req->flags & REQ_F_RETRY)
 		return;
-	req->flags |= REQ_F_AGAIN;
+	req->flags |= REQ_F_RETRY;
 	list_push_back(&req->ctx->again, &req->node);
 }
 
@@ -132,7 +132,7 @@ static bool run_here(struct req *req)
 	return true;
 }
 
-void issue_hold_file(struct req *req)
+void issue_keep_file(struct req *req)
 {
 	if (!req->def->needs_file || req->file || req->held >= 0)
 		return;
@@ -146,7 +146,7 @@ static void punt(struct req *req)
 {
 	int err;
 
-	issue_hold_file(req);
+	issue_keep_file(req);
 	/* From here on the worker alone touches it. */
 	if (req->wait.watch)
 		reactor_disarm(&req->ctx->reactor, &req->wait);
@@ -240,9 +240,9 @@ static void keep(struct req *req, struct list *list)
 {
 	wait_for(req, REQ_ARMED);
 	/* Its file may have called it while it already had a turn to come. */
-	if (!(req->flags & REQ_F_AGAIN))
+	if (!(req->flags & REQ_F_RETRY))
 		list_push_back(list, &req->node);
-	req->flags |= REQ_F_AGAIN;
+	req->flags |= REQ_F_RETRY;
 }
 
 /* No cold read has come back: each waits on a worker of its own. */
@@ -273,11 +273,11 @@ static void wait_unpolled(struct req *req)
 		punt(req);
 		return;
 	}
-	issue_hold_file(req);
+	issue_keep_file(req);
 	keep(req, &req->ctx->cold.reads);
 }
 
-static void arm(struct req *req)
+static void issue_arm(struct req *req)
 {
 	int err;
 
@@ -300,7 +300,7 @@ static void arm(struct req *req)
 	wait_for(req, REQ_ARMED);
 }
 
-static COLD void settle_rare(struct req *req, int said)
+static NOINLINE void settle_rare(struct req *req, int said)
 {
 	switch (said) {
 	case ISSUE_PUNT:
@@ -328,7 +328,7 @@ void issue_settle(struct req *req, int said)
 		req_finish(req);
 	} else if (likely(said == ISSUE_AGAIN)) {
 		req_note_hold(req);
-		arm(req);
+		issue_arm(req);
 	} else {
 		settle_rare(req, said);
 	}
@@ -341,7 +341,7 @@ static int try_on_ring(const struct req *req)
 }
 
 /* The file is looked up when the request runs: a link may have opened it. */
-static int take_file(struct req *req)
+static int issue_take_file(struct req *req)
 {
 	if (req->file)
 		return 0;
@@ -352,17 +352,17 @@ static int take_file(struct req *req)
 	return req->file ? 0 : -EBADF;
 }
 
-void req_issue(struct req *req)
+void issue_request(struct req *req)
 {
 	int err = 0;
 
 	req->state = REQ_ISSUING;
 	if (req->def->needs_file)
-		err = take_file(req);
+		err = issue_take_file(req);
 	if (unlikely(err < 0))
 		req_finish_with(req, err);
 	else if (unlikely(req->flags & REQ_F_POLL_FIRST))
-		arm(req);
+		issue_arm(req);
 	else if (unlikely(req->sqe_flags & IOSQE_ASYNC) &&
 		 !req->def->needs_ctx && !req->def->waits_for)
 		punt(req);
@@ -381,7 +381,7 @@ void issue_again(struct ctx *ctx, uint32_t most)
 	while ((node = list_pop_front(&now))) {
 		struct req *req = list_entry(node, struct req, node);
 
-		req->flags &= ~REQ_F_AGAIN;
+		req->flags &= ~REQ_F_RETRY;
 		issue_retry(req);
 	}
 }

@@ -14,7 +14,7 @@
 #include "core/req.h"
 
 /* Try the operation and act on what it says. */
-void req_issue(struct req *req);
+void issue_request(struct req *req);
 
 /* Act on what issue said, wherever it ran. */
 void issue_settle(struct req *req, int said);
@@ -23,7 +23,7 @@ void issue_settle(struct req *req, int said);
  * Hold a duplicate of the file while somebody else works on it: the application
  * may close its number meanwhile.
  */
-void issue_hold_file(struct req *req);
+void issue_keep_file(struct req *req);
 
 /*
  * A waiting request whose file is ready: does it end here, because the thread

@@ -37,7 +37,7 @@ static void queue_chain(struct req *head)
 	}
 	if (unlikely(head->link))
 		count_chain(head);
-	req_issue(head);
+	issue_request(head);
 }
 
 /* The chain never starts: the member that failed says why, others ECANCELED. */
@@ -64,7 +64,7 @@ static void end_chain(struct ctx *ctx)
 		queue_chain(head);
 }
 
-COLD void order_submit(struct req *req, bool failed)
+NOINLINE void order_submit(struct req *req, bool failed)
 {
 	struct ctx *ctx = req->ctx;
 
@@ -126,7 +126,7 @@ static bool release_deferred(struct ctx *ctx)
 		return false;
 	list_remove(&head->node);
 	count_chain(head);
-	req_issue(head);
+	issue_request(head);
 	return true;
 }
 
@@ -148,13 +148,13 @@ void order_run_ready(struct ctx *ctx)
 		while ((node = list_pop_front(&ctx->ready))) {
 			struct req *req = list_entry(node, struct req, node);
 
-			req->flags &= ~REQ_F_AGAIN;
+			req->flags &= ~REQ_F_RETRY;
 			if (req->flags & REQ_F_DOOMED)
 				cancel_rest(req);
 			else if (req->canceled)
 				finish_canceled(req);
 			else
-				req_issue(req);
+				issue_request(req);
 		}
 	} while (release_deferred(ctx));
 }

@@ -29,7 +29,7 @@ static bool selects(const struct run *run)
 
 /* ---- a member's memory --------------------------------------------------- */
 
-HOT bool choose_buffer(struct ctx *ctx, struct run_member *m)
+static ALWAYS_INLINE bool choose_buffer(struct ctx *ctx, struct run_member *m)
 {
 	struct run *run = &ctx->run;
 
@@ -41,7 +41,7 @@ HOT bool choose_buffer(struct ctx *ctx, struct run_member *m)
 }
 
 /* Its vector, unless it has none or leads out of the file. */
-HOT bool give_memory(struct ctx *ctx, struct run_member *m)
+static ALWAYS_INLINE bool give_memory(struct ctx *ctx, struct run_member *m)
 {
 	struct run *run = &ctx->run;
 	uint64_t addr = m->addr;
@@ -91,15 +91,15 @@ static inline uint64_t word_at(const void *at)
 
 /* Is so, word for word, as the first is: from opcode to fd, and from group on.
  */
-HOT bool is_as_plain(const struct io_uring_sqe *first,
-		     const struct io_uring_sqe *sqe)
+static ALWAYS_INLINE bool is_as_plain(const struct io_uring_sqe *first,
+				      const struct io_uring_sqe *sqe)
 {
 	return word_at(first) == word_at(sqe) &&
 	       word_at(&first->buf_group) == word_at(&sqe->buf_group) &&
 	       !asks_for_more(sqe);
 }
 
-HOT bool can_be_member(const struct io_uring_sqe *sqe)
+static ALWAYS_INLINE bool can_be_member(const struct io_uring_sqe *sqe)
 {
 	return sqe->off <= POSITION_MAX && sqe->len <= MEMBER_BYTES_MAX &&
 	       (sqe->flags & IOSQE_BUFFER_SELECT ||
@@ -138,8 +138,8 @@ static bool seems_continued(const struct ctx *ctx,
 	return false;
 }
 
-static bool begin(struct ctx *ctx, const struct io_uring_sqe *sqe,
-		  uint32_t more)
+static bool read_run_begin(struct ctx *ctx, const struct io_uring_sqe *sqe,
+			   uint32_t more)
 {
 	struct run *run = &ctx->run;
 
@@ -157,7 +157,7 @@ static bool begin(struct ctx *ctx, const struct io_uring_sqe *sqe,
 }
 
 /* O_DIRECT is for kernel AIO, where all of them are under way at once. */
-static bool may_be_direct(const struct run *run)
+static bool read_run_may_be_direct(const struct run *run)
 {
 	const uint64_t sector_mask = 511;
 
@@ -176,7 +176,7 @@ static bool is_fit(struct ctx *ctx)
 	run->anywhere = S_ISCHR(st.st_mode) && st.st_rdev == DEV_ZERO;
 	if (!S_ISREG(st.st_mode) && !run->anywhere)
 		return false;
-	if (may_be_direct(run) && disk_is_direct(ctx, run->fd))
+	if (read_run_may_be_direct(run) && aio_reads_is_direct(ctx, run->fd))
 		return false;
 	if (!run->anywhere)
 		run->end = (uint64_t)st.st_size;
@@ -204,7 +204,7 @@ static void open_run(struct ctx *ctx)
  * Does it follow the candidate? Whoever reads one position again and again
  * knows that there are none; that is asked of the file, too.
  */
-static COLD bool opens(struct ctx *ctx, const struct io_uring_sqe *sqe)
+static NOINLINE bool opens(struct ctx *ctx, const struct io_uring_sqe *sqe)
 {
 	struct run *run = &ctx->run;
 
@@ -213,7 +213,8 @@ static COLD bool opens(struct ctx *ctx, const struct io_uring_sqe *sqe)
 	return run->open;
 }
 
-HOT bool continues(struct ctx *ctx, const struct io_uring_sqe *sqe)
+static ALWAYS_INLINE bool continues(struct ctx *ctx,
+				    const struct io_uring_sqe *sqe)
 {
 	struct run *run = &ctx->run;
 
@@ -222,7 +223,7 @@ HOT bool continues(struct ctx *ctx, const struct io_uring_sqe *sqe)
 	       (sqe->off == run->next || run->anywhere);
 }
 
-HOT bool join(struct ctx *ctx, const struct io_uring_sqe *sqe)
+static ALWAYS_INLINE bool join(struct ctx *ctx, const struct io_uring_sqe *sqe)
 {
 	struct run *run = &ctx->run;
 	struct run_member *m = &run->members[run->count];
@@ -247,24 +248,24 @@ static bool may_pass(struct ctx *ctx, const struct io_uring_sqe *sqe)
 }
 
 /* It ends the run, or may pass, or a new one may begin with it. */
-static COLD bool may_begin(struct ctx *ctx, const struct io_uring_sqe *sqe,
-			   uint32_t more)
+static NOINLINE bool may_begin(struct ctx *ctx, const struct io_uring_sqe *sqe,
+			       uint32_t more)
 {
 	if (ctx->run.count && may_pass(ctx, sqe))
 		return false;
-	run_end(ctx);
-	return begin(ctx, sqe, more);
+	read_run_end(ctx);
+	return read_run_begin(ctx, sqe, more);
 }
 
-bool run_takes_read(struct ctx *ctx, const struct io_uring_sqe *sqe,
-		    uint32_t more)
+bool read_run_takes_read(struct ctx *ctx, const struct io_uring_sqe *sqe,
+			 uint32_t more)
 {
 	bool fits = ctx->run.count && continues(ctx, sqe);
 
 	return (likely(fits) || may_begin(ctx, sqe, more)) && join(ctx, sqe);
 }
 
-void run_pass(struct req *req)
+void read_run_pass(struct req *req)
 {
 	struct ctx *ctx = req->ctx;
 	struct run *run = &ctx->run;
@@ -278,13 +279,13 @@ void run_pass(struct req *req)
 		return;
 	}
 	req_take(req);
-	run_end(ctx);
+	read_run_end(ctx);
 	req_finish(req);
 }
 
 /* ---- serving ------------------------------------------------------------- */
 
-static size_t call(const struct run *run)
+static size_t read_run_call(const struct run *run)
 {
 	uint64_t position = run->members[0].position;
 	long n = SYS_6(SYS_preadv2, run->fd, run->iov, run->vectors, position,
@@ -293,8 +294,8 @@ static size_t call(const struct run *run)
 	return n > 0 ? (size_t)n : 0;
 }
 
-static void post(struct ctx *ctx, const struct run_member *m, int32_t res,
-		 uint32_t cflags)
+static void read_run_post(struct ctx *ctx, const struct run_member *m,
+			  int32_t res, uint32_t cflags)
 {
 	lock_assume(&ctx->lock);
 	cq_post(ctx, m->user_data, res, cflags, NULL);
@@ -305,14 +306,14 @@ static uint32_t deal(struct ctx *ctx, uint32_t count)
 {
 	struct run *run = &ctx->run;
 	const struct iovec *v = run->iov;
-	size_t bytes = call(run);
+	size_t bytes = read_run_call(run);
 	uint32_t i, cflags;
 
 	for (i = 0; i < count; i++) {
 		struct run_member *m = &run->members[i];
 
 		if (!m->reads) {
-			post(ctx, m, m->res, 0);
+			read_run_post(ctx, m, m->res, 0);
 			continue;
 		}
 		if (bytes < v->iov_len)
@@ -320,7 +321,7 @@ static uint32_t deal(struct ctx *ctx, uint32_t count)
 		bytes -= v->iov_len;
 		cflags =
 			kbuf_commit(ctx->kbuf, &m->claim, (uint32_t)v->iov_len);
-		post(ctx, m, (int32_t)v->iov_len, cflags);
+		read_run_post(ctx, m, (int32_t)v->iov_len, cflags);
 		v++;
 	}
 	if (selects(run))
@@ -338,7 +339,7 @@ static void submit_alone(struct ctx *ctx, const struct run_member *m)
 	sqe.addr = m->addr;
 	sqe.len = m->len;
 	if (!ctx->run.submit_alone(ctx, &sqe))
-		post(ctx, m, -ENOMEM, 0);
+		read_run_post(ctx, m, -ENOMEM, 0);
 }
 
 /* Those behind @served. Their buffers go back before the first is submitted. */
@@ -353,11 +354,11 @@ static void submit_rest(struct ctx *ctx, uint32_t served, uint32_t count)
 		if (members[i].reads)
 			submit_alone(ctx, &members[i]);
 		else
-			post(ctx, &members[i], members[i].res, 0);
+			read_run_post(ctx, &members[i], members[i].res, 0);
 	}
 }
 
-void run_serve(struct ctx *ctx)
+void read_run_serve(struct ctx *ctx)
 {
 	struct run *run = &ctx->run;
 	uint32_t count = run->count, served = 0;
@@ -373,8 +374,8 @@ void run_serve(struct ctx *ctx)
 		submit_rest(ctx, served, count);
 }
 
-void run_submit_end(struct ctx *ctx)
+void read_run_submit_end(struct ctx *ctx)
 {
-	run_end(ctx);
+	read_run_end(ctx);
 	ctx->run.refused_fd = -1;
 }

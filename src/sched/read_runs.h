@@ -50,37 +50,37 @@
 #include "core/req.h"
 
 /* Its less usual half: there is a run, or may be one. */
-bool run_takes_read(struct ctx *ctx, const struct io_uring_sqe *sqe,
-		    uint32_t more);
+bool read_run_takes_read(struct ctx *ctx, const struct io_uring_sqe *sqe,
+			 uint32_t more);
 
 /*
  * Offer the run the next entry; it has it from now on, or returns false. Then
  * it is to end, unless the entry may pass. @more entries follow in this
  * submission.
  */
-static inline bool run_takes(struct ctx *ctx, const struct io_uring_sqe *sqe,
-			     uint32_t more)
+static inline bool read_run_takes(struct ctx *ctx,
+				  const struct io_uring_sqe *sqe, uint32_t more)
 {
 	return (ctx->run.count || sqe->opcode == IORING_OP_READ) &&
-	       run_takes_read(ctx, sqe, more);
+	       read_run_takes_read(ctx, sqe, more);
 }
 
 /*
  * A request that waits for nothing, and is not taken yet, has its result:
  * complete it in its turn.
  */
-void run_pass(struct req *req);
+void read_run_pass(struct req *req);
 
 /* Serve what is held back; the run is empty. */
-void run_serve(struct ctx *ctx);
+void read_run_serve(struct ctx *ctx);
 
-static inline void run_end(struct ctx *ctx)
+static inline void read_run_end(struct ctx *ctx)
 {
 	if (unlikely(ctx->run.count))
-		run_serve(ctx);
+		read_run_serve(ctx);
 }
 
 /* The same at the end of a submission, when files may begin to change. */
-void run_submit_end(struct ctx *ctx);
+void read_run_submit_end(struct ctx *ctx);
 
 #endif

@@ -319,7 +319,7 @@ static void look_at_open(struct ctx *ctx, struct look *look) HOLDS(&ctx->lock)
 		look->next_timer_ns = 0;
 }
 
-static void look_at(struct ctx *ctx, void *argument)
+static void standby_look_at(struct ctx *ctx, void *argument)
 {
 	struct look *look = argument;
 	bool closing;
@@ -340,7 +340,7 @@ static void look_at_all(struct look *look)
 	look->moving = false;
 	look->needed = false;
 	look->next_timer_ns = CLOCK_NEVER;
-	registry_for_each(look_at, look);
+	registry_for_each(standby_look_at, look);
 }
 
 /* How long to sleep: a tick, until a timer, or for good. */

@@ -33,9 +33,9 @@ static bool is_easy(const struct req *req, const struct io_uring_sqe *sqe)
 		 req->ctx->restrictions.hold);
 }
 
-static int run_as(struct req *req, uint16_t personality)
+static int submit_run_as(struct req *req, uint16_t personality)
 {
-	int err = creds_take(&req->ctx->personalities, personality);
+	int err = personality_take(&req->ctx->personalities, personality);
 
 	if (err < 0)
 		return err;
@@ -45,7 +45,7 @@ static int run_as(struct req *req, uint16_t personality)
 }
 
 /* The words that all operations share, in the kernel's order. */
-static COLD int check_words(struct req *req, const struct io_uring_sqe *sqe)
+static NOINLINE int check_words(struct req *req, const struct io_uring_sqe *sqe)
 {
 	const struct opdef *def = req->def;
 
@@ -64,7 +64,7 @@ static COLD int check_words(struct req *req, const struct io_uring_sqe *sqe)
 		return -EACCES;
 	if (sqe->ioprio && !def->ioprio_free)
 		return -EINVAL;
-	return sqe->personality ? run_as(req, sqe->personality) : 0;
+	return sqe->personality ? submit_run_as(req, sqe->personality) : 0;
 }
 
 /* Then the operation's own. */
@@ -81,8 +81,8 @@ static inline int check(struct req *req, const struct io_uring_sqe *sqe)
 	return unlikely(err < 0) ? err : def->prep(req, sqe);
 }
 
-static inline void take_words(struct ctx *ctx, struct req *req,
-			      const struct io_uring_sqe *sqe)
+static inline void submit_take_words(struct ctx *ctx, struct req *req,
+				     const struct io_uring_sqe *sqe)
 {
 	_Static_assert(offsetof(struct req, fd) -
 				       offsetof(struct req, opcode) ==
@@ -116,14 +116,14 @@ static bool is_plain_and_immediate(const struct req *req)
  * Never armed, punted or linked, it has a result as soon as it is issued, and
  * its flags say whether it owes anything.
  */
-HOT void issue_at_once(struct ctx *ctx, struct req *req)
+static ALWAYS_INLINE void submit_issue(struct ctx *ctx, struct req *req)
 {
 	int said = req->def->issue(req, ISSUE_NONBLOCK);
 
 	if (said < 0)
 		req->res = said;
 	if (unlikely(req->flags | ctx->run.count)) {
-		run_pass(req);
+		read_run_pass(req);
 		return;
 	}
 	lock_assume(&ctx->lock);
@@ -131,7 +131,7 @@ HOT void issue_at_once(struct ctx *ctx, struct req *req)
 }
 
 /* Its checks failed. Returns false when the batch ends here. */
-static COLD bool fail(struct req *req)
+static NOINLINE bool fail(struct req *req)
 {
 	struct ctx *ctx = req->ctx;
 	/* A chain takes its failure to its end before it ends the batch. */
@@ -139,40 +139,41 @@ static COLD bool fail(struct req *req)
 		     ctx->flags & IORING_SETUP_SUBMIT_ALL;
 
 	req_take(req);
-	run_end(ctx);
+	read_run_end(ctx);
 	order_submit(req, true);
 	return go_on;
 }
 
 /* In its place among the others. */
-static COLD void place(struct req *req)
+static NOINLINE void place(struct req *req)
 {
 	struct ctx *ctx = req->ctx;
 
 	req_take(req);
-	run_end(ctx);
+	read_run_end(ctx);
 	if (stands_alone(ctx) && !(req->sqe_flags & ORDERED))
-		req_issue(req);
+		issue_request(req);
 	else
 		order_submit(req, false);
 }
 
-HOT bool submit_one(struct ctx *ctx, const struct io_uring_sqe *sqe)
+static ALWAYS_INLINE bool submit_one(struct ctx *ctx,
+				     const struct io_uring_sqe *sqe)
 {
 	struct req *req = req_next(ctx);
 
-	take_words(ctx, req, sqe);
+	submit_take_words(ctx, req, sqe);
 	req->res = check(req, sqe);
 	if (unlikely(req->res < 0))
 		return fail(req);
 	if (is_plain_and_immediate(req) && stands_alone(ctx))
-		issue_at_once(ctx, req);
+		submit_issue(ctx, req);
 	else
 		place(req);
 	return true;
 }
 
-COLD bool submit_again(struct ctx *ctx, const struct io_uring_sqe *sqe)
+NOINLINE bool submit_again(struct ctx *ctx, const struct io_uring_sqe *sqe)
 {
 	if (!req_at_hand(ctx))
 		return false;
@@ -195,10 +196,10 @@ int submit(struct ctx *ctx, uint32_t count)
 	while (go_on && done < left && likely(req_at_hand(ctx)) &&
 	       likely(queue_fetch(&ctx->queue, &entry.sqe))) {
 		done++;
-		go_on = run_takes(ctx, &entry.sqe, left - done) ||
+		go_on = read_run_takes(ctx, &entry.sqe, left - done) ||
 			submit_one(ctx, &entry.sqe);
 	}
-	run_submit_end(ctx);
+	read_run_submit_end(ctx);
 	counter_add(&ctx->counters, COUNTER_REQUESTS, done);
 	order_submit_end(ctx);
 	queue_consume(&ctx->queue);

@@ -3,7 +3,7 @@
 
 #include "base/sys.h"
 #include "core/ctx_lock.h"
-#include "core/inside.h"
+#include "core/entry_guard.h"
 #include "core/notify.h"
 #include "core/req.h"
 #include "core/req_end.h"
@@ -11,7 +11,7 @@
 #include "sched/issue.h"
 #include "sched/order.h"
 
-__thread bool inside_engine;
+__thread bool thread_in_engine;
 
 /* How long a thread stays up for another's wake-up. */
 #define YIELDS_MAX 64
@@ -64,7 +64,7 @@ void turn_settle(struct ctx *ctx)
 {
 	do
 		order_run_ready(ctx);
-	while (finish_counted(ctx) || disk_settle(ctx));
+	while (finish_counted(ctx) || aio_reads_settle(ctx));
 	show_taskrun(ctx);
 }
 
@@ -103,7 +103,7 @@ static void turn_take(struct ctx *ctx, const struct reactor_events *events)
 	ctx->queues_ready = false;
 	if (woken) {
 		ctx->wake_out = false;
-		disk_reap(ctx);
+		aio_reads_reap(ctx);
 	}
 	if (behind || !is_paced(ctx))
 		issue_again(ctx, events->room);
@@ -114,19 +114,19 @@ static void turn_take(struct ctx *ctx, const struct reactor_events *events)
 static int sleep_outside(const struct ctx *ctx, struct reactor_events *events,
 			 int64_t until_ns, const sigset_t *sigmask)
 {
-	bool was_inside = inside_engine;
+	bool was_inside = thread_in_engine;
 	int err;
 
-	inside_end();
+	entry_guard_end();
 	err = reactor_sleep(&ctx->reactor, events, until_ns, sigmask);
-	inside_engine = was_inside;
+	thread_in_engine = was_inside;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	return err;
 }
 
 void turn_arrivals(struct ctx *ctx)
 {
-	disk_reap(ctx);
+	aio_reads_reap(ctx);
 	issue_arrivals(ctx);
 	turn_settle(ctx);
 }

@@ -46,7 +46,7 @@ bool wait_is_over(struct ctx *ctx, uint32_t want)
 }
 
 /* Take in what is ready now, all of it if that many are wanted. */
-static int look(struct ctx *ctx, uint32_t want) HOLDS(&ctx->lock)
+static int wait_look(struct ctx *ctx, uint32_t want) HOLDS(&ctx->lock)
 {
 	uint64_t before;
 	int err;
@@ -78,7 +78,7 @@ int wait_completions(struct ctx *ctx, const struct wait_spec *spec)
 			err = turn_sleep(ctx, &me, spec->sigmask);
 			looked = ctx->posted_total == before;
 		} else if (!looked) {
-			err = look(ctx, me.want);
+			err = wait_look(ctx, me.want);
 			looked = true;
 		} else {
 			err = -ETIME;

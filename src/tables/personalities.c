@@ -29,7 +29,7 @@ struct creds {
 	uint32_t groups[];
 };
 
-struct creds_page {
+struct personality_page {
 	struct creds *creds[PAGE_IDS];
 };
 
@@ -167,8 +167,8 @@ static void come_back(const struct creds *who, long dumpable)
 		SYS_2(SYS_prctl, PR_SET_DUMPABLE, 1);
 }
 
-static int run_as(const struct creds *who, const struct creds *now,
-		  int (*run)(void *argument), void *argument)
+static int personality_run_as(const struct creds *who, const struct creds *now,
+			      int (*run)(void *argument), void *argument)
 {
 	/* Changing users makes a process undumpable. */
 	long dumpable = SYS_1(SYS_prctl, PR_GET_DUMPABLE);
@@ -188,18 +188,19 @@ static int run_as(const struct creds *who, const struct creds *now,
 
 /* ---- numbers ---- */
 
-static struct creds **slot_of(const struct creds_table *t, uint32_t id)
+static struct creds **personality_slot_of(const struct personality_table *t,
+					  uint32_t id)
 {
-	struct creds_page *page = NULL;
+	struct personality_page *page = NULL;
 
 	if (t->pages && id < IDS)
 		page = t->pages[id / PAGE_IDS];
 	return page ? &page->creds[id % PAGE_IDS] : NULL;
 }
 
-static struct creds **slot_make(struct creds_table *t, uint32_t id)
+static struct creds **slot_make(struct personality_table *t, uint32_t id)
 {
-	struct creds_page **page;
+	struct personality_page **page;
 
 	if (!t->pages)
 		t->pages = mem_new(IDS / PAGE_IDS, sizeof(t->pages[0]));
@@ -212,7 +213,7 @@ static struct creds **slot_make(struct creds_table *t, uint32_t id)
 }
 
 /* Numbers go round, so that one given back is not soon another's. */
-static uint32_t next_free(const struct creds_table *t)
+static uint32_t next_free(const struct personality_table *t)
 {
 	uint32_t id = t->last;
 
@@ -220,14 +221,14 @@ static uint32_t next_free(const struct creds_table *t)
 		struct creds **slot;
 
 		id = id + 1 < IDS ? id + 1 : 1;
-		slot = slot_of(t, id);
+		slot = personality_slot_of(t, id);
 		if (!slot || !*slot)
 			return id;
 	}
 	return 0;
 }
 
-int creds_register(struct creds_table *t)
+int personality_register(struct personality_table *t)
 {
 	uint32_t id = next_free(t);
 	struct creds **slot;
@@ -246,7 +247,7 @@ int creds_register(struct creds_table *t)
 	return (int)id;
 }
 
-static void put(struct creds **slot)
+static void personality_free_slot(struct creds **slot)
 {
 	if (--(*slot)->refs)
 		return;
@@ -254,24 +255,24 @@ static void put(struct creds **slot)
 	*slot = NULL;
 }
 
-int creds_unregister(struct creds_table *t, uint32_t id)
+int personality_unregister(struct personality_table *t, uint32_t id)
 {
-	struct creds **slot = slot_of(t, id);
+	struct creds **slot = personality_slot_of(t, id);
 
 	if (!slot || !*slot || !(*slot)->listed)
 		return -EINVAL;
 	(*slot)->listed = false;
-	put(slot);
+	personality_free_slot(slot);
 	return 0;
 }
 
-void creds_close(struct creds_table *t)
+void personality_close(struct personality_table *t)
 {
 
 	if (!t->pages)
 		return;
 	for (uint32_t id = 1; id < IDS; id++) {
-		struct creds **slot = slot_of(t, id);
+		struct creds **slot = personality_slot_of(t, id);
 
 		if (slot)
 			mem_free(*slot);
@@ -282,9 +283,9 @@ void creds_close(struct creds_table *t)
 	t->pages = NULL;
 }
 
-int creds_take(struct creds_table *t, uint32_t id)
+int personality_take(struct personality_table *t, uint32_t id)
 {
-	struct creds **slot = slot_of(t, id);
+	struct creds **slot = personality_slot_of(t, id);
 
 	if (!slot || !*slot || !(*slot)->listed)
 		return -EINVAL;
@@ -292,15 +293,15 @@ int creds_take(struct creds_table *t, uint32_t id)
 	return 0;
 }
 
-void creds_put(struct creds_table *t, uint32_t id)
+void personality_put(struct personality_table *t, uint32_t id)
 {
-	put(slot_of(t, id));
+	personality_free_slot(personality_slot_of(t, id));
 }
 
-int creds_run(const struct creds_table *t, uint32_t id,
-	      int (*run)(void *argument), void *argument)
+int personality_run(const struct personality_table *t, uint32_t id,
+		    int (*run)(void *argument), void *argument)
 {
-	const struct creds *who = *slot_of(t, id);
+	const struct creds *who = *personality_slot_of(t, id);
 	struct creds *now = creds_now();
 	int said;
 
@@ -309,7 +310,7 @@ int creds_run(const struct creds_table *t, uint32_t id,
 	if (same(who, now))
 		said = run(argument);
 	else
-		said = run_as(who, now, run, argument);
+		said = personality_run_as(who, now, run, argument);
 	mem_free(now);
 	return said;
 }

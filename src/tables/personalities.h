@@ -16,7 +16,7 @@
  * gets EPERM for the request, where the kernel would still know it.
  *
  * A personality lives until it is given back and no request names it.
- * Locks: the ring lock; creds_run() runs without it as well, on a
+ * Locks: the ring lock; personality_run() runs without it as well, on a
  * personality that its request holds.
  * Cost: seven system calls a try where nothing changes, some 40 elsewhere.
  */
@@ -26,26 +26,26 @@
 #include <stdint.h>
 
 /* By number, in pages that never move: a worker reads while others register. */
-struct creds_table {
-	struct creds_page **pages;
+struct personality_table {
+	struct personality_page **pages;
 	uint32_t last; /* the number given out last */
 };
 
 /* The calling thread's, under a new number: that, -EBUSY or -ENOMEM. */
-int creds_register(struct creds_table *t);
+int personality_register(struct personality_table *t);
 /* 0 or -EINVAL. */
-int creds_unregister(struct creds_table *t, uint32_t id);
-void creds_close(struct creds_table *t);
+int personality_unregister(struct personality_table *t, uint32_t id);
+void personality_close(struct personality_table *t);
 
 /* A request will run as @id, which is not 0: 0 or -EINVAL. */
-int creds_take(struct creds_table *t, uint32_t id);
-void creds_put(struct creds_table *t, uint32_t id);
+int personality_take(struct personality_table *t, uint32_t id);
+void personality_put(struct personality_table *t, uint32_t id);
 
 /*
  * Call @run as @id, which the caller has taken: what it says, or -EPERM,
  * -ENOMEM.
  */
-int creds_run(const struct creds_table *t, uint32_t id,
-	      int (*run)(void *argument), void *argument);
+int personality_run(const struct personality_table *t, uint32_t id,
+		    int (*run)(void *argument), void *argument);
 
 #endif

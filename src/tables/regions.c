@@ -30,8 +30,8 @@ static int check_desc(const struct io_uring_region_desc *desc)
 	return 0;
 }
 
-static int use_given(struct region *region,
-		     const struct io_uring_region_desc *desc)
+static int regions_use_given(struct region *region,
+			     const struct io_uring_region_desc *desc)
 {
 	if (!fault_range_ok(desc->user_addr, desc->size))
 		return -EFAULT;
@@ -73,7 +73,7 @@ int region_open(struct region *region, struct io_uring_region_desc *desc)
 
 	*region = (struct region){.memfd = -1};
 	if (!err && desc->flags & IORING_MEM_REGION_TYPE_USER)
-		err = use_given(region, desc);
+		err = regions_use_given(region, desc);
 	else if (!err)
 		err = make_own(region, desc);
 	if (!err)

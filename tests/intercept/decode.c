@@ -172,7 +172,7 @@ static int decodes(size_t row)
 	int length;
 
 	memcpy(bytes, rows[row].bytes, 16);
-	length = insn_decode(bytes, bytes + sizeof(bytes), &insn);
+	length = decode_insn(bytes, bytes + sizeof(bytes), &insn);
 	if (length != rows[row].length)
 		printf("# length %d\n", length);
 	if (!length || length != rows[row].length)
@@ -189,7 +189,7 @@ static int needs_all_its_bytes(size_t row)
 
 	memcpy(bytes, rows[row].bytes, 16);
 	for (int i = 0; i < rows[row].length; i++)
-		if (insn_decode(bytes, bytes + i, &insn))
+		if (decode_insn(bytes, bytes + i, &insn))
 			return 0;
 	return 1;
 }
@@ -206,7 +206,7 @@ int main(void)
 	}
 	CHECK("an_instruction_needs_all_its_bytes", good);
 	CHECK("a_branch_says_where_it_goes",
-	      insn_decode(back + 2, back + 4, &insn) == 2 &&
+	      decode_insn(back + 2, back + 4, &insn) == 2 &&
 		      insn.target == back);
 	return tap_end();
 }

@@ -10,7 +10,7 @@
 
 /* ---- CLOCK --------------------------------------------------------------- */
 
-static int set_clock(struct ring *r, uint32_t id)
+static int settings_set_clock(struct ring *r, uint32_t id)
 {
 	struct io_uring_clock_register how = {.clockid = id};
 
@@ -22,8 +22,8 @@ static void clocks(struct ring *r)
 	uint32_t id;
 
 	for (id = 0; id < 12; id++)
-		set_clock(r, id);
-	set_clock(r, UINT32_MAX);
+		settings_set_clock(r, id);
+	settings_set_clock(r, UINT32_MAX);
 }
 
 static void clock_errors(struct ring *r)
@@ -62,10 +62,10 @@ static void wait_until(struct ring *r, clockid_t id)
 static void clock_of_waits(struct ring *r)
 {
 	wait_until(r, CLOCK_MONOTONIC);
-	set_clock(r, CLOCK_BOOTTIME);
+	settings_set_clock(r, CLOCK_BOOTTIME);
 	wait_until(r, CLOCK_BOOTTIME);
-	set_clock(r, CLOCK_REALTIME);
-	set_clock(r, CLOCK_MONOTONIC);
+	settings_set_clock(r, CLOCK_REALTIME);
+	settings_set_clock(r, CLOCK_MONOTONIC);
 	wait_until(r, CLOCK_MONOTONIC);
 }
 

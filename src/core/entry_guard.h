@@ -12,27 +12,27 @@
  *
  * Cost: a load and two stores a call, to memory of the thread's own.
  */
-#ifndef POLYRING_CORE_INSIDE_H
-#define POLYRING_CORE_INSIDE_H
+#ifndef POLYRING_CORE_ENTRY_GUARD_H
+#define POLYRING_CORE_ENTRY_GUARD_H
 
 #include "base/compiler.h"
 
-extern __thread bool inside_engine;
+extern __thread bool thread_in_engine;
 
 /* Returns false when the thread is inside already. */
-static inline bool inside_begin(void)
+static inline bool entry_guard_begin(void)
 {
-	if (unlikely(inside_engine))
+	if (unlikely(thread_in_engine))
 		return false;
-	inside_engine = true;
+	thread_in_engine = true;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	return true;
 }
 
-static inline void inside_end(void)
+static inline void entry_guard_end(void)
 {
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	inside_engine = false;
+	thread_in_engine = false;
 }
 
 #endif

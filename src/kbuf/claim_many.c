@@ -97,7 +97,7 @@ static int many_ring(struct kbuf_group *group, uint32_t want, uint32_t max,
 		fault_ring_peek(group->ring, ring_head(group), group->mask);
 
 	if (first.queued <= 0)
-		return group_starved(group);
+		return level_group_starved(group);
 	if (want && !first.len) {
 		bump(&group->starved);
 		return -ENOBUFS;
@@ -198,7 +198,7 @@ static int many_take(struct kbuf_group *group, uint32_t want_bytes,
 	claim->kind = at_once ? KBUF_TAKEN : KBUF_RING;
 	claim->where = group;
 	if (!at_once)
-		ring_hold(group, 0);
+		ring_claim_begin(group, 0);
 	if (at_once && group->inc) {
 		uint32_t count = claim->count;
 
@@ -256,7 +256,7 @@ uint32_t kbuf_commit_many(struct kbuf_table *table,
 		claim->count = many_reached(claim, bytes);
 		break;
 	default:
-		ring_release(group);
+		ring_claim_end(group);
 		if (group->inc)
 			more = many_consume_parts(group, claim, bytes);
 		else
@@ -265,7 +265,7 @@ uint32_t kbuf_commit_many(struct kbuf_table *table,
 			shared_end(group);
 	}
 	claim->kind = KBUF_NONE;
-	return buffer_flags(claim->bid, more);
+	return level_buffer_flags(claim->bid, more);
 }
 
 void kbuf_recycle_many(struct kbuf_table *table, struct kbuf_claim_vec *claim)
@@ -276,7 +276,7 @@ void kbuf_recycle_many(struct kbuf_table *table, struct kbuf_claim_vec *claim)
 	if (claim->kind == KBUF_CLASSIC) {
 		classic_recycle(table, &one);
 	} else if (claim->kind == KBUF_RING) {
-		ring_release(group);
+		ring_claim_end(group);
 		bump_by(&group->recycled, claim->count);
 		if (group->kind == GROUP_SHARED)
 			shared_end(group);

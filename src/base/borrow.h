@@ -13,11 +13,11 @@
  * An area is watched for as long as its loan lasts. AREAS_MAX of them at a
  * time; more are used unwatched.
  *
- * Locks: none; a slot is taken by one exchange. lent_revive() runs in a signal
- * handler.
+ * Locks: none; a slot is taken by one exchange. borrow_revive() runs in a
+ * signal handler.
  */
-#ifndef POLYRING_BASE_LENT_H
-#define POLYRING_BASE_LENT_H
+#ifndef POLYRING_BASE_BORROW_H
+#define POLYRING_BASE_BORROW_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,15 +26,15 @@
  * Borrow whole pages that are there and writable. Returns where to use them:
  * a mapping of ours, or @address itself.
  */
-void *lent_take(void *address, size_t bytes);
+void *borrow_take(void *address, size_t bytes);
 
-/* End the loan: @at is what lent_take() returned for @address. */
-void lent_return(void *address, void *at, size_t bytes);
+/* End the loan: @at is what borrow_take() returned for @address. */
+void borrow_return(void *address, void *at, size_t bytes);
 
 /*
  * A fault of the engine's own code at @address: true when it was on a watched
  * page that has gone and the instruction may run again.
  */
-bool lent_revive(void *address, const void *ucontext);
+bool borrow_revive(void *address, const void *ucontext);
 
 #endif

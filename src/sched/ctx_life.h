@@ -8,8 +8,8 @@
  * inside, then everything pending is cancelled, then its parts are closed in
  * the reverse order of their opening. A forked child abandons its parent's.
  */
-#ifndef POLYRING_SCHED_LIFE_H
-#define POLYRING_SCHED_LIFE_H
+#ifndef POLYRING_SCHED_CTX_LIFE_H
+#define POLYRING_SCHED_CTX_LIFE_H
 
 #include "core/ctx.h"
 

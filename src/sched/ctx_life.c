@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "sched/life.h"
+#include "sched/ctx_life.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -63,7 +63,7 @@ static void close_socket(struct ctx *ctx)
 /* Rings can't be registered as files. */
 static int adopt_file(int fd)
 {
-	const struct ctx *ring = ctx_of_fd(fd);
+	const struct ctx *ring = registry_find_ctx(fd);
 
 	if (ring && registry_verify(ring, fd))
 		return -EBADF;
@@ -193,10 +193,10 @@ static void close_parts(struct ctx *ctx)
 {
 	files_unregister(&ctx->files);
 	buffers_unregister(&ctx->buffers);
-	creds_close(&ctx->personalities);
+	personality_close(&ctx->personalities);
 	fd_close(ctx->event_fd);
 	timer_heap_close(&ctx->timers);
-	disk_close(ctx);
+	aio_reads_close(ctx);
 	mem_free(ctx->sockets);
 	notify_close(ctx);
 	req_slabs_free(ctx);
@@ -331,9 +331,9 @@ static void abandon_requests(struct ctx *ctx)
  */
 void ctx_abandon(struct ctx *ctx)
 {
-	bool whole = ctx->held_for_fork || !ctx->lock.word;
+	bool whole = ctx->locked_for_fork || !ctx->lock.word;
 
-	ctx->held_for_fork = false;
+	ctx->locked_for_fork = false;
 	ctx->lock.word = 0;
 	ctx->state = CTX_FREE;
 	registry_clear(ctx);

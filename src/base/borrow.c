@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "base/lent.h"
+#include "base/borrow.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -23,7 +23,7 @@ static struct area {
 extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 extern const char etext[] __attribute__((visibility("hidden")));
 
-static void watch(uintptr_t from, size_t bytes)
+static void borrow_watch(uintptr_t from, size_t bytes)
 {
 	for (int i = 0; i < AREAS_MAX; i++) {
 		uintptr_t none = 0;
@@ -68,7 +68,7 @@ static bool is_shared(const void *address)
 	return word & PAGEMAP_SHARED;
 }
 
-void *lent_take(void *address, size_t bytes)
+void *borrow_take(void *address, size_t bytes)
 {
 	long at = -EINVAL;
 
@@ -76,11 +76,11 @@ void *lent_take(void *address, size_t bytes)
 		at = SYS_4(SYS_mremap, address, 0, bytes, MREMAP_MAYMOVE);
 	if (at >= 0)
 		return (void *)at;
-	watch((uintptr_t)address, bytes);
+	borrow_watch((uintptr_t)address, bytes);
 	return address;
 }
 
-void lent_return(void *address, void *at, size_t bytes)
+void borrow_return(void *address, void *at, size_t bytes)
 {
 	if (at != address)
 		SYS_2(SYS_munmap, at, bytes);
@@ -90,7 +90,7 @@ void lent_return(void *address, void *at, size_t bytes)
 
 static bool is_watched(uintptr_t address)
 {
-	/* Pairs with the release in watch(). */
+	/* Pairs with the release in borrow_watch(). */
 	for (int i = 0; i < AREAS_MAX; i++)
 		if (address >= load_relaxed(&areas[i].from) &&
 		    address < load_acquire(&areas[i].to))
@@ -111,7 +111,7 @@ static bool by_engine(const void *ucontext)
 	       (at >= (uintptr_t)__ehdr_start && at < (uintptr_t)etext);
 }
 
-bool lent_revive(void *address, const void *ucontext)
+bool borrow_revive(void *address, const void *ucontext)
 {
 	uintptr_t page = (uintptr_t)address & ~(uintptr_t)(PAGE_BYTES - 1);
 	long at;

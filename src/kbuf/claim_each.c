@@ -4,10 +4,10 @@
  * buffer of its own (D6).
  *
  * Theory: how many messages will come isn't known before the call, so more
- * buffers are claimed than may be used. As in a bundle (many.c), neither head
- * nor the entries change by that: what a message reached is committed, all at
- * once and in ring order, and the rest stays where it is. Each message has what
- * kbuf_claim() would have given it.
+ * buffers are claimed than may be used. As in a bundle (claim_many.c), neither
+ * head nor the entries change by that: what a message reached is committed, all
+ * at once and in ring order, and the rest stays where it is. Each message has
+ * what kbuf_claim() would have given it.
  *
  * Only a table's own plain rings can: an INC ring's next buffer depends on how
  * much the message before it took, a list would have to be put back in order.
@@ -61,7 +61,7 @@ uint32_t kbuf_claim_each(struct kbuf_table *table, uint16_t bgid,
 	store_relaxed(&group->queued, left);
 	claim->kind = KBUF_RING;
 	claim->where = group;
-	ring_hold(group, 0);
+	ring_claim_begin(group, 0);
 	return claim->count;
 }
 
@@ -72,7 +72,7 @@ void kbuf_commit_each(struct kbuf_table *table, struct kbuf_claim_vec *claim,
 	uint32_t unused = claim->count - count;
 
 	(void)table;
-	ring_release(group);
+	ring_claim_end(group);
 	if (count)
 		ring_advance(group, count, group->queued + unused);
 	bump_by(&group->recycled, unused);
