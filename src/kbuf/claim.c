@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Claims: the door through which everything that does I/O comes.
+ * Claims: how everything that does I/O gets a buffer.
  *
- * Theory: a claim is a value that stands for one buffer in one request's hands.
- * It is made when data can move, never before (S1), and ends in exactly one
- * commit or recycle. What these mean depends on its kind:
+ * Theory: a claim is a value that stands for one buffer held by one request. It
+ * is made when data can move, never before (S1), and ends in exactly one commit
+ * or recycle. What these do depends on the claim's kind:
  *
  *	kind	 claimed			commit		recycle
  *	CLASSIC	 off the list			to the pool	to the front
@@ -12,10 +12,11 @@
  *	TAKEN	 head has advanced already	nothing		nothing
  *	NONE	 nothing			nothing		nothing
  *
- * (An INC ring shortens its entry where a plain one advances head.) Since a
- * RING claim is still in the ring, a second one before the first has ended
- * would be the same buffer (S11); that is why it ends before the lock does. The
- * exception is a row: claims that know how many are before them.
+ * (For an INC ring a commit shortens the entry instead of advancing head.) A
+ * RING claim is still in the ring, so a second claim before the first has ended
+ * would get the same buffer (S11). Therefore a RING claim ends before the lock
+ * is dropped. The exception is a row: its claims know how many claims of the
+ * row precede them.
  *
  * Cost: no allocation, no system call, nothing that depends on how many groups
  * or buffers there are. Keeps S1-S9.
@@ -27,7 +28,9 @@
 
 /* ---- claim ------------------------------------------------------------- */
 
-/* What follows is out of kbuf_claim()'s way, which then needs no stack. */
+/*
+ * Cold parts of kbuf_claim(): outside of it, so that it needs no stack frame.
+ */
 
 static NOINLINE int claim_nothing(struct kbuf_group *group,
 				  struct kbuf_claim *claim)
@@ -53,11 +56,11 @@ static inline int ring_claim(struct kbuf_group *group, uint32_t want_bytes,
 	entry = fault_ring_peek(group->ring, ring_head(group), group->mask);
 	if (unlikely(entry.queued <= 0))
 		return claim_nothing(group, claim);
-	/* How many are left once this one is gone; see ring_consume(). */
+	/* How many are left after this entry; see ring_consume(). */
 	store_relaxed(&group->queued, (uint32_t)entry.queued - 1);
 	claim->addr = entry.addr;
 	claim->len = entry.len;
-	/* One comparison: 0 less one is more than any length. */
+	/* One comparison: want_bytes 0 wraps to more than any length. */
 	if (entry.len > want_bytes - 1)
 		claim->len = want_bytes;
 	claim->bid = entry.bid;
@@ -97,7 +100,7 @@ int kbuf_claim(struct kbuf_table *table, uint16_t bgid, uint32_t want_bytes,
 	return classic_claim(&table->pool, group, want_bytes, claim);
 }
 
-/* The entry that @row has come to, @len bytes of it taken. */
+/* Advance @row over @len bytes of the entry that it has reached. */
 static void row_step(const struct kbuf_group *group, struct kbuf_row *row,
 		     uint32_t entry_len, uint32_t len)
 {
@@ -108,7 +111,7 @@ static void row_step(const struct kbuf_group *group, struct kbuf_row *row,
 		return;
 	}
 	row->bytes += len;
-	/* As ring_consume() will find it: I1, I3. */
+	/* Agrees with what ring_consume() will do: I1, I3. */
 	if (entry_len - row->bytes >= group->min_left)
 		return;
 	row->entries++;
@@ -122,7 +125,9 @@ static int row_ring(struct kbuf_group *group, uint32_t want_bytes,
 		group->ring, ring_head(group) + row->entries, group->mask);
 	uint32_t left = entry.len - row->bytes;
 
-	/* An entry that comes twice is for those who take one at a time. */
+	/*
+	 * A row takes no entry twice; kbuf_claim() does, one claim at a time.
+	 */
 	if (entry.queued <= 0 || entry.len <= row->bytes ||
 	    row->entries > group->mask)
 		return -ENOBUFS;
@@ -140,7 +145,7 @@ static int row_ring(struct kbuf_group *group, uint32_t want_bytes,
 	return 0;
 }
 
-/* Others may take from a shared one meanwhile. */
+/* A classic group. Other tables may take from a shared one meanwhile. */
 static NOINLINE int row_classic(struct kbuf_table *table,
 				struct kbuf_group *group, uint32_t want_bytes,
 				struct kbuf_claim *claim)
@@ -151,7 +156,9 @@ static NOINLINE int row_classic(struct kbuf_table *table,
 	return classic_claim(&table->pool, group, want_bytes, claim);
 }
 
-/* A ring stays the same for all of a row; a list may only have begun. */
+/*
+ * A ring can't change within a row. A classic group only gives its first claim.
+ */
 int kbuf_claim_in_row(struct kbuf_table *table, uint16_t bgid,
 		      uint32_t want_bytes, struct kbuf_row *row,
 		      struct kbuf_claim *claim)

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: MIT
 /*
- * A buffer each: several messages received with one call, every one into a
- * buffer of its own (D6).
+ * One buffer for each message: several messages are received with one call,
+ * each into a buffer of its own (D6).
  *
- * Theory: how many messages will come isn't known before the call, so more
- * buffers are claimed than may be used. As in a bundle (claim_many.c), neither
- * head nor the entries change by that: what a message reached is committed, all
- * at once and in ring order, and the rest stays where it is. Each message has
- * what kbuf_claim() would have given it.
+ * Theory: the number of messages isn't known before the call, so more buffers
+ * are claimed than may be used. As in a bundle (claim_many.c), claiming changes
+ * neither head nor the entries: the buffers that messages reached are committed
+ * together, in ring order, and the rest stays in the ring. Each message gets
+ * the buffer that kbuf_claim() would have given it.
  *
- * Only a table's own plain rings can: an INC ring's next buffer depends on how
- * much the message before it took, a list would have to be put back in order.
- * An entry without an address or a length ends the row, and is left to
- * kbuf_claim() and to who knows what it means.
+ * Only plain rings that belong to one table are supported. The next buffer of
+ * an INC ring depends on how much the message before it used, and the buffers
+ * of a classic group would have to be put back in order. An entry without an
+ * address or a length ends the row; the caller then gets it through
+ * kbuf_claim(), which handles it.
  *
  * Cost: O(buffers), no allocation. Keeps S3-S5, S11.
  */
@@ -30,7 +31,7 @@ static bool each_add(struct kbuf_claim_vec *claim, uint16_t *bids,
 		return false;
 	iov->iov_base = (void *)(uintptr_t)entry.addr;
 	iov->iov_len = entry.len;
-	/* One comparison: 0 less one is more than any length. */
+	/* One comparison: want_bytes 0 wraps to more than any length. */
 	if (entry.len > want_bytes - 1)
 		iov->iov_len = want_bytes;
 	bids[claim->count++] = entry.bid;

@@ -2,20 +2,20 @@
 /*
  * Bundles: one transfer over several buffers (SPEC 7).
  *
- * Theory: a ring's entries are looked at one by one from head on, and neither
- * head nor the entries change, so giving a bundle back costs nothing and a
- * commit is as many steps as bytes reached buffers. What was claimed stands in
- * the caller's iovecs and nowhere else. They are what a commit counts by: what
- * the application writes into its entries meanwhile changes nothing, except in
- * an INC ring, where the entry is where the rest is kept (ring.c).
+ * Theory: a claim reads a ring's entries one by one from head on, and changes
+ * neither head nor the entries. So giving a bundle back costs nothing, and a
+ * commit takes as many steps as bytes reached buffers. The claimed buffers are
+ * recorded only in the caller's iovecs, and a commit counts by these: what the
+ * application writes to its entries meanwhile changes nothing, except in an INC
+ * ring, whose entry records how much of the buffer is left (ring.c).
  *
  * A bundle ends at @max buffers, at as many as would do if all were as long as
  * the first, at the end of the ring, or when the bytes wanted are reached.
  * Where the last buffer would be used in part, an INC ring shortens the iovec
- * and keeps the rest; a plain ring, which can't, ends before it (B5).
+ * and keeps the rest; a plain ring can't, and ends before that buffer (B5).
  *
- * An empty entry inside an INC bundle stops the commit there, as on a
- * live 6.18: it can't be used up, and what follows it stays in the ring.
+ * An empty entry inside an INC bundle stops the commit there, as on a live
+ * 6.18: it can't be used up, and the entries after it stay in the ring.
  *
  * Cost: O(buffers), no allocation. Keeps B1-B5, B7.
  */
@@ -34,7 +34,7 @@ static uint32_t least(uint32_t a, uint32_t b)
 
 /* ---- claim ------------------------------------------------------------- */
 
-/* B3: how many buffers will do when all are as long as the first. */
+/* B3: how many buffers are needed if all are as long as the first. */
 static uint32_t many_needed(uint32_t want, uint32_t first_len, uint32_t max)
 {
 	uint64_t needed = ((uint64_t)want + first_len - 1) / first_len;
@@ -42,12 +42,12 @@ static uint32_t many_needed(uint32_t want, uint32_t first_len, uint32_t max)
 	return needed < max ? (uint32_t)needed : max;
 }
 
-/* Where a bundle being gathered stands. */
+/* The state of a bundle while it is gathered. */
 struct gather {
 	uint32_t max; /* buffers */
 	uint32_t room; /* bytes */
 	uint32_t count;
-	uint32_t queued; /* left when the last of them is gone */
+	uint32_t queued; /* left after the last of them */
 	bool inc;
 	bool cut;
 };
@@ -120,7 +120,7 @@ static int many_ring(struct kbuf_group *group, uint32_t want, uint32_t max,
 	return 0;
 }
 
-/* A classic group's one buffer. */
+/* The single buffer of a classic group. */
 static int many_classic(struct kbuf_table *table, struct kbuf_group *group,
 			uint32_t want, struct kbuf_claim_vec *claim)
 {
@@ -146,8 +146,7 @@ static int many_classic(struct kbuf_table *table, struct kbuf_group *group,
 
 /* ---- commit ------------------------------------------------------------ */
 
-/* Buffers of a plain ring that @bytes reached, the empty ones on the way too.
- */
+/* How many buffers of a plain ring @bytes reached, with empty ones between. */
 static uint32_t many_reached(const struct kbuf_claim_vec *claim, uint32_t bytes)
 {
 	uint32_t i = 0;
@@ -158,7 +157,7 @@ static uint32_t many_reached(const struct kbuf_claim_vec *claim, uint32_t bytes)
 	return i;
 }
 
-/* Returns whether the last buffer reached has something left. */
+/* Consume @bytes. Returns whether part of the last buffer reached is left. */
 static bool many_consume_parts(struct kbuf_group *group,
 			       struct kbuf_claim_vec *claim, uint32_t bytes)
 {
@@ -167,7 +166,7 @@ static bool many_consume_parts(struct kbuf_group *group,
 
 	do {
 		part = least(bytes, (uint32_t)claim->iov[i].iov_len);
-		/* part is 0 here only for want of a length. */
+		/* part is 0 here only if the entry has no length. */
 		more = ring_consume(group, part, last - i);
 		bytes -= part;
 		i++;
@@ -210,7 +209,9 @@ static int many_take(struct kbuf_group *group, uint32_t want_bytes,
 	return 0;
 }
 
-/* Of a pool one more is taken than it may have, to see whether it is the last.
+/*
+ * From a pool one buffer more than @max is taken, to see whether it is the
+ * last.
  */
 int kbuf_claim_many(struct kbuf_table *table, uint16_t bgid,
 		    uint32_t want_bytes, uint32_t max, bool at_once,
@@ -224,7 +225,10 @@ int kbuf_claim_many(struct kbuf_table *table, uint16_t bgid,
 	*claim = (struct kbuf_claim_vec){.iov = iov, .bgid = bgid};
 	if (!group)
 		return -ENOENT;
-	/* A send gets all of it, whatever it wants, on a live 6.18. */
+	/*
+	 * On a live 6.18 a send gets the complete buffer, whatever length it
+	 * asks for.
+	 */
 	if (group_itself(group)->kind == GROUP_CLASSIC)
 		return many_classic(table, group, at_once ? 0 : want_bytes,
 				    claim);

@@ -28,7 +28,7 @@ static void bundle_close(struct bundle_world *world)
 	pages_free(world->ring, ENTRIES * 16 + 4096);
 }
 
-/* Buffers 50, 51, ... one behind the other; a length of -1 ends the row. */
+/* Add buffers 50, 51, ... in a row; a length of -1 ends it. */
 static void bundle_fill(struct bundle_world *world, const int64_t *lens)
 {
 	uint64_t at = BASE;
@@ -57,7 +57,7 @@ struct choice_row {
 	bool cut;
 };
 
-/* What is chosen: as a live 6.18's completions and heads show. */
+/* The chosen buffers agree with the completions and heads of a live 6.18. */
 static const struct choice_row choice_rows[] = {
 	{{10, 10, 10, 10, -1}, 0, 256, 0, {4, 4}, {40, 40}, false},
 	{{10, 10, 10, 10, -1}, 0, 1, 0, {1, 1}, {10, 10}, false},
@@ -80,7 +80,7 @@ static const struct choice_row choice_rows[] = {
 	{{10, 0, 10, 10, -1}, 25, 256, 0, {3, 3}, {20, 20}, false},
 	{{-1}, 25, 256, -ENOBUFS, {0}, {0}, false},
 	{{-1}, 0, 256, -ENOBUFS, {0}, {0}, false},
-	/* The cap on a transfer is one on the bundle. */
+	/* The cap on a transfer also bounds a bundle. */
 	{{0x60000000, 0x60000000, -1},
 	 0,
 	 256,
@@ -95,7 +95,7 @@ static const struct choice_row choice_rows[] = {
 	 {1, 1},
 	 {INT32_MAX, INT32_MAX},
 	 true},
-	/* What a send of everything wants is more than one transfer takes. */
+	/* A send without a length asks for more than one transfer takes. */
 	{{IORING_MAX_RW_COUNT, 5, -1},
 	 INT32_MAX,
 	 256,
@@ -125,7 +125,7 @@ static void choice_row_check(const struct choice_row *row, bool inc)
 		assert_int_equal((uintptr_t)world.iov[i].iov_base, at);
 		at += (uint64_t)row->lens[i];
 	}
-	/* Nothing is consumed by looking. */
+	/* A claim consumes nothing. */
 	assert_int_equal(ring_status(world.table, TEST_BGID), 0);
 	kbuf_recycle_many(world.table, &world.claim);
 	assert_int_equal(world.claim.kind, KBUF_NONE);
@@ -163,7 +163,7 @@ static const struct commit_row commit_rows[] = {
 	{{0, 10, 10, -1}, false, false, 0, 15, 3, false, 3, {0, 10, 10, -1}},
 	/* B5: a shortened first buffer doesn't shrink its entry. */
 	{{10, 10, -1}, false, false, 4, 4, 1, false, 1, {10, 10, -1}},
-	/* B4: a send has committed all it chose, whatever went out. */
+	/* B4: a send commits all its buffers, however much was sent. */
 	{{10, 10, 10, -1}, false, true, 0, 1, 1, false, 3, {10, 10, 10, -1}},
 	{{10, 0, 10, 10, -1},
 	 false,
@@ -253,7 +253,7 @@ static void B1_a_classic_group_gives_one_buffer(void **state)
 			 0);
 	assert_int_equal(world.claim.bytes, 4);
 	kbuf_recycle_many(world.table, &world.claim);
-	/* A send gets all of it, as a live 6.18 does it. */
+	/* A send gets the complete buffer, as on a live 6.18. */
 	assert_int_equal(kbuf_claim_many(world.table, 1, 4, 256, true,
 					 world.iov, &world.claim),
 			 0);
@@ -335,7 +335,7 @@ static void S4_a_bundle_of_memory_that_is_gone(void **state)
 	bundle_close(&world);
 }
 
-/* ---- a buffer each ---- */
+/* ---- a buffer for each message ---- */
 
 struct each_row {
 	int64_t lens[LENS];
@@ -350,7 +350,7 @@ static const struct each_row each_rows[] = {
 	{{10, 11, 12, 13, -1}, 0, 9, 4, 2, 13},
 	{{10, 11, 12, 13, -1}, 0, 2, 2, 0, 11},
 	{{10, 11, 12, 13, -1}, 11, 4, 4, 1, 11},
-	/* What is empty is left to kbuf_claim(). */
+	/* kbuf_claim() handles empty entries. */
 	{{10, 0, 12, -1}, 0, 4, 1, 1, 10},
 	{{0, 10, -1}, 0, 4, 0, 0, 0},
 	{{-1}, 0, 4, 0, 0, 0},

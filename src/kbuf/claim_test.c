@@ -132,7 +132,7 @@ static void S6_at_once_is_committed_at_selection(void **state)
 	assert_int_equal(claim.kind, KBUF_TAKEN);
 	assert_int_equal(claim.len, 9);
 	assert_int_equal(ring_status(world.table, TEST_BGID), 1);
-	/* It may outlive its group. */
+	/* The claim may outlive its group. */
 	assert_int_equal(ring_drop(world.table, TEST_BGID), 0);
 	assert_int_equal(kbuf_commit(world.table, &claim, 4),
 			 IORING_CQE_F_BUFFER | 50u << 16);
@@ -173,7 +173,7 @@ static void S10_address_0_and_length_0_are_handed_on(void **state)
 	world_close(&world);
 }
 
-/* As a live 6.18: only tail == head is empty, whatever lies between. */
+/* As on a live 6.18: a ring is empty only if tail == head. */
 static void S4_a_tail_too_far_serves_old_entries_again(void **state)
 {
 	struct ring_world world = world_open(0, 0);
@@ -203,7 +203,7 @@ static void S4_memory_that_is_gone_is_an_empty_ring(void **state)
 	assert_int_equal(take_one(world.table, TEST_BGID), -ENOBUFS);
 	assert_int_equal(ring_status(world.table, TEST_BGID), 1);
 	mprotect(world.ring, 4096, PROT_READ | PROT_WRITE);
-	/* Nothing was lost. */
+	/* No buffer was lost. */
 	assert_int_equal(take_one(world.table, TEST_BGID), 51);
 	assert_int_equal(ring_drop(world.table, TEST_BGID), 0);
 	world_close(&world);
@@ -215,7 +215,7 @@ struct inc_row {
 	uint32_t want, move;
 	int bid;
 	bool more;
-	/* Afterwards, of the first two entries; and head. */
+	/* afterwards: the first two entries, and head */
 	uint32_t addr0, len0, addr1, len1;
 	int head;
 };
@@ -262,7 +262,7 @@ static void I1_I2_entries_shrink_in_place(void **state)
 	(void)state;
 	world_fill(&world, 2, 20);
 	inc_rows_check(&world, false, rows, array_size(rows));
-	/* I2: the address handed out is the one before the commit. */
+	/* I2: the claim has the address from before the commit. */
 	assert_int_equal(kbuf_claim(world.table, TEST_BGID, 0, false, &claim),
 			 0);
 	assert_int_equal(claim.addr, BASE + 1003);
@@ -320,7 +320,9 @@ static void I4_at_selection_what_was_asked_for_is_consumed(void **state)
 	world_close(&world);
 }
 
-/* A length of 0 stays at head, as on a live 6.18: a read of it moves nothing.
+/*
+ * As on a live 6.18 an entry of length 0 stays at head: reading into it moves
+ * no bytes.
  */
 static void I2_an_empty_entry_stays(void **state)
 {
@@ -374,7 +376,7 @@ static void I1_the_application_shortens_an_entry_in_use(void **state)
 	world_close(&world);
 }
 
-/* What a row of claims gave, or one after the other did. */
+/* The buffers that a row of claims gave, or that single claims gave. */
 struct given {
 	uint64_t addr[8];
 	uint32_t len[8], flags[8];
@@ -383,7 +385,7 @@ struct given {
 
 #define ROW_WANT(i) (3 + 5 * (i) % 7)
 
-/* @count claimed in a row, of which @served are filled. */
+/* Claim @count buffers in a row, of which @served are filled. */
 static struct given give_row(struct ring_world *world, unsigned int count,
 			     unsigned int served)
 {
@@ -459,7 +461,7 @@ static void S4_a_row_ends_where_a_claim_has_to_be_asked(void **state)
 	struct kbuf_claim claim[ENTRIES];
 
 	(void)state;
-	/* A tail too far: nobody gets one buffer twice. */
+	/* Even if tail is too far ahead, a row has no buffer twice. */
 	world_fill(&world, ENTRIES, 10);
 	world.ring->tail = 100;
 	for (unsigned int i = 0; i < ENTRIES; i++)

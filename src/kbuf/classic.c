@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Classic groups: a FIFO of records, fed by PROVIDE_BUFFERS (SPEC 2, 3).
+ * Classic groups: a FIFO of records, filled by PROVIDE_BUFFERS (SPEC 2, 3).
  *
  * Theory: a record is in exactly one place (S11):
  *
@@ -11,18 +11,19 @@
  *	                  pool
  *
  * so for each group: provided == queued + claimed + committed + returned, where
- * returned counts what was removed. Checked builds count the claimed ones on
- * their own and assert the sum whenever a call enters or leaves a group.
+ * returned counts the removed records. Checked builds count the claimed records
+ * separately and assert the sum whenever a call enters or leaves a group.
  *
- * A claimed record belongs to no list and points at no group: it carries its
- * group's serial. Coming back it looks its bgid up again. Finding its own
- * group, or another classic one that has taken the place since, it goes to the
- * front of that; finding a ring or nothing, it goes to the pool (S7).
+ * A claimed record is on no list and has no pointer to its group: it carries
+ * the group's serial number. When it is recycled its bgid is looked up again.
+ * If a classic group has that bgid, its own or a later one, the record goes to
+ * the front of that group; if a ring or no group has it, to the pool (S7).
  *
  * Records come from a pool of the table, 24 bytes each in chunks of 170, and
- * return to it: buffers that circulate allocate nothing, a table keeps the most
- * it ever needed. Every step is O(1) but provide and remove, which are
- * O(count). The caller's lock serialises everything here.
+ * return to it. Buffers that circulate allocate nothing; a table keeps the
+ * largest number of records that it ever needed. Every step is O(1) except
+ * provide and remove, which are O(count). The caller's lock serialises all
+ * calls.
  *
  * Keeps P8-P11, R2-R4, S2-S4, S7, S11.
  */
@@ -52,7 +53,7 @@ void record_cache_close(struct record_cache *pool)
 {
 	struct record_chunk *chunk = pool->chunks, *next;
 
-	/* Every claim has ended, or a buffer was lost on its way (S11). */
+	/* Every claim must have ended, or a buffer is lost (S11). */
 	if (POLYRING_CHECKED)
 		assert(!pool->claimed);
 	for (; chunk; chunk = next) {
@@ -81,7 +82,7 @@ static NOINLINE bool record_pool_grow(struct record_cache *pool)
 	return true;
 }
 
-/* Is there a record to be had? */
+/* Is a record free? Allocates a chunk if not. */
 static inline bool record_pool_ready(struct record_cache *pool)
 {
 	return likely(pool->free) || record_pool_grow(pool);
@@ -159,7 +160,7 @@ int kbuf_provide_check(const struct kbuf_table *table, int32_t count,
 
 	if (count < 1 || count > (int32_t)KBUF_BIDS_MAX)
 		return -E2BIG;
-	/* A live 6.18 looks at the length here, before P3. */
+	/* A live 6.18 checks the length here, before P3. */
 	if (!len && !abi_has(table->profile, ABI_PROVIDE_EMPTY))
 		return -EINVAL;
 	bytes = (uint64_t)len * (uint64_t)count;
@@ -174,7 +175,7 @@ int kbuf_provide_check(const struct kbuf_table *table, int32_t count,
 	return 0;
 }
 
-/* How many more the group may queue, @count at most. */
+/* How many buffers the group may still queue, at most @count. */
 static uint32_t classic_room(const struct kbuf_table *table,
 			     const struct kbuf_group *group, uint32_t count)
 {
@@ -187,7 +188,7 @@ static uint32_t classic_room(const struct kbuf_table *table,
 	return count < room ? count : room;
 }
 
-/* P8: a group where there is none. NULL without memory. */
+/* P8: create a missing group. NULL without memory. */
 static NOINLINE struct kbuf_group *classic_new(struct kbuf_table *table,
 					       uint16_t bgid)
 {
@@ -202,7 +203,7 @@ static NOINLINE struct kbuf_group *classic_new(struct kbuf_table *table,
 	return group;
 }
 
-/* One more; the pool must not be empty. */
+/* Append one buffer; the pool must not be empty. */
 static inline void classic_append(struct record_cache *pool,
 				  struct kbuf_group *group, uint64_t addr,
 				  uint32_t len, uint16_t bid)
@@ -224,7 +225,7 @@ struct provided {
 	uint16_t bid;
 };
 
-/* P8, P10: a group and room in it first, then as many as memory allows. */
+/* P8, P10: first a group with room, then as many buffers as memory allows. */
 static int provide_to(struct kbuf_table *table, struct record_cache *pool,
 		      struct kbuf_group *group, uint16_t bgid,
 		      struct provided of)
@@ -234,7 +235,10 @@ static int provide_to(struct kbuf_table *table, struct record_cache *pool,
 	of.count = classic_room(table, group, of.count);
 	if (!of.count)
 		return -EOVERFLOW;
-	/* One record first: without it no group must come to be. */
+	/*
+	 * Get the first record first: without one the group must not be
+	 * created.
+	 */
 	if (!record_pool_ready(pool))
 		return -ENOMEM;
 	if (!group)
@@ -265,7 +269,7 @@ static NOINLINE int provide_some(struct kbuf_table *table, uint16_t bgid,
 	return err;
 }
 
-/* The usual one: a buffer goes back to the group that it came from. */
+/* The common case: one buffer goes back to an existing group. */
 int kbuf_provide(struct kbuf_table *table, uint16_t bgid, uint64_t addr,
 		 uint32_t len, uint32_t count, uint16_t first_bid)
 {
@@ -336,7 +340,7 @@ int classic_claim(struct record_cache *pool, struct kbuf_group *group,
 	return 0;
 }
 
-/* The group that it came from is gone, or it is a pool's. */
+/* The record's group is gone, or it is a shared pool. */
 static NOINLINE uint32_t commit_stray(struct kbuf_table *table,
 				      struct kbuf_record *record)
 {
@@ -367,7 +371,7 @@ uint32_t classic_commit(struct kbuf_table *table,
 	return level_commit(group, claim->bid);
 }
 
-/* S7: to a classic group in the place of its own it is a new buffer. */
+/* S7: for a later classic group at its bgid the record is a new buffer. */
 static NOINLINE void recycle_stray(struct kbuf_table *table,
 				   struct kbuf_group *group,
 				   struct kbuf_record *record)

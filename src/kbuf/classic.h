@@ -6,11 +6,11 @@
 
 void record_cache_close(struct record_cache *pool);
 
-/* The oldest buffer (S4): 0, or -ENOBUFS from an empty group. */
+/* Claim the oldest buffer (S4): 0, or -ENOBUFS from an empty group. */
 int classic_claim(struct record_cache *pool, struct kbuf_group *group,
 		  uint32_t want_bytes, struct kbuf_claim *claim);
 
-/* A claimed record's way back: with a completion, or to the front (S7). */
+/* End a claim: with a completion, or back to the front of the group (S7). */
 uint32_t classic_commit(struct kbuf_table *table,
 			const struct kbuf_claim *claim);
 void classic_recycle(struct kbuf_table *table, const struct kbuf_claim *claim);
@@ -20,14 +20,16 @@ void classic_recycle(struct kbuf_table *table, const struct kbuf_claim *claim);
 /* Buffers of @group that requests hold. */
 uint64_t classic_held(const struct kbuf_group *group);
 
-/* Have @count records free. False without memory; what was got stays. */
+/* Have @count records free. False without memory; records got so far stay. */
 bool record_cache_reserve(struct record_cache *pool, uint32_t count);
 
-/* Let @to have the records that @group has queued; it has reserved as many. */
+/*
+ * Move the records that @group has queued to @to, which has reserved as many.
+ */
 void classic_move(struct record_cache *from, struct record_cache *to,
 		  struct kbuf_group *group);
 
-/* The way back of a claimed record whose group is known. */
+/* End the claim of a record whose group is known. */
 void classic_record_end(struct record_cache *pool, struct kbuf_group *group,
 			struct kbuf_record *record, bool used);
 

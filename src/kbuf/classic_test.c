@@ -3,7 +3,7 @@
 
 #include "base/inject.h"
 
-#define EMPTY UINT64_C(0x10000) /* an address nobody looks at (P11) */
+#define EMPTY UINT64_C(0x10000) /* an address that is not accessed (P11) */
 #define LIMIT UINT64_C(0x7ffffffff000)
 
 static void P2_to_P7_are_checked_in_order(void **state)
@@ -95,7 +95,7 @@ static void P10_a_group_queues_65535_in_latest(void **state)
 	assert_int_equal(kbuf_provide(table, 1, EMPTY, 10, 10000, 0), 0);
 	assert_int_equal(kbuf_provide(table, 1, EMPTY, 10, 1, 0), -EOVERFLOW);
 	assert_int_equal(take_one(table, 1), 0);
-	/* Only what is queued counts. */
+	/* The cap counts only queued buffers. */
 	assert_int_equal(kbuf_provide(table, 1, EMPTY, 10, 1, 7), 0);
 	assert_int_equal(kbuf_provide(table, 1, EMPTY, 10, 1, 0), -EOVERFLOW);
 	assert_int_equal(kbuf_remove(table, 1, 65536), 65535);
@@ -124,7 +124,9 @@ static void P10_some_is_success_and_none_is_ENOMEM(void **state)
 	inject_allocation(0);
 	assert_int_equal(kbuf_provide(table, 1, EMPTY, 10, 1000, 0), -ENOMEM);
 	assert_false(kbuf_group_exists(table, 1));
-	/* Records, the group, its page; then the next records fail. */
+	/*
+	 * Records, the group and its page are allocated; the next records fail.
+	 */
 	inject_allocation(3);
 	assert_int_equal(kbuf_provide(table, 1, EMPTY, 10, 1000, 0), 0);
 	assert_true(inject_stop());
@@ -181,7 +183,7 @@ static void S7_recycled_to_the_front(void **state)
 	kbuf_recycle(table, &a);
 	assert_int_equal(a.kind, KBUF_NONE);
 	kbuf_recycle(table, &b);
-	/* The last one back is the first in front, whole again. */
+	/* The last one recycled is first in the group, with its full length. */
 	assert_int_equal(kbuf_claim(table, 1, 0, false, &b), 0);
 	assert_int_equal(b.bid, 1);
 	assert_int_equal(take_one(table, 1), 0);
@@ -190,7 +192,7 @@ static void S7_recycled_to_the_front(void **state)
 	assert_int_equal(kbuf_claim(table, 1, 0, false, &a), 0);
 	assert_int_equal(a.len, 100);
 	kbuf_recycle(table, &a);
-	kbuf_recycle(table, &a); /* of a claim that holds nothing: nothing */
+	kbuf_recycle(table, &a); /* does nothing: the claim has ended */
 	assert_int_equal(kbuf_commit(table, &a, 1), 0);
 	assert_int_equal(kbuf_remove(table, 1, 9), 1);
 	kbuf_table_close(table);
@@ -210,7 +212,7 @@ static void S7_a_group_that_became_a_ring_drops_it(void **state)
 	kbuf_recycle(table, &claim);
 	assert_int_equal(take_one(table, TEST_BGID), -ENOBUFS);
 	assert_int_equal(ring_drop(table, TEST_BGID), 0);
-	/* The other one comes back to no group at all. */
+	/* The group of the other one is gone. */
 	kbuf_recycle(table, &other);
 	assert_false(kbuf_group_exists(table, TEST_BGID));
 	kbuf_table_close(table);
@@ -238,7 +240,7 @@ static void S7_another_classic_group_in_its_place_gets_it(void **state)
 	pages_free(ring, 8192);
 }
 
-/* A step of the walk below; returns the change of what is queued. */
+/* One random step; returns the change of how many buffers are queued. */
 static int random_step(struct kbuf_table *table, unsigned int random,
 		       struct kbuf_claim *claim)
 {

@@ -33,10 +33,14 @@ struct kbuf_group *group_new(struct kbuf_table *table, uint16_t bgid,
 	return group;
 }
 
-/* A classic group's records must be back in the pool, or close with it. */
+/*
+ * Records of a classic group must be in the pool already, or it must close too.
+ */
 void group_free(struct kbuf_table *table, struct kbuf_group *group)
 {
-	/* A claim of a ring's buffer would point here (kbuf.h). */
+	/*
+	 * A claim of a ring's buffer would point to the freed group (kbuf.h).
+	 */
 	if (POLYRING_CHECKED && group->kind != GROUP_CLASSIC)
 		assert(!group->claimed);
 	if (group->engine_memory)

@@ -58,7 +58,7 @@ static void G_rings_in_every_65536_groups(void **state)
 static void an_idle_group_is_small(void **state)
 {
 	(void)state;
-	/* What group.h and the documentation promise. */
+	/* As group.h and the documentation say. */
 	assert_true(sizeof(struct kbuf_group) <= 160);
 }
 
@@ -90,7 +90,7 @@ static void R4_the_low_groups_of_6_6_exist_together(void **state)
 	assert_int_equal(kbuf_remove(table, 5, 1), 0);
 	assert_int_equal(ring_drop(table, 5), -EINVAL);
 	assert_int_equal(kbuf_remove(table, 65, 1), -ENOENT);
-	/* G9: one of them outlives its ring, empty and classic. */
+	/* G9: a low group outlives its ring, empty and classic. */
 	ring = ring_of(table, 4, 0);
 	assert_int_equal(kbuf_remove(table, TEST_BGID, 1), -EINVAL);
 	assert_int_equal(ring_drop(table, TEST_BGID), 0);
@@ -141,7 +141,7 @@ static void X5_every_flag_is_known_from_its_version_on(void **state)
 		assert_true(flag->bits && !(seen[flag->word] & flag->bits));
 		seen[flag->word] |= flag->bits;
 		abi_view_make(&view, flag->since - 1);
-		/* What took over a later io_uring has it as well. */
+		/* A backported feature is known to the version that has it. */
 		assert_int_equal(abi_knows(&view, flag->word, flag->bits),
 				 view.version >= flag->since);
 		abi_view_make(&view, flag->since);
@@ -177,7 +177,7 @@ static void X5_versions_are_read_as_they_are_written(void **state)
 	}
 }
 
-/* Everything a table does, once; each step may fail for want of something. */
+/* Everything that a table does, once; each step may fail. */
 static void everything_once(struct kbuf_table *table, uint64_t ring_addr)
 {
 	struct io_uring_buf_reg ring = {
@@ -249,8 +249,7 @@ static void D14_each_system_call_may_fail(void **state)
 			everything_once(table, (uintptr_t)pages);
 			refused = inject_stop();
 			kbuf_table_close(table);
-			/* At most the file whose closing was refused is left.
-			 */
+			/* At most the file that could not be closed is left. */
 			fd = ring_memory_fd();
 			if (fd >= 0)
 				close(fd);

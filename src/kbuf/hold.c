@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: MIT
 /*
- * Seeing who holds a buffer for long (X3).
+ * Holds: for how long requests have been holding buffers (X3).
  *
- * Theory: nearly every claim ends before the table's lock does, and costs
- * nothing here: no clock is read for it. Whoever lets a request keep a buffer
- * beyond that (a classic one that waits, one that is filled in part, one on a
- * worker) says so with the time, and again when it is over.
+ * Theory: nearly every claim ends before the table's lock is dropped, and costs
+ * nothing here: no clock is read for it. When a request keeps a buffer beyond
+ * that (a classic buffer of a request that waits, a buffer filled in part, a
+ * buffer used by a worker), its owner records a hold with the time, and ends
+ * the hold later.
  *
  * The holds of a group are a list in the order in which they began, so the
- * first is the oldest; they live in one array of the table, which grows and is
- * never given back before the table, and name one another by index. A hold
- * knows its group by serial number, as a claimed record does: when the group is
- * gone nobody can ask any more.
+ * first is the oldest. They are in one array of the table, which grows and is
+ * not freed before the table, and refer to one another by index. A hold
+ * identifies its group by serial number, as a claimed record does: after the
+ * group is gone nothing reads the hold.
  *
- * Locks: the caller's, but for hold_since_ns of a group, which has one writer
- * and is read without it. O(1), but for growing.
+ * Locks: the caller's, except for a group's hold_since_ns, which has one writer
+ * and is read without a lock. O(1), except for growing.
  */
 #include <string.h>
 
@@ -26,7 +27,7 @@
 struct hold {
 	uint64_t serial; /* of its group */
 	int64_t since_ns;
-	uint32_t next; /* in its group's list, or free; 0 is none */
+	uint32_t next; /* in its group's list, or free; 0: none */
 	uint32_t before;
 	uint16_t bgid;
 };
@@ -40,7 +41,7 @@ static bool holds_grow(struct hold_list *holds)
 		return false;
 	if (holds->count)
 		memcpy(grown, holds->all, holds->count * sizeof(*grown));
-	/* Number 0 stands for none. */
+	/* Index 0 means none. */
 	for (i = count - 1; i >= holds->count && i; i--) {
 		grown[i].next = holds->free;
 		holds->free = i;
@@ -51,7 +52,7 @@ static bool holds_grow(struct hold_list *holds)
 	return true;
 }
 
-/* The list has a new first, or none. */
+/* The list has a new first hold, or is empty. */
 static void show_oldest(const struct hold_list *holds, struct kbuf_group *group)
 {
 	int64_t since_ns = 0;

@@ -14,7 +14,7 @@ static void on_fault(int signo, siginfo_t *info, void *ucontext)
 		signal(signo, SIG_DFL);
 }
 
-/* cmocka has put its own handlers in the place of the library's. */
+/* cmocka has replaced the library's handlers. */
 static void faults_catch(void)
 {
 	struct sigaction action = {

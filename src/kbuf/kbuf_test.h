@@ -55,7 +55,7 @@ void ring_add(struct io_uring_buf_ring *ring, unsigned int entries,
 int ring_status(struct kbuf_table *table, unsigned int bgid);
 int ring_drop(struct kbuf_table *table, uint16_t bgid);
 
-/* The number of an engine-allocated ring's file, -1 when there is none. */
+/* The fd of an engine-allocated ring's file, -1 when there is none. */
 int ring_memory_fd(void);
 unsigned int ring_memory_mappings(void);
 

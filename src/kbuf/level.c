@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
- * Seeing a group: its counters (X3) and its low water (X1).
+ * A group's counters (X3) and its low water (X1).
  *
- * Theory: most counters are not counted. A ring's selections are its commits,
- * partial commits and recycles, because no ring claim outlives the lock; a
- * classic group's follow from its conservation law (classic.c). What is counted
- * has one writer, under the caller's lock, and is read without it: each value
- * is exact for some moment of the call, their sums only when the group is at
- * rest.
+ * Theory: most counters are derived. The selections of a ring are its commits,
+ * partial commits and recycles, because no ring claim outlives the lock; those
+ * of a classic group follow from its conservation law (classic.c). A counter
+ * that is kept has one writer, under the caller's lock, and is read without the
+ * lock: each value is exact for some moment of the call, and their sums hold
+ * only when the group is at rest.
  *
  * The level has two states. Armed: it has been at the threshold or above since
  * the last signal; falling below it signals and disarms. Disarmed: rising to
- * the threshold arms. Being the lowest ever moves the mark in either state.
+ * the threshold arms. A new lowest level moves the low-water mark in either
+ * state.
  */
 #include "kbuf/level.h"
 
@@ -20,7 +21,7 @@
 #include "base/sys.h"
 #include "kbuf/pool.h"
 
-/* The next interval in which nothing is to be done. */
+/* Set the interval of levels at which nothing is to be done. */
 static void level_watch(struct kbuf_group *group)
 {
 	uint32_t from = group->low_mark, to = UINT32_MAX;
@@ -29,7 +30,7 @@ static void level_watch(struct kbuf_group *group)
 		from = group->low_threshold;
 	if (!group->low_armed && group->low_threshold)
 		to = group->low_threshold - 1;
-	/* An empty interval is one no level can be in. */
+	/* If the interval is empty, use one that contains no possible level. */
 	group->level_from = from <= to ? from : UINT32_MAX;
 	group->level_span = from <= to ? to - from : 0;
 }
@@ -73,7 +74,7 @@ int kbuf_low_water(struct kbuf_table *table, uint16_t bgid, uint32_t threshold,
 
 /* ---- counters ---------------------------------------------------------- */
 
-/* A ring whose memory is gone has nothing queued. */
+/* A ring whose memory is unmapped has nothing queued. */
 static uint32_t ring_queued(const struct kbuf_group *group, uint16_t head)
 {
 	int tail = fault_load_u16(
@@ -82,7 +83,7 @@ static uint32_t ring_queued(const struct kbuf_group *group, uint16_t head)
 	return tail < 0 ? 0 : (uint16_t)(tail - head);
 }
 
-/* What is derived of a ring's. Returns how many claims are not over. */
+/* Derive the counters of a ring. Returns how many claims have not ended. */
 static uint64_t ring_derive(const struct kbuf_group *group,
 			    struct kbuf_counters *counters)
 {
@@ -91,7 +92,9 @@ static uint64_t ring_derive(const struct kbuf_group *group,
 	return 0;
 }
 
-/* The same where buffers leave the ring with their claims: see shared.h. */
+/*
+ * The same for a pool, whose buffers leave the ring when claimed: see shared.h.
+ */
 static uint64_t pool_derive(const struct kbuf_pool *pool,
 			    struct kbuf_counters *counters)
 {
@@ -117,7 +120,7 @@ static uint64_t classic_derive(const struct kbuf_group *group,
 	       counters->returned;
 }
 
-/* Since when, as an age. */
+/* For how long the oldest hold has lasted. */
 static uint64_t hold_age_ns(const struct kbuf_group *group)
 {
 	int64_t since_ns = load_relaxed(&group->hold_since_ns);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a completion says of its buffer, and what becomes of the group's level.
+ * The flags of a completion that uses a buffer, and the group's new level.
  *
  * Theory: whoever uses up a buffer compares the group's level with its bounds,
  * which is one comparison; level.c does the rest. Locks: the table's.
@@ -17,7 +17,7 @@ static inline uint32_t level_buffer_flags(uint16_t bid, bool more)
 	       (uint32_t)bid << IORING_CQE_BUFFER_SHIFT;
 }
 
-/* A buffer is used up: its flags, once the group's new level is looked at. */
+/* A buffer is used up: check the group's new level, return the flags. */
 uint32_t level_commit_moved(struct kbuf_group *group, uint16_t bid);
 
 static inline uint32_t level_commit(struct kbuf_group *group, uint16_t bid)
@@ -27,7 +27,7 @@ static inline uint32_t level_commit(struct kbuf_group *group, uint16_t bid)
 	return level_buffer_flags(bid, false);
 }
 
-/* ENOBUFS: the lowest level there is. */
+/* Count an ENOBUFS, which is also the lowest level. */
 static inline int level_group_starved(struct kbuf_group *group)
 {
 	bump(&group->starved);

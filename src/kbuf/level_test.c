@@ -19,7 +19,7 @@ static struct kbuf_counters counters_of(struct kbuf_table *table, uint16_t bgid)
 	return counters;
 }
 
-/* The sums that kbuf.h promises of a group that nobody is inside. */
+/* The sums of kbuf.h, which hold while no call is under way. */
 static void counters_check(const struct kbuf_counters *now, uint64_t held)
 {
 	assert_true(now->provided ==
@@ -168,7 +168,7 @@ static void X1_low_water_of_an_empty_group(void **state)
 	take_one(table, TEST_BGID);
 	take_one(table, TEST_BGID);
 	assert_int_equal(counters_of(table, TEST_BGID).low_signals, 1);
-	/* Off. */
+	/* Turn it off. */
 	assert_int_equal(kbuf_low_water(table, TEST_BGID, 0, -1), 0);
 	ring_add(ring, ENTRIES, BASE, 10, 0);
 	ring_add(ring, ENTRIES, BASE, 10, 0);
@@ -180,7 +180,9 @@ static void X1_low_water_of_an_empty_group(void **state)
 	pages_free(ring, ENTRIES * 16 + 4096);
 }
 
-/* Recycling is no way of leaving: idle connections don't lower the level. */
+/*
+ * Recycling does not count as leaving: idle connections don't lower the level.
+ */
 static void X1_what_comes_back_does_not_count(void **state)
 {
 	struct kbuf_table *table = table_of(0);
@@ -216,7 +218,10 @@ static void X3_the_oldest_hold_is_told(void **state)
 	kbuf_provide(table, 1, BASE, 10, 3, 0);
 	kbuf_provide(table, 2, BASE, 10, 3, 0);
 	assert_int_equal(counters_of(table, 1).oldest_ns, 0);
-	/* Each is a second younger, two groups in turn. */
+	/*
+	 * Each hold begins a second after the one before, in two groups in
+	 * turn.
+	 */
 	for (i = 0; i < 40; i++) {
 		holds[i] = kbuf_hold(table, (uint16_t)(1 + i % 2),
 				     now - (40 - i) * NS_PER_SEC);
@@ -226,7 +231,7 @@ static void X3_the_oldest_hold_is_told(void **state)
 		assert_in_range(counters_of(table, 1).oldest_ns,
 				(40 - i) * NS_PER_SEC,
 				(40 - i) * NS_PER_SEC + 600 * NS_PER_SEC);
-		/* One of the middle is no matter. */
+		/* Ending a hold that is not the oldest changes nothing. */
 		if (i < 36) {
 			kbuf_hold_end(table, holds[i + 3]);
 			kbuf_hold_end(table, holds[i]);
@@ -246,7 +251,7 @@ static void X3_the_oldest_hold_is_told(void **state)
 	kbuf_table_close(table);
 }
 
-/* What is held of a group that is gone is nobody's. */
+/* Nothing reports a hold of a group that is gone. */
 static void X3_a_hold_outlives_its_group(void **state)
 {
 	struct kbuf_table *table = table_of(0);

@@ -2,15 +2,15 @@
 /*
  * Random programs against a model.
  *
- * Theory: the model of a group is a double-ended queue of buffers and nothing
- * else; every rule of SPEC 2 to 7 that libkbuf keeps is a few lines over it.
- * Each step does one thing to the table and to the model and compares answers;
- * the table's own checks (S11) run at each step besides. The seed is fixed, so
- * a failure names a step that happens again. KBUF_STEPS=n walks further (the
- * soak of 10^8 buffers is this test).
+ * Theory: the model of a group is a double-ended queue of buffers; each rule of
+ * SPEC 2 to 7 that libkbuf keeps is a few lines over it. Each step does one
+ * thing to the table and to the model and compares the results; the table also
+ * checks itself (S11) at each step. The seed is fixed, so a failure names a
+ * step that can be repeated. KBUF_STEPS=n walks further (the soak of 10^8
+ * buffers is this test).
  *
- * The second walk shares groups among tables: whatever table a step goes
- * through, the group behind it is one, so the model is the same (X2).
+ * The second walk shares groups among tables: whatever table a step uses, the
+ * group behind it is the same one, so the model is the same (X2).
  */
 #include "kbuf/kbuf_test.h"
 
@@ -20,7 +20,7 @@
 
 #define GROUPS 4u
 #define TABLES 3u
-#define QUEUE 4096u /* a power of two, and more than a group is let hold */
+#define QUEUE 4096u /* a power of two, and more than a group may hold */
 #define HELD 8u
 #define RING_ENTRIES 64u
 #define STEPS 300000ull
@@ -41,7 +41,7 @@ struct model {
 	struct io_uring_buf_ring *ring;
 	uint32_t serving; /* the tables that have it, a bit each */
 	bool shared;
-	/* INC: what each has begun, which comes before all others there. */
+	/* INC: the buffer that each table has begun, which it claims next */
 	bool has_begun[TABLES];
 	struct buffer begun[TABLES];
 	uint32_t first, count;
@@ -64,7 +64,7 @@ static struct walk {
 	uint64_t circulated;
 } * walk;
 
-/* xorshift: any will do, as long as it is the same everywhere. */
+/* xorshift: any generator will do that is the same everywhere */
 static uint32_t dice(uint32_t sides)
 {
 	walk->random ^= walk->random << 13;
@@ -73,8 +73,7 @@ static uint32_t dice(uint32_t sides)
 	return (uint32_t)(walk->random >> 33) % sides;
 }
 
-/* One of the tables that have the group, or the one where it will come to be.
- */
+/* One of the tables that have the group, or the one that will create it. */
 static struct kbuf_table *table_for(const struct model *model)
 {
 	uint32_t which = model->serving & ~1u ? dice(TABLES) : 0;
@@ -134,7 +133,7 @@ static uint32_t index_of(const struct kbuf_table *table)
 	return i;
 }
 
-/* For the time of a claim the front is what @table would get. */
+/* During a claim the front of the queue is the buffer that @table would get. */
 static bool begun_in(struct model *model, const struct kbuf_table *table)
 {
 	uint32_t which = index_of(table);
@@ -146,7 +145,7 @@ static bool begun_in(struct model *model, const struct kbuf_table *table)
 	return has;
 }
 
-/* And then it is away again, if it was or is begun now. */
+/* After the claim it is removed again, if it had been or is now begun. */
 static void begun_out(struct model *model, const struct kbuf_table *table,
 		      bool begun)
 {
@@ -158,7 +157,7 @@ static void begun_out(struct model *model, const struct kbuf_table *table,
 	model->begun[which] = pop_front(model);
 }
 
-/* @bytes of the front are used; whether some of it is left (I1 to I3). */
+/* Use @bytes of the front; returns whether part of it is left (I1 to I3). */
 static bool model_use(struct model *model, uint32_t bytes)
 {
 	struct buffer *front = queue_at(model, 0);
@@ -236,7 +235,7 @@ static void step_register(uint16_t bgid, struct model *model)
 	};
 	bool taken = model->kind == RING || model->count;
 
-	/* It would part one table from the others. */
+	/* It would separate one table from the others. */
 	if (model->shared && !taken)
 		return;
 	if (dice(2)) {
@@ -274,7 +273,7 @@ static void step_unregister(uint16_t bgid, struct model *model)
 		model_reset(model, NONE);
 }
 
-/* Of a classic group that no table shares yet requests must hold nothing. */
+/* Requests must hold no buffer of a classic group that is not yet shared. */
 static int share_expected(uint16_t bgid, struct model *model,
 			  struct kbuf_table *from)
 {
@@ -335,7 +334,7 @@ static void end_classic(struct model *model, struct held *held)
 		return;
 	}
 	kbuf_recycle(held->table, &held->claim);
-	/* A pool takes back none but its own. */
+	/* A pool takes back only its own records. */
 	if (model->kind == CLASSIC && held->shared == model->shared)
 		push_front(model, held->buffer);
 }
@@ -392,7 +391,7 @@ static void step_claim(uint16_t bgid, struct model *model)
 		claimed_ring(model, table, &claim, at_once, begun);
 }
 
-/* One of two claims that are out at the same time. */
+/* One of two claims that exist at the same time. */
 struct beside {
 	struct kbuf_table *table;
 	struct kbuf_claim claim;
@@ -452,7 +451,7 @@ static void step_end_held(void)
 	end_classic(&walk->groups[held->claim.bgid], held);
 }
 
-/* How many of a ring's buffers a bundle takes, by the words of kbuf.h. */
+/* How many of a ring's buffers a bundle takes, as kbuf.h says. */
 static uint32_t bundle_size(struct model *model, uint32_t want, uint32_t max)
 {
 	uint32_t count, bytes = 0, first_len = queue_at(model, 0)->len;
@@ -471,7 +470,7 @@ static uint32_t bundle_size(struct model *model, uint32_t want, uint32_t max)
 	return count;
 }
 
-/* The model's side of a commit: what bytes reached. */
+/* The model's side of a commit: the buffers that bytes reached. */
 static bool bundle_use(struct model *model, const struct kbuf_claim_vec *claim,
 		       uint32_t bytes, bool all)
 {
@@ -567,7 +566,9 @@ static void group_check(uint16_t bgid, struct model *model)
 	}
 	assert_int_equal(kbuf_counters(table, bgid, &now), 0);
 	assert_int_equal(now.queued, model->count);
-	/* What came back to a pool is no longer in the shared memory. */
+	/*
+	 * Buffers that were given back to a pool are not in the shared memory.
+	 */
 	if (model->kind != RING || model->shared)
 		return;
 	assert_int_equal(ring_status(table, bgid), model->head);

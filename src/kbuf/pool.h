@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pool behind groups that several tables share: its parts, and how a bgid
- * leads to it. The theory stands in shared.h.
+ * The pool of groups that several tables share: its fields, and how a bgid
+ * leads to it. shared.h has the theory.
  */
 #ifndef POLYRING_KBUF_POOL_H
 #define POLYRING_KBUF_POOL_H
@@ -12,23 +12,22 @@
 struct kbuf_pool {
 	struct lock lock;
 	uint32_t refs; /* outer groups and claimed records; atomic */
-	struct kbuf_group *group; /* what is shared */
+	struct kbuf_group *group; /* the shared group */
 	struct record_cache records; /* of a classic group */
 
 	/* of a ring, read without the lock */
 	uint32_t taken; /* entries: the low 16 bits are its head */
-	uint32_t held; /* in outer groups; those that left with them, too */
+	uint32_t held; /* in outer groups, those dropped with them included */
 	uint32_t begun; /* of these: used in part, and not claimed */
-	uint32_t dropped; /* of both: they left with their outer groups; atomic
-			   */
+	uint32_t dropped; /* of both: dropped with outer groups; atomic */
 	uint32_t back_count;
 
 	uint32_t users; /* outer groups; atomic */
 	uint32_t back_users; /* how many @back has room for */
-	struct io_uring_buf *back; /* came back, the oldest last */
+	struct io_uring_buf *back; /* given back, the oldest last */
 };
 
-/* What stands behind a bgid: the group itself, or the one that is shared. */
+/* The group itself, or the one that it shares. */
 static inline struct kbuf_group *group_itself(struct kbuf_group *group)
 {
 	return group && group->kind == GROUP_SHARED ? group->pool->group
@@ -36,8 +35,8 @@ static inline struct kbuf_group *group_itself(struct kbuf_group *group)
 }
 
 /*
- * Its pool's lock, where it has one; around what changes a group by other ways
- * than claims. Returns the group itself.
+ * Take the pool's lock, if there is one, for changes to a group other than
+ * claims. Returns the group itself.
  */
 static inline struct kbuf_group *
 group_enter(struct kbuf_group *group) UNCHECKED_LOCKS
@@ -53,7 +52,7 @@ static inline void group_leave(struct kbuf_group *group) UNCHECKED_LOCKS
 		lock_drop(&group->pool->lock);
 }
 
-/* Where its records come from and go. */
+/* The pool of records that the group uses. */
 static inline struct record_cache *group_records(struct kbuf_table *table,
 						 struct kbuf_group *group)
 {
@@ -61,7 +60,7 @@ static inline struct record_cache *group_records(struct kbuf_table *table,
 						    : &table->pool;
 }
 
-/* May a new group take its place (G6)? None, or classic and empty. */
+/* May a new group take its place (G6)? Yes if missing, or classic and empty. */
 static inline bool group_is_vacant(struct kbuf_group *group)
 {
 	const struct kbuf_group *itself = group_itself(group);
@@ -70,13 +69,13 @@ static inline bool group_is_vacant(struct kbuf_group *group)
 			   !load_relaxed(&itself->queued));
 }
 
-/* Its head, as STATUS tells it. Without the lock. */
+/* The head that STATUS reports. Without the lock. */
 static inline uint16_t shared_head(const struct kbuf_group *group)
 {
 	return (uint16_t)load_relaxed(&group->pool->taken);
 }
 
-/* Is the record one of a pool's? */
+/* Does the record belong to a shared pool? */
 static inline bool record_is_shared(const struct kbuf_record *record)
 {
 	return record->owner & RECORD_SHARED;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * kbuf_ring_map() and kbuf_counters() beside everything else: the calls without
- * the lock. The readers do a fixed number of rounds and the writer goes on
- * until they have; thread sanitizer judges the run.
+ * kbuf_ring_map() and kbuf_counters(), the calls without the lock, in parallel
+ * with all other calls. The readers do a fixed number of rounds and the writer
+ * runs until they have finished; thread sanitizer checks the run.
  */
 #include "kbuf/kbuf_test.h"
 
@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 
-#define MAPS 100 /* that succeeded, a reader */
+#define MAPS 100 /* successful maps, for each reader */
 #define PATIENCE_NS (120 * NS_PER_SEC)
 #define MAPPERS 2
 
@@ -23,7 +23,7 @@ struct race {
 	uint32_t done; /* mappers that have finished */
 };
 
-/* Returns whether it could. */
+/* Returns whether a ring could be mapped. */
 static bool map_once(struct race *race)
 {
 	struct io_uring_buf_ring *ring;
@@ -35,14 +35,14 @@ static bool map_once(struct race *race)
 			__atomic_add_fetch(&race->wrong, 1, __ATOMIC_RELAXED);
 		return false;
 	}
-	/* Whoever lives there by now, this memory is ours to write (G10). */
+	/* Whatever group is there by now, this memory can be written (G10). */
 	ring = (void *)map;
 	store_relaxed(&ring->tail, 1);
 	munmap(ring, 4096);
 	return true;
 }
 
-/* The other reader without the lock. */
+/* Read counters, the other call without the lock. */
 static void counters_once(struct race *race)
 {
 	struct kbuf_counters counters;
@@ -68,7 +68,7 @@ static void *mapper(void *argument)
 	return NULL;
 }
 
-/* A bgid that is a ring, an application's ring, classic and nothing in turn. */
+/* Make a bgid an engine's ring, an application's ring, classic, and empty. */
 static void churn(struct kbuf_table *table, void *pages)
 {
 	struct io_uring_buf_reg reg = {
@@ -100,7 +100,7 @@ static void G10_mmap_races_with_register_and_unregister(void **state)
 	for (i = 0; i < MAPPERS; i++)
 		assert_int_equal(
 			pthread_create(&threads[i], NULL, mapper, &race), 0);
-	/* Until every reader has met the ring often enough. */
+	/* Until every reader has mapped the ring often enough. */
 	while (load_acquire(&race.done) < MAPPERS)
 		churn(race.table, pages);
 	for (i = 0; i < MAPPERS; i++)

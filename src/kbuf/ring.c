@@ -2,33 +2,35 @@
 /*
  * Ring groups: memory shared with the application (SPEC 4, 6).
  *
- * Theory: the application writes entries and then tail, the engine reads tail
- * and then the entry at head. Head is ours alone: the low 16 bits of how many
- * entries the group has used up, so that a commit is one addition. A claim
- * changes nothing, which is why giving it back costs nothing (S5).
+ * Theory: the application writes entries and then tail; the engine reads tail
+ * and then the entry at head. Head is private to the engine: the low 16 bits of
+ * how many entries the group has used up, so that a commit is one addition. A
+ * claim changes nothing, so recycling it costs nothing (S5).
  *
- * The memory is the application's even where the engine made it: it may be
- * scribbled over, cut short or unmapped while we look. So it is only touched
- * through base/fault.h, every field once, and what is read is believed as
- * little as an address from a request: a tail too far ahead serves old entries
- * again, as the kernel does, and memory that is gone is an empty ring.
+ * The memory belongs to the application even if the engine allocated it: the
+ * application may write to it, shorten it or unmap it while the engine reads
+ * it. So it is accessed only through base/fault.h, each field once, and its
+ * contents are checked like any input. If tail is too far ahead, old entries
+ * are served again, as in the kernel; if the memory is gone, the ring is empty.
  *
- * Application memory is not pinned. Registering touches each page, so that what
- * the kernel refuses (unmapped, read-only) is refused; a ring unmapped later
- * answers ENOBUFS, and one mapped elsewhere is the application's mistake.
+ * Application memory is not pinned. Registering touches each page, so that it
+ * refuses what the kernel refuses (unmapped, read-only memory). A ring that is
+ * unmapped later answers ENOBUFS; if other memory is mapped there instead, the
+ * engine uses that.
  *
- * Engine-allocated rings are shared memory, mapped once by us and as often as
- * the application likes by it: it lives until its last mapping is gone, which
- * is all of G10. The application's mapping duplicates ours: mremap(2) of 0
- * bytes, which needs no descriptor, whose making would take the lowest free
- * number for a moment. valgrind does not do that, so beneath it the first rings
- * of a table have a memfd to map from. That one is the program's to destroy
- * (closefrom()): its identity is compared before it is used.
+ * Engine-allocated rings are shared memory, mapped once by the engine and any
+ * number of times by the application: the memory exists until its last mapping
+ * is gone, which is what G10 requires. The application's mapping duplicates the
+ * engine's with mremap(2) of 0 bytes, which needs no descriptor; making one
+ * would use the lowest free fd for a moment. valgrind does not support that, so
+ * under valgrind the first rings of a table have a memfd to map from. The
+ * program may close that fd (closefrom()), so its identity is compared before
+ * it is used.
  *
- * A process may have some 65,000 mappings. Rings without a file therefore lie
- * side by side in chunks of one mapping each. The place of a ring is not used
- * again, because the application may still have it mapped; it is unmapped, and
- * the chunk's memory is freed with its last ring.
+ * A process may have some 65,000 mappings. Rings without a file are therefore
+ * placed side by side in chunks of one mapping each. The place of a ring is not
+ * used again, because the application may still have it mapped; it is unmapped,
+ * and the chunk's memory is freed with its last ring.
  *
  * Locks: the caller's for all but kbuf_ring_map(), see group.h. Every call is
  * O(1) but register, which is O(bytes).
@@ -45,7 +47,7 @@
 #include "base/tool.h"
 #include "kbuf/pool.h"
 
-#define RING_FILES_MAX 64u /* descriptors a table may cost */
+#define RING_FILES_MAX 64u /* fds that a table may use for rings */
 #define CHUNK_BYTES (size_t)(16 * PAGE_BYTES)
 
 static size_t ring_bytes(const struct kbuf_group *group)
@@ -57,7 +59,7 @@ static size_t ring_bytes(const struct kbuf_group *group)
 
 /* ---- engine-allocated memory ------------------------------------------- */
 
-/* Which file @fd is, as one number; 0 when it is no open file. */
+/* An integer that identifies the file of @fd; 0 when @fd is not open. */
 static uint64_t fd_identity(int fd)
 {
 	struct stat st;
@@ -67,7 +69,7 @@ static uint64_t fd_identity(int fd)
 	return st.st_ino ^ (uint64_t)st.st_dev << 40;
 }
 
-/* A file of @bytes for the ring, or -1: it can do without. */
+/* Make a file of @bytes for the ring. Returns -1 where it is not needed. */
 static int ring_file_open(struct kbuf_table *table, size_t bytes)
 {
 	int fd;
@@ -96,7 +98,7 @@ static void ring_file_close(struct kbuf_table *table, struct kbuf_group *group)
 		fd_close(group->memory_fd);
 }
 
-/* Shared memory of @bytes, from @fd or, if that is -1, without a file. */
+/* Map shared memory of @bytes, from @fd or, if that is -1, without a file. */
 static long memory_map(size_t bytes, int fd)
 {
 	return SYS_6(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE,
@@ -110,7 +112,7 @@ void ring_chunk_close(struct kbuf_table *table)
 	table->chunk_left = 0;
 }
 
-/* The next @bytes of the chunk, or of a new one. */
+/* Take the next @bytes of the chunk, or of a new one. */
 static long chunk_carve(struct kbuf_table *table, size_t bytes)
 {
 	long at;
@@ -212,7 +214,7 @@ static unsigned int ring_flags_known(const struct kbuf_table *table)
 	return known;
 }
 
-/* G2-G5 and, where they come this early, the address checks. */
+/* G2-G5 and, in the profiles that check the address this early, G7 and G8. */
 static int ring_register_check(const struct kbuf_table *table,
 			       const struct io_uring_buf_reg *reg)
 {
@@ -246,13 +248,13 @@ static int ring_memory_get(struct kbuf_table *table, struct kbuf_group *group,
 	return ring_memory_adopt(group, reg->ring_addr);
 }
 
-/* 6.6 never forgets the head of a low group: G11 */
+/* G11: 6.6 keeps the head of a low group for the next group at its bgid. */
 static bool keeps_head(const struct kbuf_table *table, uint16_t bgid)
 {
 	return bgid < LOW_GROUPS && abi_has(table->profile, ABI_LOW_GROUPS);
 }
 
-/* A complete private group, or a negative errno. */
+/* Make a complete private group, or return a negative errno. */
 static int ring_group_new(struct kbuf_table *table,
 			  const struct io_uring_buf_reg *reg,
 			  struct kbuf_group **made)
@@ -291,7 +293,7 @@ int kbuf_ring_register(struct kbuf_table *table,
 	group_wanted(table, reg->bgid);
 	if (!group_is_vacant(before))
 		return -EEXIST; /* G6 */
-	/* A live 6.18 gives up the empty group first, whatever comes next. */
+	/* A live 6.18 removes the empty group first, even if the rest fails. */
 	if (before && abi_has(table->profile, ABI_UPGRADE_DROPS)) {
 		group_retire(table, before);
 		before = NULL;
@@ -354,7 +356,7 @@ int kbuf_ring_status(struct kbuf_table *table,
 
 /* ---- mmap -------------------------------------------------------------- */
 
-/* Private: what stands there now, and from then on nobody else's. */
+/* A private mapping: a copy of what the ring contains now. */
 static long ring_copy(const struct kbuf_group *group, size_t bytes)
 {
 	size_t count = ring_bytes(group);
@@ -367,7 +369,7 @@ static long ring_copy(const struct kbuf_group *group, size_t bytes)
 	return address;
 }
 
-/* A second mapping of what is mapped: no file is needed. */
+/* Map the same memory a second time; needs no file. */
 static long ring_map_again(struct kbuf_group *group, size_t bytes, int prot,
 			   int flags)
 {
@@ -391,7 +393,7 @@ static long ring_map_again(struct kbuf_group *group, size_t bytes, int prot,
 	return address;
 }
 
-/* In a read section. A live 6.18 answers exactly so, in this order. */
+/* In a read section. The checks and their order are those of a live 6.18. */
 static long ring_map(struct kbuf_group *group, size_t bytes, int prot,
 		     int flags)
 {
@@ -412,7 +414,9 @@ long kbuf_ring_map(struct kbuf_table *table, uint16_t bgid, void *hint,
 {
 	long address;
 
-	/* The kernel places these mappings itself and refuses a wish. */
+	/*
+	 * The kernel chooses the address of these mappings, and refuses a hint.
+	 */
 	if (hint || !bytes)
 		return -EINVAL;
 	rcu_enter();
@@ -425,8 +429,8 @@ long kbuf_ring_map(struct kbuf_table *table, uint16_t bgid, void *hint,
 /* ---- incremental consumption (SPEC 6) ---------------------------------- */
 
 /*
- * Shorten the entry at head by @bytes. Returns whether some of it is left; if
- * not, the caller advances head. Memory that is gone has nothing left.
+ * Shorten the entry at head by @bytes. Returns whether part of it is left; if
+ * not, the caller advances head. Of memory that is gone nothing is left.
  */
 bool ring_consume_part(struct kbuf_group *group, uint32_t bytes)
 {
@@ -436,7 +440,7 @@ bool ring_consume_part(struct kbuf_group *group, uint32_t bytes)
 
 	if (fault_copy(&entry, at, sizeof(entry)) < 0)
 		return false;
-	/* The tail may be so far ahead that an entry comes twice. */
+	/* The tail may be so far ahead that the same entry is used twice. */
 	if (bytes > entry.len)
 		bytes = entry.len;
 	left = entry.len - bytes;

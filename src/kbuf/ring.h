@@ -8,10 +8,10 @@
 #include "base/sys.h"
 #include "kbuf/group.h"
 
-/* Undo what an engine-allocated group holds besides its own bytes. */
+/* Release what an engine-allocated group holds besides its own bytes. */
 void ring_memory_close(struct kbuf_table *table, struct kbuf_group *group);
 
-/* What no ring of the table has taken of its chunk. */
+/* Unmap the part of the table's chunk that no ring uses. */
 void ring_chunk_close(struct kbuf_table *table);
 
 static inline uint16_t ring_head(const struct kbuf_group *group)
@@ -20,12 +20,12 @@ static inline uint16_t ring_head(const struct kbuf_group *group)
 }
 
 /*
- * INC: take @bytes off the entry at head. Returns whether some of it is left
+ * INC: take @bytes off the entry at head. Returns whether part of it is left
  * (I1-I3); if not, the caller advances head.
  */
 bool ring_consume_part(struct kbuf_group *group, uint32_t bytes);
 
-/* @count entries are used up, which leaves @left. */
+/* @count entries are used up; @left entries remain. */
 static inline void ring_advance(struct kbuf_group *group, uint32_t count,
 				uint32_t left)
 {
@@ -33,7 +33,7 @@ static inline void ring_advance(struct kbuf_group *group, uint32_t count,
 	group_level(group, left);
 }
 
-/* @bytes of the entry at head are used; @left when it is the last of them. */
+/* Consume @bytes of the entry at head; @left entries remain if that ends it. */
 static inline bool ring_consume(struct kbuf_group *group, uint32_t bytes,
 				uint32_t left)
 {
@@ -44,8 +44,8 @@ static inline bool ring_consume(struct kbuf_group *group, uint32_t bytes,
 }
 
 /*
- * S11: a ring claim is still in the ring, so there must be no other than those
- * @before it in its row; and all must have ended when the group goes.
+ * S11: a ring claim is still in the ring, so the only other claims may be those
+ * @before it in its row; and all must have ended when the group is freed.
  */
 static inline void ring_claim_begin(struct kbuf_group *group, uint32_t before)
 {

@@ -39,7 +39,7 @@ static uint64_t address(const struct pages *pages, enum where where)
 	case READ_ONLY:
 		return (uintptr_t)pages->read_only;
 	case HOLE:
-		/* The good pages are 4, then comes the read-only one. */
+		/* Four good pages precede the read-only one. */
 		return (uintptr_t)pages->good + 3 * 4096;
 	case BEYOND:
 		return UINT64_C(1) << 47;
@@ -152,7 +152,7 @@ static void reg_row_check(const struct reg_row *row)
 		fail_msg("row %d", (int)(row - reg_rows));
 	if (!row->latest)
 		assert_int_equal(ring_drop(table, row->bgid), 0);
-	/* G13: whatever was there is there. */
+	/* G13: the groups are as before. */
 	assert_int_equal(kbuf_remove(table, 1, 1), -EINVAL);
 	assert_int_equal(kbuf_remove(table, 2, 9), 1);
 	assert_int_equal(kbuf_remove(table, 9, 1), -ENOENT);
@@ -169,7 +169,7 @@ static void G2_to_G8_are_checked_in_order(void **state)
 		reg_row_check(&reg_rows[i]);
 }
 
-/* Above the groups that exist together (R4). */
+/* Uses bgids that are not low ones (R4). */
 static void G2_to_G8_in_6_6(void **state)
 {
 	struct kbuf_table *table = table_of(KVER(6, 6));
@@ -220,7 +220,7 @@ static void G9_unregister_is_checked_in_order(void **state)
 
 	(void)state;
 	for (i = 0; i < array_size(rows); i++) {
-		/* What describes memory is not looked at. */
+		/* The fields that describe memory are not checked. */
 		struct io_uring_buf_reg reg = {
 			.ring_addr = 77,
 			.ring_entries = 3,
@@ -282,7 +282,7 @@ static void G10_mapped_memory_outlives_group_and_table(void **state)
 	assert_int_equal(ring_drop(table, TEST_BGID), 0);
 	ring_add(ring, 8, 0x1000, 64, 6);
 	assert_int_equal(register_engine_ring(table, 8), 0);
-	/* The new ring is other memory. */
+	/* The new ring has other memory. */
 	assert_int_equal(take_one(table, TEST_BGID), -ENOBUFS);
 	kbuf_table_close(table);
 	ring_add(ring, 8, 0x1000, 64, 7);
@@ -352,7 +352,7 @@ static void G12_status(void **state)
 	kbuf_table_close(table);
 }
 
-/* Asked of a live 6.18: the empty group is given up before G7 is checked. */
+/* A live 6.18 removes the empty group before it checks G7. */
 static void G13_a_failed_upgrade_loses_the_empty_group(void **state)
 {
 	struct io_uring_buf_reg reg = {
@@ -376,7 +376,7 @@ static void G13_a_failed_upgrade_loses_the_empty_group(void **state)
 	kbuf_table_close(table);
 }
 
-/* As a live 6.18 answers, but for groups it can't map (X6). */
+/* As a live 6.18 answers, except for groups that it can't map (X6). */
 static void mmap_arguments(void **state)
 {
 	static const struct {
@@ -444,7 +444,9 @@ static void X6_groups_above_2047_can_be_mapped(void **state)
 	(void)state;
 	assert_int_equal(kbuf_ring_register(table, &reg), 0);
 	ring = (void *)kbuf_ring_map(table, 65535, NULL, bytes, 3, MAP_SHARED);
-	/* A full ring, three times round, past the wrap of head and tail. */
+	/*
+	 * Fill and empty the ring three times, past the wrap of head and tail.
+	 */
 	for (lap = 0; lap < 3; lap++) {
 		for (i = 0; i < 32768; i++)
 			ring_add(ring, 32768, 0x1000, 64, (uint16_t)(i + lap));
@@ -457,7 +459,7 @@ static void X6_groups_above_2047_can_be_mapped(void **state)
 	kbuf_table_close(table);
 }
 
-/* Valgrind does not duplicate mappings. */
+/* valgrind does not duplicate mappings. */
 static bool can_map_again(void)
 {
 	const char *preloaded = getenv("LD_PRELOAD");
@@ -465,7 +467,7 @@ static bool can_map_again(void)
 	return !preloaded || !strstr(preloaded, "vgpreload");
 }
 
-/* closefrom() in the program takes our file; what it opens next is not ours. */
+/* closefrom() in the program closes the ring's file, and its fd is reused. */
 static void D14_a_file_closed_behind_our_back_harms_nobody(void **state)
 {
 	struct kbuf_table *table;
@@ -473,7 +475,7 @@ static void D14_a_file_closed_behind_our_back_harms_nobody(void **state)
 
 	(void)state;
 	if (can_map_again())
-		skip(); /* there is no file */
+		skip(); /* the ring has no file */
 	table = table_of(0);
 	stranger = open("/dev/null", O_RDWR);
 	assert_int_equal(register_engine_ring(table, 8), 0);
@@ -558,7 +560,7 @@ static void scale_more_engine_rings_than_files(void **state)
 	kbuf_table_close(table);
 }
 
-/* Making one would take the program's lowest free number for a moment. */
+/* Making a file would use the program's lowest free fd for a moment. */
 static void G10_a_ring_does_without_a_file(void **state)
 {
 	struct io_uring_buf_ring *ring;
@@ -584,7 +586,7 @@ static void G10_a_ring_does_without_a_file(void **state)
 static void D14_registering_undoes_what_it_did(void **state)
 {
 	struct kbuf_table *table = table_of(0);
-	/* Another test's refused munmap() may have left some. */
+	/* A refused munmap() in another test may have left some. */
 	unsigned int mappings = ring_memory_mappings();
 
 	(void)state;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * A full table: every group there can be, a ring of the greatest size, and a
- * million classic buffers. What it does must be right; that it takes no longer
- * than in an empty table is shown by what it does not do (no allocation, no
- * system call) and measured by bench/kbuf.c.
+ * A full table: every possible group, a ring of the greatest size, and a
+ * million classic buffers. The test checks that calls do the right thing, and
+ * that they make no allocation and no system call; bench/kbuf.c measures that
+ * they take no longer than in an empty table.
  */
 #include "base/inject.h"
 #include "kbuf/group.h"
@@ -12,7 +12,7 @@
 #define ALL_GROUPS 65536u
 #define EACH 16u /* classic buffers in a group; all but one are classic */
 #define RING_BGID 40000u
-#define STEP 7919u /* visits every group once before any twice */
+#define STEP 7919u /* visits every group before it visits one again */
 
 static uint64_t address_of(uint32_t bgid, uint32_t nth)
 {
@@ -46,7 +46,7 @@ static void fill_classic(struct kbuf_table *table)
 					 0);
 }
 
-/* Take the oldest of every group in turn, and give it back to its end. */
+/* Take the oldest buffer of every group in turn, and provide it again. */
 static void rotate(struct kbuf_table *table, uint32_t nth)
 {
 	struct kbuf_claim claim;
@@ -60,7 +60,7 @@ static void rotate(struct kbuf_table *table, uint32_t nth)
 		assert_int_equal(kbuf_claim(table, at, 0, false, &claim), 0);
 		assert_int_equal(claim.addr, address_of(at, nth % EACH));
 		if (i & 1) {
-			/* S7: back to the front, and again. */
+			/* S7: back to the front, and claimed again. */
 			kbuf_recycle(table, &claim);
 			kbuf_claim(table, at, 0, false, &claim);
 		}
@@ -83,7 +83,7 @@ static void S4_a_million_buffers_keep_their_order(void **state)
 	inject_start();
 	for (uint32_t nth = 1; nth < EACH + 2; nth++)
 		rotate(table, nth);
-	/* Buffers that circulate cost neither memory nor calls. */
+	/* Buffers that circulate need no allocation and no system call. */
 	assert_int_equal(inject_allocations(), 0);
 	assert_int_equal(inject_calls(), 0);
 	inject_stop();
@@ -106,7 +106,7 @@ static void S4_a_ring_of_32768_among_all_groups(void **state)
 	fill_classic(table);
 	ring = greatest_ring(table);
 	inject_start();
-	/* Three times round: head and tail wrap at 65,536. */
+	/* Use the ring three times: head and tail wrap at 65,536. */
 	for (uint32_t i = 0; i < 3 * entries; i++) {
 		assert_int_equal(take_one(table, RING_BGID), i % entries);
 		ring_add(ring, entries, 0x1000, 64, (uint16_t)(i % entries));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The theory stands in shared.h. Keeps X2, S5, S7, S11. */
+/* See shared.h for the theory. Keeps X2, S5, S7, S11. */
 #include "kbuf/shared.h"
 
 #include <string.h>
@@ -18,7 +18,10 @@ static uint16_t *own_tail(struct kbuf_group *outer)
 	return &((struct io_uring_buf_ring *)outer->ring)->tail;
 }
 
-/* The next: what came back first. Returns whether there was one. */
+/*
+ * Take the next entry, first those that were given back. False if there is
+ * none.
+ */
 static bool take_entry(struct kbuf_pool *pool, struct io_uring_buf *to)
 	HOLDS(&pool->lock)
 {
@@ -52,7 +55,9 @@ void shared_take(struct kbuf_pool *pool, struct kbuf_group *outer,
 	store_relaxed(&pool->held, pool->held + end - has);
 }
 
-/* What happened to the outer group since it was last told is the pool's. */
+/*
+ * Move the counts of the outer group since the last call to the pool's group.
+ */
 static void tell_counters(struct kbuf_group *to, struct kbuf_group *from)
 {
 	bump_by(&to->committed, from->committed);
@@ -65,7 +70,7 @@ static void tell_counters(struct kbuf_group *to, struct kbuf_group *from)
 	from->starved = 0;
 }
 
-/* How many nobody has taken; none where the memory is gone. */
+/* How many entries are not taken; 0 if the memory is gone. */
 static uint32_t pool_left(const struct kbuf_pool *pool) HOLDS(&pool->lock)
 {
 	const struct kbuf_group *group = pool->group;
@@ -76,7 +81,7 @@ static uint32_t pool_left(const struct kbuf_pool *pool) HOLDS(&pool->lock)
 	       (entry.queued > 0 ? (uint32_t)entry.queued : 0);
 }
 
-/* Is the next entry one that was used in part? */
+/* Note whether the next entry of @outer has been used in part. */
 static void settle_begun(struct kbuf_pool *pool, struct kbuf_group *outer)
 	HOLDS(&pool->lock)
 {
@@ -100,7 +105,7 @@ void shared_settle(struct kbuf_pool *pool, struct kbuf_group *outer,
 		pool->back[pool->back_count] = outer->ring[i];
 		store_relaxed(&pool->back_count, pool->back_count + 1);
 	}
-	/* Only one that was begun has others before it. */
+	/* Only an entry that was used in part has others before it. */
 	if (head)
 		outer->ring[0] = outer->ring[head];
 	*own_tail(outer) = (uint16_t)kept;
@@ -135,8 +140,8 @@ static void pool_get(struct kbuf_pool *pool)
 }
 
 /*
- * The decrement pairs with itself: what others did before theirs happened
- * before the last frees it.
+ * The decrements pair with one another: what the other users did before theirs
+ * happens before the last one frees the pool.
  */
 static void pool_put(struct kbuf_pool *pool)
 {
@@ -188,7 +193,7 @@ void shared_leave(struct kbuf_group *outer)
 
 /* ---- sharing ----------------------------------------------------------- */
 
-/* A pool around @group, which it has not touched yet. */
+/* Make a pool around @group, without changing the group. */
 static struct kbuf_pool *pool_new(struct kbuf_group *group)
 {
 	struct kbuf_pool *pool = mem_new(1, sizeof(*pool));
@@ -206,7 +211,7 @@ static struct kbuf_pool *pool_new(struct kbuf_group *group)
 	return pool;
 }
 
-/* Nobody serves it yet: @group is its table's as before. */
+/* Free a pool that no table serves: @group belongs to its table as before. */
 static void pool_undo(struct kbuf_pool *pool)
 {
 	record_cache_close(&pool->records);
@@ -214,7 +219,7 @@ static void pool_undo(struct kbuf_pool *pool)
 	mem_free(pool);
 }
 
-/* Room in @back for what @users may bring; others may be at it, too. */
+/* Make room in @back for @users; other tables may use @back meanwhile. */
 static bool back_grow(struct kbuf_pool *pool, uint32_t users)
 {
 	struct io_uring_buf *back, *unused;
@@ -236,7 +241,7 @@ static bool back_grow(struct kbuf_pool *pool, uint32_t users)
 	return true;
 }
 
-/* One more user, with all that it needs. False without memory. */
+/* Add a user, with all that it needs. False without memory. */
 static bool pool_join(struct kbuf_pool *pool, struct kbuf_group *outer)
 {
 	uint32_t users;
@@ -268,7 +273,7 @@ static struct kbuf_group *outer_new(struct kbuf_table *table, uint16_t bgid,
 	return outer;
 }
 
-/* From here on @group is the pool's, and @outer stands in its place. */
+/* @group becomes the pool's, and @outer takes its place in the table. */
 static void pool_take_over(struct kbuf_table *table, struct kbuf_pool *pool,
 			   struct kbuf_group *outer)
 {
@@ -281,7 +286,9 @@ static void pool_take_over(struct kbuf_table *table, struct kbuf_pool *pool,
 	group_replace(table, outer);
 }
 
-/* Put @outer where nothing is, or an empty classic group. 0 or -ENOMEM. */
+/*
+ * Publish @outer at a free bgid or over an empty classic group. 0 or -ENOMEM.
+ */
 static int outer_place(struct kbuf_table *table, struct kbuf_group *outer)
 {
 	struct kbuf_group *before = group_find(table, outer->bgid);
@@ -291,7 +298,7 @@ static int outer_place(struct kbuf_table *table, struct kbuf_group *outer)
 	return group_publish(table, outer);
 }
 
-/* A pool that one more table serves. */
+/* Let one more table serve @pool. */
 static int share_pool(struct kbuf_pool *pool, struct kbuf_table *to,
 		      uint16_t to_bgid)
 {
@@ -315,8 +322,7 @@ static int share_group(struct kbuf_table *from, struct kbuf_group *group,
 
 	if (!pool)
 		return -ENOMEM;
-	/* A reference of our own, so that none of the steps back is the last.
-	 */
+	/* Hold a reference, so that no error path below drops the last one. */
 	pool_get(pool);
 	outer = outer_new(from, group->bgid, pool);
 	if (!outer)

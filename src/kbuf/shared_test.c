@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * X2: one pool, several tables. (The second walk of model_test.c plays random
- * programs over shared groups; here stands what it does not reach.)
+ * programs over shared groups; these tests are for what it does not reach.)
  */
 #include "kbuf/kbuf_test.h"
 
@@ -18,7 +18,7 @@
 #define CLASSIC 3
 #define OTHER 9
 
-/* Two tables that serve the ring TEST_BGID; the second calls it OTHER. */
+/* Two tables that serve the ring TEST_BGID; its bgid in the second is OTHER. */
 struct two {
 	struct kbuf_table *a, *b;
 	struct io_uring_buf_ring *ring;
@@ -82,7 +82,7 @@ static void X2_sharing_is_refused_where_it_can_not_be(void **state)
 	assert_int_equal(kbuf_group_share(two.b, CLASSIC, two.a, CLASSIC),
 			 -EBUSY);
 	assert_false(kbuf_group_exists(two.a, CLASSIC));
-	/* It is empty, so another may take its place. */
+	/* The group is empty, so another may take its place. */
 	assert_int_equal(kbuf_group_share(two.a, TEST_BGID, two.b, CLASSIC), 0);
 	kbuf_recycle(two.b, &claim);
 	assert_int_equal(take_one(two.b, CLASSIC), 0);
@@ -178,7 +178,7 @@ static void X2_I1_the_rest_of_a_buffer_stays_where_it_was_begun(void **state)
 	claim = claim_of(two.a, TEST_BGID, 0);
 	assert_int_equal(claim.len, 6);
 	assert_int_equal(kbuf_commit(two.a, &claim, 6), IORING_CQE_F_BUFFER);
-	/* The application's entry is as it was. */
+	/* The application's entry is unchanged. */
 	assert_int_equal(two.ring->first[0].len, 10);
 	two_close(&two);
 }
@@ -222,7 +222,10 @@ static void X2_B4_two_bundles_have_no_buffer_in_common(void **state)
 	assert_int_equal(b.count, 3);
 	assert_int_equal(b.bid, 3);
 	assert_true(b.last);
-	/* One of the first three has got bytes; two come back in order. */
+	/*
+	 * Bytes reached one of the first three; the other two come back in
+	 * order.
+	 */
 	assert_int_equal(bid_of(kbuf_commit_many(two.a, &a, 10)), 0);
 	kbuf_recycle_many(two.b, &b);
 	assert_int_equal(counters_of(two.b, OTHER).queued, 5);
@@ -253,7 +256,7 @@ static void X2_a_pool_lives_as_long_as_a_table_serves_it(void **state)
 	struct kbuf_table *third = table_of(0);
 
 	(void)state;
-	/* Whichever shares it on. */
+	/* Either table can share it further. */
 	assert_int_equal(kbuf_group_share(two.b, OTHER, third, OTHER), 0);
 	assert_int_equal(ring_drop(two.a, TEST_BGID), 0);
 	assert_int_equal(take_one(two.a, TEST_BGID), -ENOBUFS);
@@ -294,7 +297,7 @@ static void X2_G10_the_engines_memory_is_mapped_through_any(void **state)
 	munmap(ring, 4096);
 }
 
-/* Its table has put a ring in the pool's place meanwhile. */
+/* The table has meanwhile put a ring in the pool's place. */
 static void X2_S7_a_claim_finds_its_pool_without_its_table(void **state)
 {
 	struct two two = two_open(0, 0);
@@ -339,7 +342,7 @@ static void X2_S7_a_claim_outlives_all_who_serve(void **state)
 	two_close(&two);
 }
 
-/* Joining and leaving again and again leaves nothing behind. */
+/* Joining and leaving many times leaks nothing. */
 static void X2_many_come_and_go(void **state)
 {
 	struct two two = two_open(0, 1);
@@ -362,14 +365,15 @@ static void X2_many_come_and_go(void **state)
 /* ---- threads ----------------------------------------------------------- */
 
 #define THREADS 4u
-#define ROUNDS 3000u /* claims that found a buffer, a thread */
+#define ROUNDS 3000u /* successful claims, for each thread */
 #define BUFFERS 64u
 #define BUFFER_BYTES 8u
 
 struct crowd {
 	struct io_uring_buf_ring *ring; /* NULL: the group is classic */
 	pthread_mutex_t publish;
-	uint32_t owners[BUFFERS]; /* how many hold it: never more than one */
+	uint32_t owners[BUFFERS]; /* how many claims hold it: never more than
+				     one */
 	uint32_t wrong;
 };
 
@@ -401,7 +405,9 @@ static void let_go(struct crowd *crowd, uint64_t addr)
 	__atomic_fetch_sub(owners, 1, __ATOMIC_RELAXED);
 }
 
-/* The application provides what it has got; only it writes a ring's entries. */
+/*
+ * The application provides a buffer again; one thread writes a ring's entries.
+ */
 static void provide(struct member *me, uint64_t addr)
 {
 	struct crowd *crowd = me->crowd;
@@ -416,7 +422,7 @@ static void provide(struct member *me, uint64_t addr)
 	pthread_mutex_unlock(&crowd->publish);
 }
 
-/* Returns how many buffers it met. */
+/* Returns how many buffers it got. */
 static uint32_t one_claim(struct member *me)
 {
 	struct kbuf_claim claim;
@@ -506,7 +512,7 @@ static void crowd_runs(struct crowd *crowd, struct kbuf_table *first, bool inc)
 	for (i = 0; i < THREADS; i++)
 		pthread_join(members[i].thread, NULL);
 	assert_int_equal(crowd->wrong, 0);
-	/* All are back, but for those that a table has begun. */
+	/* All buffers are back, except those that a table has begun. */
 	now = counters_of(first, TEST_BGID);
 	assert_in_range(now.queued, inc ? BUFFERS - THREADS : BUFFERS, BUFFERS);
 	assert_int_equal(now.provided, now.committed + BUFFERS);

@@ -2,9 +2,9 @@
 /*
  * A table of groups: opening and closing.
  *
- * Theory: groups of all kinds hang in a table, and some of what happens to any
- * group is done by the file of its kind. This file knows them all and fills in
- * group_ops, so that the files below need not know one another.
+ * Theory: a table has groups of all kinds, and some calls on a group depend on
+ * its kind. This file knows all kinds and defines group_ops, so that the files
+ * of the kinds need not include one another.
  */
 #include "base/fault.h"
 #include "base/mem.h"
@@ -38,7 +38,7 @@ bool kbuf_fault_recover(void *ucontext)
 	return fault_recover(ucontext);
 }
 
-/* Nobody may be inside kbuf_ring_map() any more, as with any closing. */
+/* No thread may be inside kbuf_ring_map() any more. */
 void kbuf_table_close(struct kbuf_table *table)
 {
 	unsigned int i, j;
