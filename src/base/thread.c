@@ -4,17 +4,20 @@
 #include <pthread.h>
 
 #include "base/lock.h"
+#include "base/sys.h"
 
 #define SLOTS 65536u
 #define SLOT_BITS 16
 
 __thread uint32_t thread_number_kept;
+__thread bool thread_is_ours;
 
 static struct lock threads_lock;
 static pthread_key_t key; /* never changes once has_key */
 
 static struct {
 	uint16_t times[SLOTS]; /* odd while the slot is taken */
+	int ids[SLOTS]; /* of those that are */
 	uint32_t next;
 	bool has_key;
 } threads GUARDED(&threads_lock);
@@ -56,9 +59,11 @@ static uint32_t take_slot(void)
 		threads.has_key = !pthread_key_create(&key, thread_give_back);
 	if (threads.has_key)
 		slot = find_slot();
-	if (slot < SLOTS)
+	if (slot < SLOTS) {
+		store_relaxed(&threads.ids[slot], (int)SYS_0(SYS_gettid));
 		store_relaxed(&threads.times[slot],
 			      (uint16_t)(threads.times[slot] + 1));
+	}
 	lock_drop(&threads_lock);
 	return slot;
 }
@@ -82,7 +87,17 @@ bool thread_gone(uint32_t number)
 	return number && thread_number_of(number % SLOTS) != number;
 }
 
+int thread_id(uint32_t number)
+{
+	int id = load_relaxed(&threads.ids[number % SLOTS]);
+
+	return number && !thread_gone(number) ? id : 0;
+}
+
 void thread_forget_lock(void)
 {
 	threads_lock.word = 0;
+	if (thread_number_kept)
+		store_relaxed(&threads.ids[thread_number_kept % SLOTS],
+			      (int)SYS_0(SYS_gettid));
 }

@@ -29,6 +29,12 @@ static inline uint32_t thread_number(void)
 	return likely(number) ? number : thread_number_take();
 }
 
+/* By what name the kernel knows it; 0: it has ended, or has no number. */
+int thread_id(uint32_t number);
+
+/* It is one of the engine's own: its signals are blocked. */
+extern __thread bool thread_is_ours;
+
 /* Has the thread of this number ended? */
 bool thread_gone(uint32_t number);
 

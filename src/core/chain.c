@@ -54,6 +54,15 @@ static void doom(const struct req *req, struct req *next)
 			next->flags |= REQ_F_SILENT;
 }
 
+/* The kernel's worker that ran @req goes on with @next (sched/sigpipe.h). */
+static void follow(const struct req *req, struct req *next)
+{
+	if (!(req->ctx->flags & IORING_SETUP_DEFER_TASKRUN))
+		next->flags |= req->flags & REQ_F_QUIET;
+	next->flags |= REQ_F_LATER;
+	make_ready(next);
+}
+
 struct req *chain_timeout_of(const struct req *req)
 {
 	return req->link && is_link_timeout(req->link) ? req->link : NULL;
@@ -73,7 +82,7 @@ void chain_after(struct req *req)
 	else if (next && is_link_timeout(next))
 		next = end_timeout(next);
 	if (next)
-		make_ready(next);
+		follow(req, next);
 }
 
 void chain_waits(struct req *req)

@@ -74,6 +74,8 @@ enum {
 	REQ_F_OWES = 1u << 13, /* waited, or holds something: see req_finish */
 	REQ_F_CREDS = 1u << 14, /* runs as req->personality says */
 	REQ_F_COLD = 1u << 15, /* read what the page cache didn't have */
+	REQ_F_QUIET = 1u << 16, /* raises no signal: see sigpipe.h */
+	REQ_F_LATER = 1u << 17, /* tried after its submission: see there */
 };
 
 #define REQ_CMD_BYTES 96
@@ -162,6 +164,7 @@ struct opdef {
 	bool hidden; /* known, refused: `missing` says why */
 	bool empties; /* ISSUE_AGAIN: its file has nothing to read */
 	bool by_path; /* the submitter itself does what a worker would do */
+	bool raises; /* its call may raise SIGPIPE */
 	bool takes_turns; /* of several that wait, the first armed goes first */
 	int on_ring; /* the errno of trying it on the ring's own fd */
 	uint32_t waits_for; /* EPOLLIN, EPOLLOUT: what to arm on */

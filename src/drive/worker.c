@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/interrupt.h"
 #include "base/sys.h"
+#include "base/thread.h"
 
 #define IDLE_SECONDS 5
 #define STACK_BYTES (256u * 1024)
@@ -181,6 +182,7 @@ static void *worker_main(void *argument)
 	struct work *work;
 	uint32_t pin_seen = 0;
 
+	thread_is_ours = true;
 	pthread_mutex_lock(&pool->lock);
 	while ((work = next_work(pool))) {
 		me.work = work;

@@ -390,6 +390,7 @@ int shutdown_issue(struct req *req, uint32_t issue_flags)
 {
 	const struct number_cmd *c = req_cmd(req, struct number_cmd);
 
+	req->flags |= REQ_F_QUIET; /* in the kernel a worker does it */
 	(void)issue_flags;
 	req->res = (int32_t)SYS_2(SYS_shutdown, req_io_fd(req), c->number);
 	return ISSUE_DONE;

@@ -15,6 +15,8 @@
  */
 #include "ops/fs.h"
 
+#include <fcntl.h>
+
 #include "base/sys.h"
 #include "core/ctx.h"
 #include "core/req.h"
@@ -263,6 +265,16 @@ int fs_issue(struct req *req, uint32_t issue_flags)
 	return ISSUE_DONE;
 }
 
+/* Advice that the kernel takes without a worker (sched/sigpipe.h). */
+static bool is_noted_at_once(const struct req *req)
+{
+	uint32_t advice = req_cmd(req, struct fs_cmd)->flags;
+
+	return req->opcode == IORING_OP_FADVISE &&
+	       (advice == POSIX_FADV_NORMAL || advice == POSIX_FADV_RANDOM ||
+		advice == POSIX_FADV_SEQUENTIAL);
+}
+
 /*
  * To the kernel an error of these calls is a result like any other: it breaks
  * no chain, and CQE_SKIP_SUCCESS hides it. FADVISE is the exception, and a
@@ -272,6 +284,8 @@ int fs_finish(struct req *req)
 {
 	bool no_file = req->def->needs_file && req->res == -EBADF;
 
+	if (is_noted_at_once(req) && !(req->sqe_flags & IOSQE_ASYNC))
+		req->flags &= ~REQ_F_QUIET;
 	if (req->opcode != IORING_OP_FADVISE && !no_file)
 		req->flags |= REQ_F_SUCCESS;
 	return ISSUE_DONE;

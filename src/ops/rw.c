@@ -155,6 +155,8 @@ static int rw_common_prep(struct req *req, const struct io_uring_sqe *sqe,
 	c->goes_on = false;
 	c->buffer = NULL;
 	c->want_bytes = 0;
+	if (writes && req->ctx->flags & IORING_SETUP_SQPOLL)
+		req->flags |= REQ_F_QUIET;
 	return 0;
 }
 
@@ -361,8 +363,11 @@ static int without_nowait(struct req *req, struct rw_cmd *c, long *n)
 	long ready;
 
 	look.events = c->writes ? POLLOUT : POLLIN;
-	if (!pollable(req) && !waits_for_nothing(req, c))
-		return ISSUE_PUNT;
+	if (!pollable(req)) {
+		if (!waits_for_nothing(req, c))
+			return ISSUE_PUNT;
+		req->flags |= REQ_F_QUIET; /* in the kernel a worker does it */
+	}
 	ready = SYS_3(SYS_poll, &look, 1, 0);
 	if (ready < 0)
 		return ISSUE_PUNT;

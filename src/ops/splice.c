@@ -58,7 +58,7 @@ static int splice_common_prep(struct req *req, const struct io_uring_sqe *sqe)
 		.fd_in = sqe->splice_fd_in,
 		.own = {-1, -1},
 	};
-	req->flags |= REQ_F_HOLDS;
+	req->flags |= REQ_F_HOLDS | REQ_F_QUIET;
 	return sqe->op_flags & ~(uint32_t)FLAGS ? -EINVAL : 0;
 }
 
@@ -166,8 +166,7 @@ static void end_ready(struct reactor_wait *wait, uint32_t events)
 		return;
 	/* The other end may be next. */
 	reactor_disarm(&req->ctx->reactor, wait);
-	req->state = REQ_ISSUING;
-	issue_settle(req, splice_issue(req, ISSUE_NONBLOCK));
+	issue_retry(req);
 }
 
 static int hold(struct req *req, struct splice_cmd *c)

@@ -10,6 +10,7 @@
 #include "core/req.h"
 #include "core/req_end.h"
 #include "sched/cold_reads.h"
+#include "sched/sigpipe.h"
 #include "tables/files.h"
 #include "tables/personalities.h"
 
@@ -33,10 +34,31 @@ static NOINLINE int try_as_another(struct req *req, uint32_t issue_flags)
 			       run_attempt, &a);
 }
 
+static int try_as_itself(struct req *req, uint32_t issue_flags)
+{
+	if (req->flags & REQ_F_CREDS)
+		return try_as_another(req, issue_flags);
+	return req->def->issue(req, issue_flags);
+}
+
+static NOINLINE int try_rare(struct req *req, uint32_t issue_flags)
+{
+	struct sigpipe before;
+	int said;
+
+	if (!(req->flags & (REQ_F_QUIET | REQ_F_LATER)) ||
+	    issue_flags & ISSUE_WORKER || !sigpipe_is_foreign(req))
+		return try_as_itself(req, issue_flags);
+	before = sigpipe_begin();
+	said = try_as_itself(req, issue_flags);
+	sigpipe_end(&before, req, said);
+	return said;
+}
+
 static inline int try(struct req *req, uint32_t issue_flags)
 {
-	if (unlikely(req->flags & REQ_F_CREDS))
-		return try_as_another(req, issue_flags);
+	if (unlikely(req->flags & (REQ_F_CREDS | REQ_F_QUIET | REQ_F_LATER)))
+		return try_rare(req, issue_flags);
 	return req->def->issue(req, issue_flags);
 }
 
@@ -147,6 +169,7 @@ static void punt(struct req *req)
 	int err;
 
 	issue_keep_file(req);
+	req->flags |= REQ_F_QUIET;
 	/* From here on the worker alone touches it. */
 	if (req->wait.watch)
 		reactor_disarm(&req->ctx->reactor, &req->wait);
@@ -297,6 +320,8 @@ static void issue_arm(struct req *req)
 		return;
 	}
 	counter_add(&req->ctx->counters, COUNTER_ARMED, 1);
+	if (req->def->raises)
+		req->flags |= REQ_F_LATER;
 	wait_for(req, REQ_ARMED);
 }
 
@@ -308,6 +333,9 @@ static NOINLINE void settle_rare(struct req *req, int said)
 		punt(req);
 		break;
 	case ISSUE_PARKED:
+		/* No worker ends it, though one began it. */
+		if (!req->def->raises)
+			req->flags &= ~REQ_F_QUIET;
 		wait_for(req, REQ_PARKED);
 		break;
 	case ISSUE_DISK:
@@ -352,6 +380,15 @@ static int issue_take_file(struct req *req)
 	return req->file ? 0 : -EBADF;
 }
 
+static NOINLINE void issue_async(struct req *req)
+{
+	req->flags |= REQ_F_QUIET;
+	if (req->def->needs_ctx || req->def->waits_for)
+		issue_settle(req, try(req, ISSUE_NONBLOCK));
+	else
+		punt(req);
+}
+
 void issue_request(struct req *req)
 {
 	int err = 0;
@@ -363,9 +400,8 @@ void issue_request(struct req *req)
 		req_finish_with(req, err);
 	else if (unlikely(req->flags & REQ_F_POLL_FIRST))
 		issue_arm(req);
-	else if (unlikely(req->sqe_flags & IOSQE_ASYNC) &&
-		 !req->def->needs_ctx && !req->def->waits_for)
-		punt(req);
+	else if (unlikely(req->sqe_flags & IOSQE_ASYNC))
+		issue_async(req);
 	else
 		issue_settle(req, try(req, ISSUE_NONBLOCK));
 }

@@ -30,6 +30,8 @@ static void queue_chain(struct req *head)
 	struct ctx *ctx = head->ctx;
 	bool drains = head->sqe_flags & IOSQE_IO_DRAIN;
 
+	if (drains || !list_empty(&ctx->deferred))
+		head->flags |= REQ_F_QUIET;
 	if (unlikely(!list_empty(&ctx->deferred) ||
 		     (drains && ctx->live_counted))) {
 		defer(head);

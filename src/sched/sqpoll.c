@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/sys.h"
+#include "base/thread.h"
 #include "core/ctx_lock.h"
 #include "core/notify.h"
 #include "drive/worker.h"
@@ -68,8 +69,8 @@ static void *sqpoll_main(void *argument)
 	int64_t busy_until = 0;
 	uint32_t loops = 0;
 
+	thread_is_ours = true;
 	pin(ctx);
-
 	lock_take(&ctx->lock);
 	while (ctx->state == CTX_OPEN) {
 		int64_t now = clock_now_ns(CLOCK_MONOTONIC);

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/rcu.h"
 #include "base/sys.h"
+#include "base/thread.h"
 #include "core/ctx_lock.h"
 #include "core/notify.h"
 #include "core/registry.h"
@@ -423,6 +424,7 @@ static void *standby_main(void *argument)
 	struct look look;
 
 	(void)argument;
+	thread_is_ours = true;
 	for (;;) {
 		int n;
 

@@ -50,7 +50,8 @@
 	row(person) \
 	row(attr) \
 	row(pressure) \
-	row(process)
+	row(process) \
+	row(signals)
 /* clang-format on */
 
 #define DECLARE(name) extern const struct family name##_family;
