@@ -11,7 +11,7 @@
 #include "base/tsan.h"
 
 #define AREAS_MAX 256
-/* Bit 61 of a page's word in /proc: it is a file's, or shared. */
+/* Bit 61 of a page's entry in /proc: the page is a file's, or shared. */
 #define PAGEMAP_SHARED (UINT64_C(1) << 61)
 
 static struct area {
@@ -19,7 +19,7 @@ static struct area {
 	uintptr_t to;
 } areas[AREAS_MAX];
 
-/* The linker's names for where this object's code lies. */
+/* Linker symbols: where this object's code is. */
 extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 extern const char etext[] __attribute__((visibility("hidden")));
 
@@ -29,7 +29,7 @@ static void borrow_watch(uintptr_t from, size_t bytes)
 		uintptr_t none = 0;
 
 		/*
-		 * Until its end is stored the area is empty. Pairs with the
+		 * The area is empty until its end is stored. Pairs with the
 		 * release of its beginning in watch_no_more().
 		 */
 		if (__atomic_compare_exchange_n(&areas[i].from, &none, from,
@@ -53,7 +53,7 @@ static void watch_no_more(uintptr_t from, size_t bytes)
 	}
 }
 
-/* The page was written to just now; a private file's would be a copy. */
+/* The page was written to before; a private file mapping has a copy by now. */
 static bool is_shared(const void *address)
 {
 	const off_t at = (off_t)((uintptr_t)address / PAGE_BYTES * 8);
@@ -99,8 +99,8 @@ static bool is_watched(uintptr_t address)
 }
 
 /*
- * The program's own faults stay its own. Thread sanitizer makes the atomic
- * accesses of both, in code of its own.
+ * Is the fault in the engine's code? The program handles its own faults. Thread
+ * sanitizer makes the atomic accesses of both in code of its own.
  */
 static bool by_engine(const void *ucontext)
 {
@@ -120,6 +120,6 @@ bool borrow_revive(void *address, const void *ucontext)
 		return false;
 	at = SYS_6(SYS_mmap, page, PAGE_BYTES, PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-	/* Another thread may have been first. */
+	/* Another thread may have mapped the page first. */
 	return at == (long)page || at == -EEXIST;
 }

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory that the application lends for longer than a call: the kernel would
- * pin its pages, and go on using them when the application unmaps them.
+ * Memory of the application that the engine uses for longer than a call. The
+ * kernel would pin its pages, and keep using them after the application has
+ * unmapped them.
  *
- * Theory: of a shared mapping we make a second one, which is ours: the same
- * pages, at another address. Nothing but a copy can be had of a private one. So
- * it is used where it is, and watched: where the engine itself meets a hole
- * there, an empty page is put into it and the engine goes on. What it writes
- * there nobody reads, and what it reads is zeros. (A page that something else
- * was mapped to meanwhile is written to; the kernel would spare it.)
+ * Theory: of a shared mapping the engine makes a second mapping: the same
+ * pages, at another address. That is impossible for a private mapping, so the
+ * engine uses the application's addresses and watches them: when its own code
+ * faults there because the page is unmapped, it maps an empty page and
+ * continues. It then reads zeros, and nothing reads what it writes. (If the
+ * application has mapped something else there, the engine writes to that; the
+ * kernel would not.)
  *
- * An area is watched for as long as its loan lasts. AREAS_MAX of them at a
- * time; more are used unwatched.
+ * An area is watched for as long as it is borrowed, at most AREAS_MAX areas at
+ * a time; further areas are used unwatched.
  *
  * Locks: none; a slot is taken by one exchange. borrow_revive() runs in a
  * signal handler.
@@ -23,17 +25,17 @@
 #include <stddef.h>
 
 /*
- * Borrow whole pages that are there and writable. Returns where to use them:
- * a mapping of ours, or @address itself.
+ * Borrow complete pages that are mapped and writable. Returns the address to
+ * use: a mapping of the engine's, or @address itself.
  */
 void *borrow_take(void *address, size_t bytes);
 
-/* End the loan: @at is what borrow_take() returned for @address. */
+/* Give it back: @at is what borrow_take() returned for @address. */
 void borrow_return(void *address, void *at, size_t bytes);
 
 /*
- * A fault of the engine's own code at @address: true when it was on a watched
- * page that has gone and the instruction may run again.
+ * The engine's own code has faulted at @address. Returns true if that was on a
+ * watched page that was unmapped, and the instruction may run again.
  */
 bool borrow_revive(void *address, const void *ucontext);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Time as one signed 64-bit count of nanoseconds. KTIME_MAX, some 292 years,
- * stands for "never".
+ * means "never".
  */
 #ifndef POLYRING_BASE_CLOCK_H
 #define POLYRING_BASE_CLOCK_H

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Words the compiler understands: branch hints, locks in signatures, and loads
- * and stores whose ordering is part of their name.
+ * Compiler attributes: branch hints, locks in signatures, and loads and stores
+ * whose names state their ordering.
  *
  * Theory: memory that another thread or the application may write is never
- * touched by a plain expression. load_* and store_* say the ordering; every
+ * accessed by a plain expression. load_* and store_* state the ordering; every
  * acquire load names, in a comment where it is called, the release it pairs
  * with.
  *
@@ -27,13 +27,13 @@
 #define PAGE_BYTES 4096u /* of x86-64 */
 #define array_size(a) (sizeof(a) / sizeof((a)[0]))
 
-/* Out of the way of whoever calls it, which then needs fewer registers. */
+/* Keeps cold code out of its caller, which then needs fewer registers. */
 #define NOINLINE __attribute__((noinline))
 
-/* In the path of every request, whatever the compiler thinks of its size. */
+/* For the path of every request, whatever its size. */
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 
-/* What may be seen from outside the shared object; all else is hidden. */
+/* Exported from the shared object; everything else is hidden. */
 #define POLYRING_API __attribute__((visibility("default")))
 
 #ifdef __clang__
@@ -60,7 +60,9 @@
 #define load_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define store_relaxed(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 #define store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
-/* Orders earlier stores before later loads: the sleeper's and waker's fence. */
+/*
+ * Orders earlier stores before later loads, for the sleeper and for the waker.
+ */
 #define full_fence() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 
 static inline bool is_power_of_two(uint64_t n)

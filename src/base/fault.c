@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * The instructions that may fault stand between fault_text_begin and
+ * The instructions that may fault are between fault_text_begin and
  * fault_text_end in a section of their own, so that the handler needs one
- * comparison. They never touch the stack, hence "return -EFAULT" from any of
- * them is the same three steps: rax = -EFAULT, rip = fault_text_return, go on.
- * No function begins with an instruction that may fault: valgrind, which runs
- * on from the call, would say that the call did.
+ * comparison. They never use the stack, so returning -EFAULT from any of them
+ * takes the same three steps: rax = -EFAULT, rip = fault_text_return, continue.
+ * No function begins with an instruction that may fault: valgrind resumes at
+ * the call, and would attribute the fault to the caller.
  */
 #include "base/fault.h"
 
@@ -15,7 +15,7 @@
 #include "base/borrow.h"
 #include "base/sys.h"
 
-/* Assembly reads down a column. */
+/* Assembly is easier to read in columns. */
 /* clang-format off */
 #define ASM_FUNCTION(name, body)                  \
 	".globl " name "\n"                       \
@@ -27,7 +27,7 @@
 __asm__(".pushsection .text.fault, \"ax\", @progbits\n"
 	".globl fault_text_begin\n.hidden fault_text_begin\nfault_text_begin:\n"
 
-	/* 16-byte steps, then single bytes: what we read is small. */
+	/* 16-byte steps, then single bytes: the copies are small. */
 	ASM_FUNCTION("fault_copy",
 		     "	cmp $16, %rdx\n"
 		     "	jb 2f\n"
@@ -55,8 +55,9 @@ __asm__(".pushsection .text.fault, \"ax\", @progbits\n"
 		     "	ret\n")
 
 	/*
-	 * The tail first: entries before it were written before it. The slot at
-	 * head is there even when it is not queued, so nothing branches.
+	 * Read the tail first: entries before it were written before it. The
+	 * slot at head can be read even if it is not queued, so there is no
+	 * branch.
 	 */
 	ASM_FUNCTION("fault_ring_peek_call",
 		     "	and %esi, %edx\n"
@@ -109,7 +110,9 @@ bool fault_recover(void *ucontext)
 	return true;
 }
 
-/* A fault of the program's own: it meets what it would have met without us. */
+/*
+ * A fault of the program's own: do what would have happened without the engine.
+ */
 static void fault_pass_on(int signo, siginfo_t *info, void *ucontext)
 {
 	struct sigaction *before = previous_of(signo);
@@ -118,7 +121,10 @@ static void fault_pass_on(int signo, siginfo_t *info, void *ucontext)
 		before->sa_sigaction(signo, info, ucontext);
 	} else if (before->sa_handler == SIG_DFL ||
 		   before->sa_handler == SIG_IGN) {
-		/* The instruction runs again and faults without us. */
+		/*
+		 * The instruction runs again and faults with the default
+		 * action.
+		 */
 		signal(signo, SIG_DFL);
 	} else {
 		before->sa_handler(signo);

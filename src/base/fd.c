@@ -15,22 +15,25 @@
 #include "base/lock.h"
 #include "base/sys.h"
 
-/* Programs with room for more files share it with us from here on. */
+/*
+ * Programs with room for more files share the fds above this with the engine.
+ */
 #define BASE_MAX 65536u
-/* So many numbers of ours, at most, above the program's. */
+/* The engine uses at most so many fds above the program's. */
 #define OURS_MAX 262144u
 /*
- * With a limit that can't be raised ours are among its last numbers: an eighth
- * of them, or of a low one so many, and so many for what can be done without.
+ * If the limit can't be raised, the engine uses the highest fds below it: an
+ * eighth of all, or of a low limit LAST_FEW, and LAST_SPARE for duplicates that
+ * the engine can do without.
  */
 #define LAST_PART 8
 #define LOW_LIMIT 4096u
 #define LAST_FEW 64u
 #define LAST_SPARE 8u
 
-static struct lock limit_lock; /* while the limit is raised */
+static struct lock limit_lock; /* held while the limit is raised */
 static struct rlimit
-	unraised; /* the limit that could not be: not tried again */
+	unraised; /* a limit that could not be raised: not tried again */
 
 static int set_limit(const struct rlimit *limit)
 {
@@ -48,7 +51,7 @@ static bool is_unraised(const struct rlimit *limit)
 	       limit->rlim_max == unraised.rlim_max;
 }
 
-/* The hard limit is raised as well if that is needed, allowed, and undone. */
+/* Raises the hard limit too if that is needed and allowed, and restores it. */
 static int dup_above(int fd, const struct rlimit *limit)
 {
 	struct rlimit high = {
@@ -163,7 +166,10 @@ bool fd_is_open(int fd)
 	return SYS_3(SYS_fcntl, fd, F_GETFD, 0) >= 0;
 }
 
-/* Where kcmp is refused. Sockets have an inode each, so only files can err. */
+/*
+ * For when kcmp is refused. Each socket has its own inode, so only files can
+ * look the same and differ.
+ */
 static bool looks_same(int a, int b)
 {
 	struct stat of_a, of_b;
@@ -188,9 +194,9 @@ bool fd_same_file(int a, int b)
 }
 
 /*
- * Where there is no /proc: an AIO read that names @fd as the eventfd to signal
- * is refused for what @fd is, and only then for its address, which no program
- * can have. It never starts.
+ * For when there is no /proc: an AIO read that names @fd as the eventfd to
+ * signal. The kernel checks first that @fd is an eventfd and then the address,
+ * which is one that no program can have. So the read never starts.
  */
 static int ask_aio_for_eventfd(int fd)
 {
@@ -216,7 +222,7 @@ static int ask_aio_for_eventfd(int fd)
 	return err == -EFAULT ? 0 : -EINVAL;
 }
 
-/* Its link in /proc says what it is, and costs least. */
+/* The link in /proc shows what @fd is, at the least cost. */
 int fd_dup_eventfd(int fd)
 {
 	char path[32], target[32];

@@ -12,7 +12,7 @@
 #define SIGNAL 32 /* glibc's SIGCANCEL */
 #define RESTORER 0x04000000ul /* SA_RESTORER */
 
-/* What the kernel knows as a sigaction; glibc's wrapper refuses the signal. */
+/* The kernel's struct sigaction; glibc's wrapper refuses this signal. */
 struct kernel_action {
 	void (*handler)(int, siginfo_t *, void *);
 	unsigned long flags;
@@ -21,8 +21,8 @@ struct kernel_action {
 };
 
 /*
- * The C convention's eight arguments become the system call's seven; the word
- * to look at waits in r11, which the call itself destroys.
+ * Moves the eight arguments of the C function to the registers of the system
+ * call. The address of the stop flag is in r11, which the call overwrites.
  */
 /* clang-format off */
 __asm__(".text\n"
@@ -53,9 +53,9 @@ __asm__(".text\n"
 	".cfi_endproc\n"
 	".size interrupt_direct, . - interrupt_direct\n"
 	/*
-	 * A thread that is cancelled unwinds through here. Unwinders know the
-	 * two instructions, but look one byte ahead of them first, where no
-	 * other function may end.
+	 * A thread that is cancelled unwinds through here. Unwinders recognise
+	 * the two instructions, but look at the byte before them first, which
+	 * must not be the end of another function.
 	 */
 	"	nop\n"
 	".globl interrupt_restore\n.hidden interrupt_restore\n"
@@ -72,7 +72,7 @@ long interrupt_direct(const uint32_t *stop, long number, long a, long b, long c,
 		      long d, long e, long f);
 
 static struct kernel_action previous;
-static const char mark; /* its address tells our signals from others */
+static const char mark; /* its address identifies the engine's signals */
 
 __attribute__((no_sanitize("thread", "address"))) static void
 on_signal(int signo, siginfo_t *info, void *ucontext)
@@ -89,7 +89,7 @@ on_signal(int signo, siginfo_t *info, void *ucontext)
 		regs[REG_RIP] = (greg_t)(uintptr_t)interrupt_stopped;
 }
 
-/* Without our handler the signal would end the process. */
+/* Without the engine's handler the signal would end the process. */
 static int install(void)
 {
 	const struct kernel_action mine = {
@@ -108,7 +108,10 @@ static int install(void)
 			  sizeof(mine.mask));
 }
 
-/* A signal may have been meant for what the thread did before. */
+/*
+ * Retry after an EINTR without a stop: the signal may have been for an earlier
+ * call of this thread.
+ */
 long interrupt_call(const uint32_t *stop, long number, long a, long b, long c,
 		    long d, long e, long f)
 {

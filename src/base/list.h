@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A circular doubly linked list whose nodes live inside their objects.
+ * A circular doubly linked list whose nodes are inside their objects.
  *
- * Theory: an empty list is a node that points at itself, so that insertion and
+ * Theory: an empty list is a node that points to itself, so that insertion and
  * removal have no special case. Every operation is O(1) and allocates nothing.
- * A removed node points at itself again; removing it twice does no harm.
- * The caller serialises.
+ * A removed node points to itself again, so it may be removed twice. The caller
+ * serialises.
  */
 #ifndef POLYRING_BASE_LIST_H
 #define POLYRING_BASE_LIST_H
@@ -22,7 +22,7 @@ struct list {
 #define list_for_each(node, head) \
 	for ((node) = (head)->next; (node) != (head); (node) = (node)->next)
 
-/* As above, and the body may remove @node. */
+/* Like list_for_each(); the body may remove @node. */
 #define list_for_each_safe(node, after, head)                                 \
 	for ((node) = (head)->next, (after) = (node)->next; (node) != (head); \
 	     (node) = (after), (after) = (node)->next)

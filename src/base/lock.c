@@ -5,7 +5,7 @@
 
 #include "base/sys.h"
 
-/* A holder is usually done within a few hundred nanoseconds. */
+/* A lock is usually held for no longer than a few hundred nanoseconds. */
 #define SPINS_BEFORE_SLEEP 100
 
 void lock_take_slow(struct lock *lock) UNCHECKED_LOCKS

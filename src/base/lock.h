@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A mutex of one word.
+ * A mutex of one 32-bit field.
  *
- * Theory: 0 free, 1 held, 2 held and somebody may sleep for it. Taking and
+ * Theory: 0 free, 1 held, 2 held and a thread may sleep for it. Taking and
  * dropping an uncontended lock is one atomic exchange each and never a system
- * call. Not recursive, not fair: a thread that spins in and out of enter must
- * not hand its ring to a sleeper at every turn.
+ * call. Not recursive, and not fair: a thread that calls enter in a loop must
+ * not hand its ring to a sleeper at every call.
  */
 #ifndef POLYRING_BASE_LOCK_H
 #define POLYRING_BASE_LOCK_H
@@ -42,8 +42,8 @@ static inline void lock_drop(struct lock *lock) DROPS(lock) UNCHECKED_LOCKS
 }
 
 /*
- * Tell the analysis that the caller's caller holds the lock, where a callback's
- * type can't say so.
+ * For the lock analysis: a caller of the callback holds the lock, which the
+ * callback's type can't say.
  */
 static inline void lock_assume(struct lock *lock) ASSUMES(lock) UNCHECKED_LOCKS
 {

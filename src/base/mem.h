@@ -2,9 +2,9 @@
 /*
  * Memory for the engine's own objects.
  *
- * Theory: every allocation can fail and every caller says what then happens,
- * so there is one function to ask and one pointer a test replaces to refuse.
- * Memory comes zeroed: an object is valid from its first moment.
+ * Theory: every allocation can fail and every caller handles that, so all use
+ * one function and one pointer that a test replaces to refuse memory. Memory is
+ * zeroed, so that an object is valid from the start.
  */
 #ifndef POLYRING_BASE_MEM_H
 #define POLYRING_BASE_MEM_H

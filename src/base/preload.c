@@ -9,7 +9,7 @@
 
 #include "base/sys.h"
 
-/* The kernel's own bound on interpreters of interpreters. */
+/* The kernel's limit on interpreters of interpreters. */
 #define SCRIPTS_MAX 4
 #define HEAD_BYTES 256
 #define SEGMENTS_MAX 64u
@@ -32,7 +32,7 @@ static bool read_at(const struct file *file, uint64_t at, void *to,
 			  (long)at, 0, 0) == (long)bytes;
 }
 
-/* As much of a text as there is in the file, and in @to. */
+/* Read a string, as much of it as is in the file and fits into @to. */
 static bool read_text(const struct file *file, uint64_t at, char *to,
 		      size_t room)
 {
@@ -60,7 +60,7 @@ static bool segment_find(const struct file *file, uint32_t type,
 	return false;
 }
 
-/* Where in the file the byte is that will be at @address. 0: nowhere. */
+/* The file offset of the byte that is mapped at @address; 0: there is none. */
 static uint64_t offset_of(const struct file *file, uint64_t address)
 {
 	Elf64_Phdr segment;
@@ -107,7 +107,7 @@ static uint64_t names_of(const struct file *file, const Elf64_Phdr *dynamic)
 	return 0;
 }
 
-/* The runtime among the libraries that the program names, or "". */
+/* Find the runtime among the libraries that the program needs; "" if none. */
 static void runtime_find(const struct file *file, char *runtime)
 {
 	char name[PRELOAD_RUNTIME_BYTES];
@@ -135,7 +135,7 @@ static void runtime_find(const struct file *file, char *runtime)
 
 /* ---- the file ------------------------------------------------------------ */
 
-/* The dynamic linker itself, with a program as its argument? */
+/* Is it the dynamic linker itself, with a program as its argument? */
 static void linker_look(const struct file *file, struct preload_target *target)
 {
 	const char *name = name_in(file->path);
@@ -176,8 +176,8 @@ static bool is_nobody(uint32_t user, long number)
 }
 
 /*
- * Would exec raise privileges? Not in a process that has given up to gain any,
- * and not from a file system without setuid: there nothing is ignored.
+ * Would exec raise privileges? Not in a process with no_new_privs, and not from
+ * a file system mounted nosuid: there LD_PRELOAD is not ignored.
  */
 static const char *privileges_refuse(const struct file *file)
 {
@@ -201,7 +201,7 @@ static const char *privileges_refuse(const struct file *file)
 	return NULL;
 }
 
-/* "#! /bin/sh -e\n..." is cut to "/bin/sh", which then stands in @head. */
+/* Cuts "#! /bin/sh -e ..." to "/bin/sh", which is then in @head. */
 static void to_interpreter(char *head)
 {
 	char *name = head + 2 + strspn(head + 2, " \t");
@@ -217,7 +217,7 @@ static int file_open(const char *path)
 			       0, 0);
 }
 
-/* True when @head names the file to look at instead. */
+/* Returns true when @head names the file to look at instead. */
 static bool file_look(const char *path, char *head,
 		      struct preload_target *target)
 {
@@ -259,7 +259,7 @@ struct word {
 	size_t length;
 };
 
-/* The word at or behind *@list, which moves behind it. Length 0: the end. */
+/* The next word at or after *@list, which moves past it. Length 0: the end. */
 static struct word word_next(const char **list)
 {
 	struct word word;
@@ -317,8 +317,8 @@ static bool word_is_runtime(struct word word)
 }
 
 /*
- * A runtime that stands without a path directly before our library was put
- * there for the program that runs now, and is not for those that it starts.
+ * A runtime without a path directly before our library was added for the
+ * program that runs now, and is not for the programs that it starts.
  */
 static bool word_was_put(struct word word, const char *behind)
 {
@@ -326,7 +326,7 @@ static bool word_was_put(struct word word, const char *behind)
 	       word_is_ours(word_next(&behind));
 }
 
-/* Somebody's runtime that comes first stays first. */
+/* Runtimes that the user has put first stay first. */
 static const char *put_runtimes(struct out *out, const char *list)
 {
 	for (;;) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include "base/rcu.h"
 
-/* An address for thread sanitizer to hang the grace period on. */
+/* Thread sanitizer's model of the grace period uses this address. */
 char rcu_grace_period;

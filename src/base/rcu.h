@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * RCU as we use it: liburcu's bulletproof flavour, which needs no registration
- * of threads and so may land in a program that knows nothing of it.
+ * RCU: liburcu's bulletproof flavour, which needs no registration of threads
+ * and so can be used in a program that does not know about it.
  *
  * Theory: pointers are published and fetched with the compiler's own atomics,
- * which thread sanitizer understands; the grace period, which it cannot see,
- * is told to it by a release at the end of each reader and an acquire after
+ * which thread sanitizer understands. It cannot see the grace period, so that
+ * is modelled by a release at the end of each reader and an acquire after
  * synchronize_rcu().
  */
 #ifndef POLYRING_BASE_RCU_H
@@ -31,7 +31,9 @@ static inline void rcu_leave(void)
 	urcu_bp_read_unlock();
 }
 
-/* Wait until every reader that might hold an unpublished pointer has left. */
+/*
+ * Wait until every reader that might use an unpublished pointer has finished.
+ */
 static inline void rcu_wait_for_readers(void)
 {
 	urcu_bp_synchronize_rcu();

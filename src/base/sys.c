@@ -8,8 +8,8 @@
 #endif
 
 /*
- * Thread sanitizer sees none of these calls: that an address was unmapped
- * before it was mapped anew has to be told.
+ * Thread sanitizer sees none of these calls, so it must be informed that an
+ * address was unmapped before it was mapped anew.
  */
 static char mappings;
 

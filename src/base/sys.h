@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The one door to the kernel.
+ * All system calls of the engine.
  *
- * Theory: every system call of the engine goes through sys_invoke, a pointer
- * to one function that takes a number and six words and returns a result or a
- * negative errno. That buys three things: errno, which belongs to the
- * application, is never touched; no call is a thread cancellation point; and a
- * test makes any call fail by replacing one pointer (see inject.h).
- * The wrappers below add types and nothing else.
+ * Theory: every system call of the engine goes through sys_invoke, a pointer to
+ * a function that takes a call's number and six arguments and returns a result
+ * or a negative errno. So errno, which belongs to the application, is never
+ * changed; no call is a thread cancellation point; and a test makes any call
+ * fail by replacing one pointer (see inject.h). The macros below only add
+ * casts.
  *
  * Cost: one predicted indirect call, about a nanosecond.
  */
@@ -19,7 +19,7 @@
 #include <sys/syscall.h>
 #include <sys/types.h>
 
-/* errno names stay usable beside "return -EINVAL". */
+/* Include the errno names for "return -EINVAL". */
 #include <errno.h>
 
 #include "base/compiler.h"
@@ -27,14 +27,13 @@
 typedef long (*sys_invoke_fn)(long number, long a, long b, long c, long d,
 			      long e, long f);
 
-/* The kernel itself. */
+/* Makes the system call. */
 long sys_direct(long number, long a, long b, long c, long d, long e, long f);
 
-/* What the engine calls: sys_direct, unless a test put a fault injector here.
- */
+/* The engine's calls: sys_direct, unless a test has replaced it. */
 extern sys_invoke_fn sys_invoke;
 
-/* A test may replace it while other threads look. */
+/* A test may replace the pointer while other threads read it. */
 #define SYS_6(nr, a, b, c, d, e, f)                                       \
 	load_relaxed (&sys_invoke)((nr), (long)(a), (long)(b), (long)(c), \
 				   (long)(d), (long)(e), (long)(f))

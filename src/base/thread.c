@@ -38,7 +38,7 @@ static void thread_give_back(void *slot_and_one)
 	lock_drop(&threads_lock);
 }
 
-/* A free slot, or SLOTS. */
+/* A free slot, or SLOTS if there is none. */
 static uint32_t find_slot(void) HOLDS(&threads_lock)
 {
 	for (uint32_t i = 0; i < SLOTS; i++) {

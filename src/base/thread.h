@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads by a number, so that one can be known to be gone.
+ * Serial numbers for threads, which show whether a thread has ended.
  *
- * Theory: a thread that asks for its number takes a slot in a table, for as
- * long as it lives. The number holds the slot and how often it was taken; when
- * the thread ends the slot's count moves on, and the number is nobody's. Zero
- * is the number of threads for which there was no slot; they never seem to be
- * gone. Slots go round, so that a number comes again only after some four
- * billion threads.
+ * Theory: a thread that asks for its number takes a slot in a table until it
+ * ends. The number consists of the slot and of how often the slot was taken;
+ * when the thread ends, the slot's count changes, and no thread has the number
+ * any more. Threads for which there was no slot have the number zero, and never
+ * seem to have ended. Slots are used in turn, so that a number is used again
+ * only after some four billion threads.
  *
- * No locks for who asks; a slot is taken and given back under one. In a forked
- * child the other threads are not there and don't seem to be gone.
+ * Asking takes no lock; taking and freeing a slot takes one. In a forked child
+ * the other threads don't exist, and don't seem to have ended.
  */
 #ifndef POLYRING_BASE_THREAD_H
 #define POLYRING_BASE_THREAD_H
@@ -21,7 +21,9 @@ extern __thread uint32_t thread_number_kept;
 
 uint32_t thread_number_take(void);
 
-/* The calling thread's; a thread-local load but for the first time. */
+/*
+ * The calling thread's number: a thread-local load, except for the first time.
+ */
 static inline uint32_t thread_number(void)
 {
 	uint32_t number = thread_number_kept;
@@ -29,16 +31,16 @@ static inline uint32_t thread_number(void)
 	return likely(number) ? number : thread_number_take();
 }
 
-/* By what name the kernel knows it; 0: it has ended, or has no number. */
+/* Its thread id in the kernel; 0: it has ended, or has no number. */
 int thread_id(uint32_t number);
 
-/* It is one of the engine's own: its signals are blocked. */
+/* The thread is one of the engine's: its signals are blocked. */
 extern __thread bool thread_is_ours;
 
-/* Has the thread of this number ended? */
+/* Has the thread with this number ended? */
 bool thread_gone(uint32_t number);
 
-/* In a forked child: whoever held the lock is not here. */
+/* In a forked child: the thread that held the lock does not exist here. */
 void thread_forget_lock(void);
 
 #endif

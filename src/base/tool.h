@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Is a tool watching?
+ * Does the process run under valgrind?
  *
  * Theory: valgrind recognises a sequence of instructions that do nothing on a
- * processor, and answers a request whose words rax points to. That is its
- * published way of being asked; the first request there is asks whether
- * valgrind is there at all. Costs a nanosecond.
+ * processor, and handles a request whose fields rax points to. This is its
+ * published interface; the request used here asks whether valgrind is running.
+ * Costs a nanosecond.
  */
 #ifndef POLYRING_BASE_TOOL_H
 #define POLYRING_BASE_TOOL_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What thread sanitizer cannot see and has to be told: everything before a
- * release of an address has happened for who acquires that address later.
+ * Informs thread sanitizer about orderings that it cannot see: everything
+ * before a release of an address happened before a later acquire of that
+ * address.
  */
 #ifndef POLYRING_BASE_TSAN_H
 #define POLYRING_BASE_TSAN_H
