@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The table. A version that no oracle of ours has answered for is the best
- * published one; between the profiles 6.6 and 6.18, which are tested, it only
- * decides where in between the answer changes.
+ * The table of answers. Where no kernel that we can boot has the answer, the
+ * version is the best one published; between 6.6 and 6.18, which are tested, it
+ * only decides at which version the answer changes.
  */
 #include "abi/profile.h"
 
@@ -17,9 +17,9 @@ const struct abi_row abi_rows[ABI_ANSWERS] = {
 	[ABI_PBUF_MMAP] = {"engine-allocated rings", KVER(6, 4), ABI_NEVER},
 	[ABI_PBUF_STATUS] = {"buffer ring status", KVER(6, 8), ABI_NEVER},
 	[ABI_PBUF_INC] = {"incremental consumption", KVER(6, 12), ABI_NEVER},
-	/* New in 7.x, but 6.12.117 and 6.18.44 have it, too. */
+	/* New in 7.x, but 6.12.117 and 6.18.44 have it. */
 	[ABI_PBUF_MIN_LEFT] = {"min_left", KVER(6, 12), ABI_NEVER},
-	/* 5.10 and 6.1 have refused them since, by fixes that came late. */
+	/* Late fixes made 5.10 and 6.1 refuse these. */
 	[ABI_PROVIDE_EMPTY] = {"empty buffers", KVER(6, 2), KVER(6, 9)},
 	[ABI_CLASSIC_CAP] = {"classic cap", KVER(6, 15), ABI_NEVER},
 	[ABI_LOW_GROUPS] = {"low groups together", KVER(5, 19), KVER(6, 8)},
@@ -49,7 +49,7 @@ const struct abi_row abi_rows[ABI_ANSWERS] = {
 	[ABI_ADVICE_64] = {"long advice", KVER(6, 10), ABI_NEVER},
 };
 
-/* Stable series that took over the io_uring of a later kernel, as a whole. */
+/* Stable series that have backported all of a later kernel's io_uring. */
 static const struct {
 	unsigned int version;
 	unsigned int has;
@@ -79,7 +79,10 @@ uint64_t abi_profile(unsigned int version)
 	return profile;
 }
 
-/* A decimal number up to @most; moves *@text behind it. -1 if there is none. */
+/*
+ * Parse a decimal number up to @most; moves *@text past it. -1 if there is
+ * none.
+ */
 static int parse_number(const char **text, int most)
 {
 	int number = -1;

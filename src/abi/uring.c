@@ -1,3 +1,3 @@
 // SPDX-License-Identifier: MIT
-/* Compiles the ABI's static asserts even if nobody else includes them. */
+/* Compiles the ABI's static asserts even if no other file includes them. */
 #include "abi/uring.h"

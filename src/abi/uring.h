@@ -2,15 +2,15 @@
 /*
  * The io_uring ABI, in our own text.
  *
- * Theory: programs and kernels agree on these numbers and byte positions and
- * on nothing else, so they are facts, not code. Distribution headers lag years
- * behind the programs we run; therefore everything up to the time of liburing
- * 2.15 stands here, under the field's own names, and every position is pinned
- * by a static assert (the ABI_AT lines). This header must not be included
- * beside <linux/io_uring.h>.
+ * Theory: programs and kernels agree only on these constants and byte
+ * positions, so they are facts, not code. Distribution headers are years older
+ * than the programs to be served; therefore this header has everything up to
+ * the time of liburing 2.15, under the kernel's own names, and a static assert
+ * pins every position (the ABI_AT lines). This header must not be included
+ * together with <linux/io_uring.h>.
  *
- * Reading: first the two queue entries, then the shared rings, then setup,
- * enter and register, then one block for each family of operations.
+ * Order: first the two queue entries, then the shared rings, then setup, enter
+ * and register, then one block for each family of operations.
  */
 #ifndef POLYRING_ABI_URING_H
 #define POLYRING_ABI_URING_H
@@ -25,7 +25,7 @@
 			       sizeof(((type *)0)->field) == (size), \
 		       #type "." #field " stands where the ABI has it")
 
-/* System call numbers: the same on every architecture we build for. */
+/* System call numbers: the same on every supported architecture. */
 enum {
 	NR_io_uring_setup = 425,
 	NR_io_uring_enter = 426,
@@ -117,7 +117,7 @@ enum {
 };
 #define SQE_FLAGS 0x7fu /* all of them */
 
-/* file_index: the engine chooses a free slot and answers with it. */
+/* file_index: the engine chooses a free slot and returns it. */
 #define IORING_FILE_INDEX_ALLOC (~0u)
 
 enum io_uring_op {
@@ -187,7 +187,7 @@ enum io_uring_op {
 	IORING_OP_NOP128,
 	IORING_OP_URING_CMD128,
 	IORING_OP_LAST,
-	/* 6.18 knows the opcodes below this one. */
+	/* 6.18 has the opcodes below this one. */
 	IORING_OP_KNOWN = IORING_OP_NOP128,
 };
 
@@ -473,7 +473,7 @@ struct io_uring_sync_cancel_reg {
 };
 ABI_SIZE(struct io_uring_sync_cancel_reg, 64);
 
-/* What a disabled ring will allow, one row each. */
+/* What a disabled ring will allow, one row for each. */
 struct io_uring_restriction {
 	uint16_t opcode; /* IORING_RESTRICTION_ */
 	union {
@@ -551,7 +551,7 @@ ABI_SIZE(struct io_uring_mem_region_reg, 32);
 #define IORING_MEM_REGION_TYPE_USER (1u << 0)
 #define IORING_MEM_REGION_REG_WAIT_ARG (1u << 0)
 
-/* An argument of enter that lies in a region: see ENTER_EXT_ARG_REG. */
+/* An argument of enter that is in a region: see ENTER_EXT_ARG_REG. */
 struct io_uring_reg_wait {
 	struct io_timespec ts;
 	uint32_t min_wait_usec;
@@ -564,7 +564,7 @@ struct io_uring_reg_wait {
 ABI_SIZE(struct io_uring_reg_wait, 64);
 #define IORING_REG_WAIT_TS (1u << 0)
 
-/* QUERY: a chain of questions, each with room for its answer. */
+/* QUERY: a chain of queries, each with room for its result. */
 struct io_uring_query_hdr {
 	uint64_t next_entry;
 	uint64_t query_data;
@@ -684,7 +684,7 @@ enum {
 	IORING_SEND_VECTORIZED = 1u << 5,
 };
 
-/* What the notification of a zero-copy send says with REPORT_USAGE. */
+/* The notification of a zero-copy send has this with REPORT_USAGE. */
 #define IORING_NOTIF_USAGE_ZC_COPIED (1u << 31)
 
 /* ACCEPT: sqe->ioprio */

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * The words of flags, bit by bit.
+ * The fields of flags, bit by bit.
  *
- * Theory: a flag that the chosen kernel doesn't have is refused as any unknown
- * one is. Rows are the published facts (the manual pages name the version);
- * that of 6.1 and the others we can boot are compared with those kernels. A bit
- * that is in no row is known to nobody, so what the engine can't do at all has
- * no row either.
+ * Theory: a flag that the chosen kernel doesn't have is refused like any
+ * unknown one. Rows are published facts (the manual pages name the version);
+ * the rows of 6.1 and of the other kernels that we can boot are compared with
+ * those kernels. A bit without a row is unknown in every version, so a flag
+ * that the engine does not support has no row either.
  */
 #include <string.h>
 
@@ -98,7 +98,7 @@ const struct abi_flag abi_flags[] = {
 	{ABI_CANCEL, IORING_ASYNC_CANCEL_FD, KVER(5, 19)},
 	{ABI_CANCEL, IORING_ASYNC_CANCEL_ANY, KVER(5, 19)},
 	{ABI_CANCEL, IORING_ASYNC_CANCEL_FD_FIXED, KVER(6, 0)},
-	/* New in 6.6, but 6.1.192 has it; so it is with REPORT_USAGE. */
+	/* New in 6.6, but 6.1.192 has it; REPORT_USAGE likewise. */
 	{ABI_CANCEL, IORING_ASYNC_CANCEL_USERDATA, KVER(6, 1)},
 	{ABI_CANCEL, IORING_ASYNC_CANCEL_OP, KVER(6, 6)},
 
