@@ -2,10 +2,10 @@
 /*
  * polyring: io_uring in user space, called directly.
  *
- * The four calls mirror io_uring's system calls and mmap of a ring fd. They
- * take the same arguments, share the same memory layouts (<linux/io_uring.h>)
- * and return what the kernel would, with errors as a negative errno rather
- * than through errno. All of them may be called from any thread.
+ * The first four calls correspond to io_uring's system calls and to mmap of a
+ * ring fd. They take the same arguments, use the same memory layouts
+ * (<linux/io_uring.h>) and return what the kernel would, with errors as a
+ * negative errno rather than through errno. Any thread may call any of them.
  */
 #ifndef POLYRING_H
 #define POLYRING_H
@@ -36,36 +36,38 @@ int polyring_register(int ring_fd, uint32_t opcode, void *arg,
 
 /*
  * mmap(2) of a ring fd. Returns the address as a positive value, or a negative
- * errno; -EBADF when @ring_fd is not a ring of ours.
+ * errno; -EBADF when @ring_fd is not a ring of polyring's.
  */
 long polyring_mmap(void *hint, size_t bytes, int prot, int flags, int ring_fd,
 		   uint64_t offset);
 
-/* Is this file descriptor a ring of ours? */
+/* Is this fd a ring of polyring's? */
 bool polyring_owns(int fd);
 
 /*
- * Someone is about to poll this ring fd: keep its readability exact from now
- * on. Rings made through polyring_setup() start that way; the preload library
- * turns it off and calls this when it sees a poll, select or epoll_ctl.
+ * The program is about to poll this ring fd: keep its readability exact from
+ * now on (@watched false: no longer). Rings made through polyring_setup() start
+ * watched; the preload library turns that off, and calls this when the program
+ * calls poll, select or epoll_ctl with the fd.
  */
 void polyring_watch(int ring_fd, bool watched);
 
 /*
- * The program has closed @fd, or made it another file (-1: an unknown number of
- * them). A ring whose last copy is gone is ended now, and not at the next
- * setup. The preload library calls this; others may. Returns at once for what
- * is no ring's number.
+ * The program has closed @fd, or made it another file (-1: an unknown set of
+ * fds). If the last copy of a ring's fd is closed, the ring ends now, and not
+ * only at the next setup. The preload library calls this; others may. Returns
+ * immediately if @fd is not a ring's.
  */
 void polyring_closed(int fd);
 
 /*
- * Someone is about to wait in an epoll that may have rings among its files: of
- * the watched none stays readable whose completions were taken.
+ * The program is about to wait in an epoll that may contain rings: make the
+ * watched rings whose completions were all taken unreadable.
  */
 void polyring_settle(void);
 
-/* ---- groups of provided buffers: what no kernel offers ---------------------
+/*
+ * ---- groups of provided buffers: extensions to the kernel's interface ------
  */
 
 struct kbuf_counters; /* in <polyring/kbuf.h> */
@@ -73,45 +75,47 @@ struct kbuf_counters; /* in <polyring/kbuf.h> */
 /*
  * Signal when fewer than @threshold buffers are left in group @bgid, before
  * ENOBUFS ends a multishot: add 1 to @eventfd and to the group's low_signals.
- * After that the group is quiet until it has been seen with @threshold buffers
- * again. @threshold 0 turns it off, @eventfd -1 only counts; it ends with the
- * group. @eventfd stays the caller's and must outlive the setting.
+ * The next signal comes only after the group had @threshold buffers again. With
+ * @threshold 0 there are no signals, with @eventfd -1 they are only counted.
+ * The setting ends with the group. @eventfd stays the caller's and must stay
+ * open for as long as the setting lasts.
  *
- * Returns 0; -EBADF or -EOPNOTSUPP when @ring_fd is not a ring of ours, -EBADF
- * or -EINVAL when @eventfd is not an eventfd, -ENOENT when there is no such
- * group. An application's buffer ring gets new buffers without the engine's
- * knowing: it is looked at whenever a buffer leaves it.
+ * Returns 0; -EBADF or -EOPNOTSUPP when @ring_fd is not a ring of polyring's,
+ * -EBADF or -EINVAL when @eventfd is not an eventfd, -ENOENT when there is no
+ * such group. The application adds buffers to its buffer ring without a call,
+ * so the level is checked whenever a buffer leaves the ring.
  */
 int polyring_group_low_water(int ring_fd, uint16_t bgid, uint32_t threshold,
 			     int eventfd);
 
 /*
- * Let group @to_bgid of ring @to_fd stand for the same buffers as group @bgid
- * of ring @from_fd: a pool, which any number of rings serve, each on a thread
- * of its own, and which runs dry for all of them or for none. Every ring claims
- * from it, provides to it, unregisters its own group and asks for status,
- * counters, low water and mmap of the whole pool. Two requests never hold the
- * same buffer; what one gives back unused the next one gets, in whichever ring.
- * An INC buffer used in part goes on in the ring that began it, so that its
- * completions come in order, and ends with it; share such a group before it is
- * used.
+ * Make group @to_bgid of ring @to_fd use the same buffers as group @bgid of
+ * ring @from_fd: a pool that any number of rings serve, each on a thread of its
+ * own, and that is empty only for all of them. Every ring claims from it,
+ * provides to it, unregisters its own group, and gets status, counters, low
+ * water and mmap of the pool. Two requests never hold the same buffer; a buffer
+ * that a request gives back unused is claimed next, in any of the rings. An INC
+ * buffer used in part continues in the ring that began it, so that its
+ * completions come in order, and is dropped when that ring leaves the pool;
+ * share such a group before it is used.
  *
  * The pool lives until no ring serves it; a buffer ring in the application's
  * memory has to live as long. Entries of an INC ring are not rewritten, and
- * head counts buffers that requests hold or gave back, too.
+ * head also counts buffers that requests hold or gave back.
  *
- * Returns 0; -EBADF or -EOPNOTSUPP when one of the two is not a ring of ours;
- * -ENOENT when there is no group @bgid; -EEXIST when @to_bgid is taken (an
- * empty classic group gives way); -EBUSY when the group is classic, not shared
- * yet, and requests hold buffers of it; -ENOMEM.
+ * Returns 0; -EBADF or -EOPNOTSUPP when one of the two is not a ring of
+ * polyring's; -ENOENT when there is no group @bgid; -EEXIST when @to_bgid is in
+ * use (an empty classic group is replaced); -EBUSY when the group is classic,
+ * not shared yet, and requests hold buffers of it; -ENOMEM.
  */
 int polyring_group_share(int from_fd, uint16_t bgid, int to_fd,
 			 uint16_t to_bgid);
 
 /*
- * Read what became of the buffers of group @bgid. No locks; beside other calls
- * each counter is exact for some moment. Returns 0; -EBADF or -EOPNOTSUPP when
- * @ring_fd is not a ring of ours, -ENOENT when there is no such group.
+ * Read the counters of group @bgid. Takes no locks; if other calls run at the
+ * same time, each counter is exact for some moment of the call. Returns 0;
+ * -EBADF or -EOPNOTSUPP when @ring_fd is not a ring of polyring's, -ENOENT when
+ * there is no such group.
  */
 int polyring_group_counters(int ring_fd, uint16_t bgid,
 			    struct kbuf_counters *counters);
@@ -123,8 +127,8 @@ struct polyring_counter {
 };
 
 /*
- * Read up to @count counters of this process. Returns how many there are.
- * No locks; each value is exact for some moment during the call.
+ * Read up to @count counters of this process. Returns how many there are. Takes
+ * no locks; each value is exact for some moment during the call.
  */
 size_t polyring_counters(struct polyring_counter *counters, size_t count);
 

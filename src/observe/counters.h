@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the engine has done, counted.
+ * Counters of what the engine has done.
  *
- * Theory: each ring counts for itself, in plain words that only the holder of
- * its lock adds to; a process's figure is the sum over all rings it ever had.
- * Readers take no lock. Counters prove to tests that rings served a program,
- * and show people what it does. The table below is the only place that names
- * them.
- * Cost: one plain add to a line of the ring's own.
+ * Theory: each ring has its own counters, plain variables that only the holder
+ * of its lock changes; the figure of a process is the sum over all rings that
+ * it ever had. Readers take no lock. Counters show tests that rings served a
+ * program, and show people what the engine does. The table below is the only
+ * place that names them.
+ * Cost: one plain add to a cache line of the ring.
  */
 #ifndef POLYRING_OBSERVE_COUNTERS_H
 #define POLYRING_OBSERVE_COUNTERS_H

@@ -14,7 +14,9 @@ static size_t whole_pages(size_t bytes)
 	return (bytes + PAGE_BYTES - 1) & ~(size_t)(PAGE_BYTES - 1);
 }
 
-/* Sizes and the offsets that the application is told; no memory yet. */
+/*
+ * Compute sizes and the offsets that the application gets; allocates nothing.
+ */
 static void lay_out(struct ring_memory *m, struct io_uring_params *p)
 {
 	uint32_t array_at;
@@ -24,7 +26,7 @@ static void lay_out(struct ring_memory *m, struct io_uring_params *p)
 	m->sqe_shift = p->flags & IORING_SETUP_SQE128 ? 7 : 6;
 	m->cqe_shift = p->flags & IORING_SETUP_CQE32 ? 5 : 4;
 	m->cqe_mixed = p->flags & IORING_SETUP_CQE_MIXED;
-	/* The kernel doubles the header along with the entries for CQE32. */
+	/* For CQE32 the kernel doubles the header together with the entries. */
 	array_at =
 		(uint32_t)(sizeof(struct ring_header) +
 			   (size_t)m->cq_entries * sizeof(struct io_uring_cqe))
@@ -74,7 +76,7 @@ static uint32_t next_power_of_two(uint32_t n)
 	return n <= 1 ? 1 : 1u << (32 - __builtin_clz(n - 1));
 }
 
-/* Bring @n into 1..@max, or refuse: only CLAMP may lower it. */
+/* Bring @n into 1..@max, or refuse it: only with CLAMP may it be lowered. */
 static int clamp_entries(uint32_t *n, uint32_t max, uint32_t flags)
 {
 	if (!*n)
@@ -103,7 +105,7 @@ int ring_shared_size(uint32_t entries, struct io_uring_params *p)
 	err = clamp_entries(&p->cq_entries, IORING_MAX_CQ_ENTRIES, p->flags);
 	if (!err && p->cq_entries < p->sq_entries)
 		err = -EINVAL;
-	/* A big entry has to fit. */
+	/* A big entry must fit. */
 	if (!err && p->flags & IORING_SETUP_CQE_MIXED && p->cq_entries < 2)
 		err = -EOVERFLOW;
 	return err;
@@ -134,7 +136,7 @@ close_memfd:
 	return (int)err;
 }
 
-/* Every page must be there and writable; the kernel pins them here. */
+/* Every page must be mapped and writable; the kernel pins the pages here. */
 static int check_pages(uint64_t address, size_t bytes)
 {
 	if (!address)
@@ -224,7 +226,7 @@ long ring_shared_map(const struct ring_memory *m, void *hint, size_t bytes,
 		file_at = m->rings_bytes;
 		break;
 	default:
-		return -ENOMEM; /* what the kernel's address search says */
+		return -ENOMEM; /* as the kernel's address search returns */
 	}
 	return SYS_6(SYS_mmap, hint, bytes, prot, flags, m->memfd, file_at);
 }

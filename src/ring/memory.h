@@ -2,17 +2,17 @@
 /*
  * The memory that a ring shares with its application.
  *
- * Theory: two areas, as the kernel has them. The *rings* area holds a header
- * of heads, tails, masks and flags, then the CQEs, then the SQ array; the
- * *sqes* area holds the submission entries. Both live in one memfd that the
- * engine maps for itself and serves to mmap() of the ring fd (D3), so the
- * application may unmap its view at any time without harm to us, and memory it
- * still maps outlives the ring. With NO_MMAP the application lends the memory
- * (base/borrow.h).
+ * Theory: two areas, as in the kernel. The *rings* area holds a header of
+ * heads, tails, masks and flags, then the CQEs, then the SQ array; the *sqes*
+ * area holds the submission entries. Both are in one memfd that the engine maps
+ * for itself and serves to mmap() of the ring fd (D3), so the application may
+ * unmap its view at any time without harm to the engine, and memory that it
+ * still maps outlives the ring. With NO_MMAP the application supplies the
+ * memory (base/borrow.h).
  *
- * The header's words are written by two parties: the application owns sq tail,
- * cq head and cq flags; everything else is ours. Masks and sizes are copied
- * into the struct and never read back.
+ * Two parties write to the header: the application owns sq tail, cq head and cq
+ * flags; the engine owns all other fields. Masks and sizes are copied into the
+ * struct and never read back.
  */
 #ifndef POLYRING_RING_MEMORY_H
 #define POLYRING_RING_MEMORY_H
@@ -46,7 +46,7 @@ struct ring_memory {
 	uint32_t cq_entries;
 	uint8_t sqe_shift; /* 6, or 7 with SQE128 */
 	uint8_t cqe_shift; /* 4, or 5 with CQE32 */
-	bool cqe_mixed; /* entries of two slots beside those of one */
+	bool cqe_mixed; /* has entries of one and of two slots */
 	int memfd; /* -1 with NO_MMAP */
 	size_t rings_bytes; /* whole pages */
 	size_t sqes_bytes;

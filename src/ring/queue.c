@@ -32,7 +32,7 @@ void queue_close(struct queue *q)
 	ring_shared_close(&q->memory);
 }
 
-/* Entries [from, to) of a ring of @before slots into one of @after. */
+/* Move entries [from, to) from a ring of @before slots to one of @after. */
 static void move_entries(uint8_t *into, uint32_t after, const uint8_t *out_of,
 			 uint32_t before, uint8_t shift, uint32_t from,
 			 uint32_t to)
@@ -48,18 +48,21 @@ static void move_words(struct ring_header *to, const struct ring_header *from)
 	to->sq_dropped = from->sq_dropped;
 	to->cq_overflow = from->cq_overflow;
 	to->cq_flags = from->cq_flags;
-	/* As 6.18: whoever looks enters once. */
+	/* As in 6.18: these flags make the application enter once. */
 	to->sq_flags =
 		from->sq_flags | IORING_SQ_NEED_WAKEUP | IORING_SQ_TASKRUN;
 }
 
-/* Would a big entry come to lie across the end of @slots? */
+/* Would a big entry wrap around the end of @slots? */
 static bool splits_entry(const struct queue *q, uint32_t head, uint32_t slots)
 {
 	const struct ring_memory *m = &q->memory;
 	uint32_t i = head;
 
-	/* The application may have written to the flags: never trust a step. */
+	/*
+	 * The application may have changed the flags, so the loop does not rely
+	 * on them.
+	 */
 	while ((int32_t)(q->cq_posted - i) > 0) {
 		const struct io_uring_cqe *cqe =
 			(const void *)(m->cqes +
@@ -175,7 +178,7 @@ static bool is_big(const struct queue *q, const struct cqe *cqe)
 	return unlikely(q->memory.cqe_mixed) && cqe->flags & IORING_CQE_F_32;
 }
 
-/* One slot before the end, or none. */
+/* One slot before the end, or none: the slots that a big entry skips. */
 static uint32_t slots_left_out(const struct queue *q)
 {
 	const uint32_t mask = q->memory.cq_entries - 1;
@@ -237,7 +240,7 @@ static void keep_for_later(struct queue *q, const struct cqe *cqe)
 		queue_sq_flags(q, IORING_SQ_CQ_OVERFLOW, 0);
 }
 
-/* How far queue_post_small() may go from here. */
+/* Compute up to where queue_post_small() may be used. */
 static void find_easy(struct queue *q)
 {
 	const struct ring_memory *m = &q->memory;

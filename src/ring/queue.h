@@ -3,19 +3,19 @@
  * Cursors of the two queues over shared memory.
  *
  * Theory: the engine keeps its own copy of the indices it owns (sq head, cq
- * tail) and publishes them with a release store; it reads the application's
- * (sq tail, cq head) with acquire, once, into a local. A hostile application
- * can only hurt itself: whatever the shared words say, at most one queue's
+ * tail) and publishes them with a release store; it reads the application's (sq
+ * tail, cq head) with acquire, once, into a local. A hostile application can
+ * only harm itself: whatever the shared fields contain, at most one queue's
  * length of entries is used, and the engine's own counts are private.
  *
  * Completions are written at cq_posted and become visible when queue_publish()
- * stores the tail, once for a batch. When the queue is full a completion goes
- * to the *backlog*, in order, and nothing is lost (D14); the backlog moves into
- * the queue as room appears. SQ_CQ_OVERFLOW tells the application so.
+ * stores the tail, once for a batch. When the queue is full a completion is
+ * appended to the *backlog*, so that nothing is lost (D14); the backlog moves
+ * to the queue when there is room. SQ_CQ_OVERFLOW informs the application.
  *
- * CQE_MIXED: an entry with F_32 takes two slots. It doesn't go round the end;
- * where one slot is left there, an entry with F_SKIP fills it. All that is
- * counted is slots.
+ * CQE_MIXED: an entry with F_32 takes two slots. It does not wrap around the
+ * end of the queue: if only one slot is left there, an entry with F_SKIP fills
+ * it. All counts are of slots.
  *
  * Locks: the ring lock, for everything here.
  */
@@ -25,7 +25,7 @@
 #include "base/list.h"
 #include "ring/memory.h"
 
-/* A completion as the engine passes it about. */
+/* A completion inside the engine. */
 struct cqe {
 	uint64_t user_data;
 	int32_t res;
@@ -39,7 +39,7 @@ struct queue {
 	uint32_t cq_tail; /* published */
 	uint32_t cq_posted; /* next completion slot to fill */
 	uint32_t cq_head_seen; /* the application's head, as last read */
-	uint32_t cq_easy; /* slots before it take a small entry, no questions */
+	uint32_t cq_easy; /* queue_post_small() may use the slots before it */
 	uint32_t backlog_count;
 	struct list backlog;
 };
@@ -48,30 +48,31 @@ void queue_init(struct queue *queue);
 void queue_close(struct queue *queue);
 
 /*
- * Go on in @fresh, which becomes the queue's, while the old memory goes: all
- * that waits is taken along under the same indices. -EOVERFLOW when there is
- * more of it than @fresh has room for, and nothing has changed.
+ * Replace the queue's memory by @fresh and free the old memory. Waiting entries
+ * are copied under the same indices. -EOVERFLOW if @fresh has no room for them;
+ * then nothing has changed.
  */
 int queue_resize(struct queue *queue, const struct ring_memory *fresh);
 
 /*
- * Nobody looks any more: let memory that the application lent go, and end in
- * memory of our own. Without memory for that all stays as it was.
+ * The application has gone: give back memory that it supplied, and use memory
+ * of the engine's. Without memory for that nothing changes.
  */
 void queue_detach(struct queue *queue);
 
-/* How many submissions wait, never more than the queue holds. */
+/* How many submissions wait, at most as many as the queue holds. */
 uint32_t queue_pending(const struct queue *queue);
 
 /*
- * Has the submission queue no room at all? A tail that was scribbled on is
- * further from the head than that, and the queue then counts as having room.
+ * Has the submission queue no room? If the application has stored a tail
+ * further from the head than the queue is long, the queue counts as having
+ * room.
  */
 bool queue_sq_full(const struct queue *queue);
 
 /*
- * Where the submission entry @ahead of the next one is; not less than
- * memory.sq_entries when its index in the SQ array is out of range.
+ * The slot of the submission entry that is @ahead of the next one; at least
+ * memory.sq_entries if its index in the SQ array is out of range.
  */
 static inline uint32_t queue_slot(const struct queue *queue, uint32_t ahead)
 {
@@ -81,7 +82,7 @@ static inline uint32_t queue_slot(const struct queue *queue, uint32_t ahead)
 	return m->sq_array ? load_relaxed(&m->sq_array[slot]) : slot;
 }
 
-/* An entry as it stands in memory that is the application's, too. */
+/* An entry in shared memory, which the application may change. */
 static inline const struct io_uring_sqe *queue_entry(const struct queue *queue,
 						     uint32_t slot)
 {
@@ -91,28 +92,29 @@ static inline const struct io_uring_sqe *queue_entry(const struct queue *queue,
 }
 
 /*
- * Copy the next submission entry. @sqe has room for 128 bytes. Returns false
- * when its index in the SQ array was out of range: it was counted as dropped.
+ * Copy the next submission entry. @sqe has room for 128 bytes. Returns false if
+ * its index in the SQ array is out of range; the entry is then counted as
+ * dropped.
  */
 bool queue_fetch(struct queue *queue, struct io_uring_sqe *sqe);
 
-/* Tell the application how far the engine has read. */
+/* Publish how far the engine has read. */
 static inline void queue_consume(struct queue *queue)
 {
 	store_release(&queue->memory.header->sq_head, queue->sq_head);
 }
 
 /*
- * Append a completion. Returns true when it went into the queue, false when it
- * went to the backlog; only out of memory loses one, and then cq overflow
- * counts it, as the kernel's does.
+ * Append a completion. Returns true if it went into the queue, false if to the
+ * backlog. A completion is lost only without memory; cq overflow then counts
+ * it, as in the kernel.
  */
 bool queue_post(struct queue *queue, const struct cqe *cqe);
 
 /*
- * The common case of it, inline: a 16-byte entry, nothing in the backlog, room
- * as far as known: all that is in one number. False: nothing was done, call
- * queue_post().
+ * The common case of queue_post(), inline: a 16-byte entry, an empty backlog,
+ * and room as far as known; one comparison checks all three. Returns false if
+ * it did nothing; then call queue_post().
  */
 static inline bool queue_post_small(struct queue *queue, uint64_t user_data,
 				    int32_t res, uint32_t flags)
@@ -131,7 +133,10 @@ static inline bool queue_post_small(struct queue *queue, uint64_t user_data,
 	return true;
 }
 
-/* Move what fits from the backlog. Returns true when nothing is left there. */
+/*
+ * Move entries from the backlog while there is room. Returns true if it is
+ * empty.
+ */
 bool queue_flush_backlog(struct queue *queue);
 
 /* Is there room for one more, so that queue_post would not overflow? */
@@ -147,7 +152,7 @@ static inline uint32_t queue_ready(const struct queue *queue)
 	return queue->cq_posted - load_acquire(&queue->memory.header->cq_head);
 }
 
-/* Set and clear bits of the word that tells the application to enter. */
+/* Set and clear bits of the SQ flags, which ask the application to enter. */
 void queue_sq_flags(struct queue *queue, uint32_t set, uint32_t clear);
 
 #endif
