@@ -2,6 +2,8 @@
 /*
  * Posting completions for a ring: the queue's own posting, plus what counts
  * completions (timeouts with a count) and what announces them.
+ *
+ * Locks: the ring lock.
  */
 #ifndef POLYRING_CORE_CQ_H
 #define POLYRING_CORE_CQ_H

@@ -6,6 +6,8 @@
  * may reuse its own at once (FEAT_SUBMIT_STABLE); the data they point at goes
  * to the real system call untouched, which answers EFAULT by itself (D8).
  * The copies live in req->extra.
+ *
+ * Locks: the ring lock, in all of it.
  */
 #ifndef POLYRING_IO_IOV_H
 #define POLYRING_IO_IOV_H

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Classic groups, for the rest of kbuf. Locks: the table's, but where said. */
 #ifndef POLYRING_KBUF_CLASSIC_H
 #define POLYRING_KBUF_CLASSIC_H
 

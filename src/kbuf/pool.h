@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The pool of groups that several tables share: its fields, and how a bgid
- * leads to it. shared.h has the theory.
+ * leads to it. shared.h has the theory. Locks: the table's, then the pool's.
  */
 #ifndef POLYRING_KBUF_POOL_H
 #define POLYRING_KBUF_POOL_H

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Ring groups, for the rest of kbuf. Locks: the table's, but where said. */
 #ifndef POLYRING_KBUF_RING_H
 #define POLYRING_KBUF_RING_H
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* For the table of operations, which holds the ring lock. */
 #ifndef POLYRING_OPS_CANCEL_OPS_H
 #define POLYRING_OPS_CANCEL_OPS_H
 

@@ -33,7 +33,7 @@ static int bundle_pass(struct req *req, struct recv_cmd *c, uint32_t want,
 		*cflags = bundle_commit(req, (uint32_t)*n);
 	if (*n != -EAGAIN || c->msg_flags & MSG_DONTWAIT)
 		return ISSUE_DONE;
-	/* As in take_buffer(), where it was one: the next asks for as much. */
+	/* As recv_take_buffer() does for one: the next asks for as much. */
 	if (b->claim.count == 1)
 		c->want_bytes = b->claim.bytes;
 	c->was_empty = b->emptied;

@@ -7,6 +7,8 @@
  * last copy of its fd is closed, in the standby thread: first nobody may be
  * inside, then everything pending is cancelled, then its parts are closed in
  * the reverse order of their opening. A forked child abandons its parent's.
+ *
+ * Locks: none to open; ctx_close() takes the ring lock; a child is alone.
  */
 #ifndef POLYRING_SCHED_CTX_LIFE_H
 #define POLYRING_SCHED_CTX_LIFE_H

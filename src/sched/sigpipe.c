@@ -37,7 +37,7 @@ struct sigpipe sigpipe_begin(void)
 	return before;
 }
 
-static bool take(void)
+static bool sigpipe_take(void)
 {
 	const struct timespec at_once = {0};
 
@@ -57,7 +57,7 @@ void sigpipe_end(const struct sigpipe *before, const struct req *req, int said)
 {
 	bool broken =
 		said == -EPIPE || (said == ISSUE_DONE && req->res == -EPIPE);
-	bool raised = broken && !before->pending && take();
+	bool raised = broken && !before->pending && sigpipe_take();
 
 	if (!(before->mask & pipe_bit))
 		SYS_4(SYS_rt_sigprocmask, SIG_SETMASK, &before->mask, NULL,
