@@ -34,7 +34,7 @@ int bundle_claim(struct req *req, uint32_t want_bytes, bool at_once)
 	b->emptied = true;
 	if (err < 0)
 		return err;
-	/* What a ring sends may be too long before it is a bad address. */
+	/* For a send from a ring the length is checked before the address. */
 	if (has_null(b) && !(at_once && b->claim.kind != KBUF_CLASSIC)) {
 		err = b->claim.kind == KBUF_CLASSIC ? -ENOBUFS : -EFAULT;
 		if (at_once) /* a send has used it up (B4) */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A bundle as a request holds it: up to 256 buffers of a ring, for one system
- * call and one completion (SPEC 7).
+ * A bundle of a request: up to 256 buffers of a ring, for one system call and
+ * one completion (SPEC 7).
  *
- * Theory: kbuf chooses and commits the buffers; here they meet the request.
- * The vectors that the call gets are a second array, because what is left of a
- * partly sent bundle moves on while kbuf counts by what it gave. Both live in
- * req->extra, allocated when the request is prepared.
+ * Theory: kbuf selects and commits the buffers; this is the request's side. The
+ * system call gets a second array of vectors, because a partly sent bundle
+ * advances its vectors while kbuf counts by the ones it gave. Both arrays are
+ * in req->extra, allocated when the request is prepared.
  * Locks: the ring lock; bundles never run on workers.
  */
 #ifndef POLYRING_IO_BUNDLE_H
@@ -18,17 +18,17 @@
 
 struct bundle {
 	struct kbuf_claim_vec claim;
-	bool emptied; /* the last claim took the last of the group */
-	bool follows; /* bytes were received before, for the same completion */
-	uint32_t most; /* buffers in a claim of this request so far; at least 1
-			*/
-	struct iovec *vectors; /* what is left to move */
+	bool emptied; /* the last claim took the group's last buffer */
+	bool follows; /* has received bytes already, for the same completion */
+	/* most buffers in a claim of this request so far; at least 1 */
+	uint32_t most;
+	struct iovec *vectors; /* the vectors that remain */
 	size_t count;
 	struct iovec given[KBUF_MANY_MAX];
 	struct iovec left[KBUF_MANY_MAX];
 };
 
-/* Make room in req->extra: 0 or -ENOMEM. */
+/* Allocate req->extra: 0 or -ENOMEM. */
 int bundle_prepare(struct req *req);
 
 static inline struct bundle *bundle_of(const struct req *req)
@@ -37,18 +37,18 @@ static inline struct bundle *bundle_of(const struct req *req)
 }
 
 /*
- * Claim buffers for @want_bytes (0: unknown, then one buffer has to tell, or
- * as many as a claim of this request had before, as on a live 6.18). 0,
- * -ENOENT, -ENOBUFS, or -EFAULT for one whose address can't be (S10).
+ * Claim buffers for @want_bytes. 0 means unknown: then it claims one buffer, or
+ * as many as an earlier claim of this request had, as a live 6.18 does. 0,
+ * -ENOENT, -ENOBUFS, or -EFAULT if a buffer has an invalid address (S10).
  */
 int bundle_claim(struct req *req, uint32_t want_bytes, bool at_once);
 
-/* @bytes moved: the completion's flags. */
+/* @bytes moved: returns the completion's flags. */
 uint32_t bundle_commit(struct req *req, uint32_t bytes);
 
 /*
- * Nothing moved. A list's buffer that follows others is used up all the same
- * (S7), and nobody is told, as on a live 6.18.
+ * Nothing moved. A classic buffer that follows others in the bundle is used up
+ * nevertheless (S7) and no completion reports it, as on a live 6.18.
  */
 void bundle_recycle(struct req *req);
 

@@ -81,7 +81,7 @@ int iov_import_msg(struct req *req, uint64_t address, bool with_name,
 	if (fault_copy(&header, iov_pointer(address), sizeof(header)) < 0)
 		return iov_import_error(req, -EFAULT);
 	if (with_name && (int)header.msg_namelen < 0)
-		return iov_import_error(req, -EINVAL); /* else the call tells */
+		return iov_import_error(req, -EINVAL); /* else the call says */
 	if (header.msg_iovlen > IOV_COUNT_MAX)
 		return iov_import_error(req, too_many(req));
 	m = req_extra(req, sizeof(*m) + (header.msg_iovlen + 1) *

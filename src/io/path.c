@@ -7,7 +7,7 @@
 
 #include "base/fault.h"
 
-/* No look crosses a page: what follows the string may not be there. */
+/* A copy must not cross a page: the page after the string may be unmapped. */
 #define LOOK_BYTES 64u
 
 int path_bytes(uint64_t address)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Strings that the application hands us.
+ * Strings from the application.
  *
  * Theory: a path is copied when its request is prepared, because the
- * application may reuse the memory as soon as the entry is consumed. Its
- * length is measured first, so that a request carries no more than it needs;
- * the copy is ended by ourselves, whatever became of the original meanwhile.
+ * application may reuse the memory as soon as the entry is consumed. Its length
+ * is measured first, so that a request is no larger than needed. The copy is
+ * terminated here, because the original may have changed since.
  */
 #ifndef POLYRING_IO_PATH_H
 #define POLYRING_IO_PATH_H
@@ -13,10 +13,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes of the string with its end: 1..PATH_MAX, -EFAULT, -ENAMETOOLONG. */
+/*
+ * The length of the string with its end: 1..PATH_MAX, -EFAULT, -ENAMETOOLONG.
+ */
 int path_bytes(uint64_t address);
 
-/* Copy as many bytes and end the copy. 0 or -EFAULT. */
+/* Copy @bytes and terminate the copy. 0 or -EFAULT. */
 int path_copy(char *to, uint64_t address, size_t bytes);
 
 #endif

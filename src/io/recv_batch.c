@@ -5,7 +5,7 @@
 #include "core/ctx.h"
 #include "core/req.h"
 
-/* Completions that can be posted before the application takes any. */
+/* How many completions can be posted before the application takes any. */
 static uint32_t cq_room(const struct queue *q)
 {
 	/* Pairs with the application's release store of its head. */
