@@ -8,7 +8,7 @@
 #include "base/fault.h"
 #include "base/mem.h"
 
-/* The kernel's bounds. */
+/* The kernel's limits. */
 #define BUFFERS_MAX (1u << 14)
 #define BUFFER_BYTES_MAX (UINT64_C(1) << 30)
 
@@ -79,7 +79,10 @@ static bool fetch(void *to, const void *array, size_t index, size_t size)
 	return fault_copy(to, (const uint8_t *)array + index * size, size) == 0;
 }
 
-/* What the @i'th of the application's arrays describe: *@made, NULL: empty. */
+/*
+ * Make the node that entry @i of the application's arrays describes; NULL:
+ * empty.
+ */
 static int node_from(struct buffer_table *t, const struct iovec *vectors,
 		     const uint64_t *tags, uint32_t i,
 		     struct buffer_node **made)
@@ -112,10 +115,12 @@ static int node_from(struct buffer_table *t, const struct iovec *vectors,
 	return 0;
 }
 
-/* A registration that failed reports no tags. */
+/* A failed registration posts no tags. */
 static void slots_free(struct buffer_node **slots, uint32_t count, bool tell)
 {
-	/* The last first: the order in which a kernel reports the tags. */
+	/*
+	 * The last first: this is the order in which the kernel posts the tags.
+	 */
 	while (count--) {
 		struct buffer_node *node = slots[count];
 
@@ -195,7 +200,7 @@ int buffers_update(struct buffer_table *t, uint32_t offset,
 	return done ? (int)done : err;
 }
 
-/* How many to clone, or why not. */
+/* How many buffers to clone, or a negative errno. */
 static int clone_count(const struct buffer_table *from,
 		       const struct io_uring_clone_buffers *how)
 {
@@ -234,7 +239,7 @@ static int node_clone(struct buffer_table *t, const struct buffer_node *from,
 	return 0;
 }
 
-/* The clones alone, in a table of @table->count. */
+/* Make only the clones, in a table of @table->count. */
 static int clones_make(struct buffer_table *t, struct buffer_table *table,
 		       const struct buffer_table *from,
 		       const struct io_uring_clone_buffers *how, uint32_t count)

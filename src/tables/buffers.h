@@ -2,15 +2,15 @@
 /*
  * Registered buffers.
  *
- * Theory: a slot refers to a node, and a node remembers where the application's
+ * Theory: a slot refers to a node, and a node records where the application's
  * memory is; an empty slot is NULL, and a table may be sparse. A request that
- * uses a slot holds the node, whose tag is reported when slot and requests have
- * let go. All pages are written to once when they are registered, as the kernel
- * does when it pins them, so that memory which isn't there is told then.
+ * uses a slot holds the node. The node's tag is posted when the slot and all
+ * requests have dropped it. Registering writes to each page once, as the kernel
+ * does when it pins them, so that missing memory is reported at registration.
  *
- * Differs: nothing can be pinned from here. Memory that the application unmaps
- * while it is registered is gone; a transfer then answers EFAULT. A shared
- * mapping of a file on a disk is accepted.
+ * Differs: user space can't pin memory. If the application unmaps memory while
+ * it is registered, a transfer answers EFAULT. A shared mapping of a file on a
+ * disk is accepted.
  *
  * Locks: the lock of the ring that the table belongs to.
  */
@@ -25,7 +25,7 @@ struct io_uring_clone_buffers;
 struct buffer_node;
 
 struct buffer_table {
-	/* Nobody uses a buffer any more that was registered with @tag. */
+	/* No slot and no request uses the buffer with @tag any more. */
 	void (*release)(struct buffer_table *table, uint64_t tag);
 	struct buffer_node **slots;
 	uint32_t count;
@@ -35,13 +35,14 @@ struct buffer_table {
 struct buffer_node *buffer_get(struct buffer_table *t, uint32_t slot);
 void buffer_put(struct buffer_node *buffer);
 
-/* Is all of [address, address + bytes) inside? Its end is, for 0 bytes. */
+/* Is [address, address + bytes) inside the buffer? Its end is, for 0 bytes. */
 bool buffer_holds(const struct buffer_node *buffer, uint64_t address,
 		  uint64_t bytes);
 
 /*
  * The register opcodes; @vectors and @tags are the application's arrays.
- * Without @vectors all slots are empty. 0, for an update the number done.
+ * Without @vectors all slots are empty. Returns 0, an update the number of
+ * slots updated.
  */
 int buffers_register(struct buffer_table *t, const struct iovec *vectors,
 		     const uint64_t *tags, uint32_t count);
@@ -51,8 +52,8 @@ int buffers_update(struct buffer_table *t, uint32_t offset,
 		   uint32_t count);
 
 /*
- * Put @how->nr buffers of @from, which may be @ctx, into @ctx: 0, -EINVAL,
- * -ENXIO, -EOVERFLOW, -ENOMEM. The new ones have no tags.
+ * Clone @how->nr buffers of @from, which may be @t, into @t: 0, -EINVAL,
+ * -ENXIO, -EOVERFLOW, -ENOMEM. The clones have no tags.
  */
 int buffers_clone(struct buffer_table *t, const struct buffer_table *from,
 		  const struct io_uring_clone_buffers *how);

@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "base/sys.h"
 
-/* The kernel's bound on a table of registered files. */
+/* The kernel's limit on a table of registered files. */
 #define FILES_MAX (1u << 20)
 
 static struct file_node *node_new(struct file_table *t, int fd, uint64_t tag)
@@ -37,7 +37,7 @@ struct file_node *file_get(struct file_table *t, uint32_t slot)
 	return node;
 }
 
-/* A tag is reported when the last user has let go. */
+/* The tag is posted when the last user has dropped the node. */
 void file_put(struct file_node *node)
 {
 	if (--node->refs)
@@ -84,7 +84,10 @@ static int choose_slot(struct file_table *t, uint32_t slot_plus_1)
 	return (int)(slot_plus_1 - 1);
 }
 
-/* The next to be chosen is the one behind it, chosen or given. */
+/*
+ * The next slot to choose is the one after @slot, whether that was chosen or
+ * given.
+ */
 static void set_hint(struct file_table *t, uint32_t slot)
 {
 	uint32_t span = t->alloc_to - t->alloc_from;
@@ -131,7 +134,7 @@ static int read_word(const void *array, size_t index, size_t size, void *word)
 	return fault_copy(word, (const uint8_t *)array + index * size, size);
 }
 
-/* One slot from the application's arrays; -1 and NULL mean empty. */
+/* Fill a slot from the application's arrays; -1 and NULL mean empty. */
 static int fill_from(struct file_table *t, uint32_t slot, const int32_t *fds,
 		     const uint64_t *tags, uint32_t i, bool may_skip)
 {
@@ -168,7 +171,7 @@ static bool over_rlimit(uint32_t count)
 	       count > limit.rlim_cur;
 }
 
-/* What was never registered is not reported as gone. */
+/* A registration that failed posts no tags. */
 static void forget_tags(struct file_table *t)
 {
 	for (uint32_t i = 0; i < t->count; i++)

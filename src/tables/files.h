@@ -2,11 +2,12 @@
 /*
  * Registered files.
  *
- * Theory: a slot refers to a node, and a node is a file under a number of our
- * own, so that the application may close its number. A request that uses the
- * slot holds the node; the number is closed when slot and requests have let
- * go. An empty slot is NULL, and a table may be sparse. The table knows nothing
- * of its ring: what the ring has to do, it asks for through its ops.
+ * Theory: a slot refers to a node, and a node is a file under an fd of the
+ * engine's, so that the application may close its own fd. A request that uses
+ * the slot holds the node; the engine's fd is closed when the slot and all
+ * requests have dropped the node. An empty slot is NULL, and a table may be
+ * sparse. The table has no reference to its ring: it calls the ring through its
+ * ops.
  *
  * Locks: the lock of the ring that the table belongs to.
  */
@@ -18,14 +19,14 @@
 
 struct file_table;
 
-/* The kind of the socket that a number is believed to be: see recv.c. */
+/* The cached kind of an fd's socket: see recv_sock.c. */
 struct socket_belief {
 	int fd;
 	uint8_t kind;
 	uint8_t left;
 };
 
-/* A registered file: an fd of ours, counted by slots and requests. */
+/* A registered file: an fd of the engine's, counted by slots and requests. */
 struct file_node {
 	struct file_table *table;
 	int fd;
@@ -34,11 +35,17 @@ struct file_node {
 	struct socket_belief socket;
 };
 
-/* What a table asks of the ring that it belongs to. */
+/* How a table calls the ring that it belongs to. */
 struct file_table_ops {
-	/* An fd of our own for the application's @fd, or a negative errno. */
+	/*
+	 * Duplicate the application's @fd: an fd of the engine's, or a negative
+	 * errno.
+	 */
 	int (*adopt)(int fd);
-	/* Nobody uses @fd any more: close it, and post @tag if it is not 0. */
+	/*
+	 * No slot and no request uses @fd: close it, and post @tag if it is not
+	 * 0.
+	 */
 	void (*release)(struct file_table *table, int fd, uint64_t tag);
 };
 
@@ -46,10 +53,10 @@ struct file_table {
 	const struct file_table_ops *ops;
 	struct file_node **slots;
 	uint32_t count;
-	uint32_t alloc_from; /* where FILE_INDEX_ALLOC may choose */
+	uint32_t alloc_from; /* the range in which FILE_INDEX_ALLOC chooses */
 	uint32_t alloc_to;
 	uint32_t hint;
-	bool chooses; /* this kernel knows FILE_INDEX_ALLOC */
+	bool chooses; /* this kernel has FILE_INDEX_ALLOC */
 };
 
 /* Take the file in @slot for a request; NULL when empty or out of range. */
@@ -57,8 +64,8 @@ struct file_node *file_get(struct file_table *t, uint32_t slot);
 void file_put(struct file_node *file);
 
 /*
- * Put @fd, which the engine now owns, into @slot_plus_1 as an SQE's file_index
- * gives it (IORING_FILE_INDEX_ALLOC chooses one). Returns the slot for ALLOC,
+ * Put @fd, which the engine now owns, into @slot_plus_1, which is an SQE's
+ * file_index (IORING_FILE_INDEX_ALLOC chooses one). Returns the slot for ALLOC,
  * 0 for a given slot, or a negative errno (-ENXIO no table, -EINVAL out of
  * range, -ENFILE none free, -ENOMEM); on error @fd is closed.
  */
@@ -73,7 +80,9 @@ int files_register(struct file_table *t, const int32_t *fds,
 int files_unregister(struct file_table *t);
 int files_update(struct file_table *t, uint32_t offset, const int32_t *fds,
 		 const uint64_t *tags, uint32_t count);
-/* As files_update(), into free slots, whose numbers go back into @fds. */
+/*
+ * Like files_update(), but into free slots, whose indices are written to @fds.
+ */
 int files_allocate(struct file_table *t, int32_t *fds, uint32_t count);
 int files_set_alloc_range(struct file_table *t, uint32_t from, uint32_t count);
 

@@ -14,14 +14,14 @@
 #define PAGE_IDS 256u
 #define NO_CHANGE (-1)
 
-/* The two words of the kernel's third version of capabilities. */
+/* The two halves of the kernel's third version of capabilities. */
 struct caps {
 	struct __user_cap_data_struct word[2];
 };
 
 struct creds {
-	uint32_t refs; /* its number, and requests */
-	bool listed; /* its number may be used */
+	uint32_t refs; /* its id, and requests */
+	bool listed; /* its id may be used */
 	uint32_t user, fs_user;
 	uint32_t group, fs_group;
 	struct caps caps;
@@ -33,7 +33,7 @@ struct personality_page {
 	struct creds *creds[PAGE_IDS];
 };
 
-/* ---- who one is ---- */
+/* ---- the current credentials ---- */
 
 static long caps_get(struct caps *caps)
 {
@@ -91,14 +91,16 @@ static bool same(const struct creds *a, const struct creds *b)
 	       same_groups(a, b);
 }
 
-/* ---- becoming another ---- */
+/* ---- changing credentials ---- */
 
 static bool may(const struct creds *now, int capability)
 {
 	return now->caps.word[capability / 32].permitted >> capability % 32 & 1;
 }
 
-/* With a real or saved user 0 the rights stay permitted, whoever one acts as.
+/*
+ * If the real or saved user is 0, the capabilities stay permitted whatever the
+ * effective user is.
  */
 static bool can_come_back(const struct creds *now)
 {
@@ -110,7 +112,7 @@ static bool can_come_back(const struct creds *now)
 	       (!real || !saved || effective);
 }
 
-/* All that is permitted is in effect: the next step may need it. */
+/* Makes all permitted capabilities effective: the next step may need them. */
 static long raise_caps(struct caps *caps)
 {
 	long err = caps_get(caps);
@@ -142,7 +144,7 @@ static int become(const struct creds *who)
 	return caps_set(&caps) < 0 ? -EPERM : 0;
 }
 
-/* Faults have to get through: they are answered on this thread. */
+/* Fault signals stay unblocked: this thread handles them. */
 static void block_signals(uint64_t *before)
 {
 	const uint64_t faults = UINT64_C(1) << (SIGSEGV - 1) |
@@ -158,7 +160,9 @@ static void restore_signals(const uint64_t *before)
 	SYS_4(SYS_rt_sigprocmask, SIG_SETMASK, before, NULL, sizeof(*before));
 }
 
-/* To go on as somebody else would be worse than to end here. */
+/*
+ * Continuing with the wrong credentials would be worse than ending the process.
+ */
 static void come_back(const struct creds *who, long dumpable)
 {
 	if (become(who) < 0)
@@ -170,7 +174,7 @@ static void come_back(const struct creds *who, long dumpable)
 static int personality_run_as(const struct creds *who, const struct creds *now,
 			      int (*run)(void *argument), void *argument)
 {
-	/* Changing users makes a process undumpable. */
+	/* Changing the user makes a process undumpable. */
 	long dumpable = SYS_1(SYS_prctl, PR_GET_DUMPABLE);
 	uint64_t mask;
 	int said;
@@ -186,7 +190,7 @@ static int personality_run_as(const struct creds *who, const struct creds *now,
 	return said;
 }
 
-/* ---- numbers ---- */
+/* ---- ids ---- */
 
 static struct creds **personality_slot_of(const struct personality_table *t,
 					  uint32_t id)
@@ -212,7 +216,7 @@ static struct creds **slot_make(struct personality_table *t, uint32_t id)
 	return *page ? &(*page)->creds[id % PAGE_IDS] : NULL;
 }
 
-/* Numbers go round, so that one given back is not soon another's. */
+/* Ids are used in turn, so that a freed one is not soon used again. */
 static uint32_t next_free(const struct personality_table *t)
 {
 	uint32_t id = t->last;

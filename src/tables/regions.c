@@ -107,8 +107,10 @@ int region_read_wait(const struct region *region, uint64_t offset,
 		return -EFAULT;
 	if (offset % sizeof(uint64_t) || offset > last)
 		return -EFAULT;
-	/* 6.18 takes the first for the last: its guard against guessed reads
-	 * is one too narrow. */
+	/*
+	 * 6.18 uses the first one here instead of the last: its protection
+	 * against speculative reads is off by one.
+	 */
 	if (offset == last)
 		offset = 0;
 	return fault_copy(wait, region->memory + offset, sizeof(*wait));

@@ -41,7 +41,7 @@ static int take_row(struct restrictions *r,
 	}
 }
 
-/* One for each thing that can be named. */
+/* One row for each thing that a row can name. */
 static uint32_t rows_max(void)
 {
 	return (uint32_t)IORING_REGISTER_LAST + IORING_OP_KNOWN +
