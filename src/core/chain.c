@@ -25,7 +25,7 @@ void chain_count(struct req *req)
 	req->ctx->live_counted++;
 }
 
-/* A timeout that has nothing left to end completes before what follows it. */
+/* A timeout without a request to end completes before the request after it. */
 static struct req *end_timeout(struct req *timeout)
 {
 	struct req *next = timeout->link;
@@ -45,7 +45,7 @@ static void uncount(struct req *req)
 	req->ctx->live_counted--;
 }
 
-/* A request that skips its completion takes the rest into its silence. */
+/* If a request skips its completion, so does the rest of its broken chain. */
 static void doom(const struct req *req, struct req *next)
 {
 	next->flags |= REQ_F_DOOMED;
@@ -54,7 +54,10 @@ static void doom(const struct req *req, struct req *next)
 			next->flags |= REQ_F_SILENT;
 }
 
-/* The kernel's worker that ran @req goes on with @next (sched/sigpipe.h). */
+/*
+ * In the kernel the worker that ran @req continues with @next
+ * (sched/sigpipe.h).
+ */
 static void follow(const struct req *req, struct req *next)
 {
 	if (!(req->ctx->flags & IORING_SETUP_DEFER_TASKRUN))

@@ -3,13 +3,13 @@
  * What a link chain does when one of its members waits or completes.
  *
  * Theory: a chain is a list through req->link, of which only the head is
- * issued. A member that completes hands over to the next: that one goes to
- * ctx->ready, and sched/order.h runs it. A result below zero, or one that its
- * operation marks (REQ_F_FAIL_LINK: a short transfer), cancels the rest (P12),
- * unless the link is a hard one.
+ * issued. When a member completes, the next one goes to ctx->ready, and
+ * sched/order.h runs it. A result below zero, or one that the operation marks
+ * (REQ_F_FAIL_LINK: a short transfer), cancels the rest (P12), unless the link
+ * is a hard one.
  *
- * LINK_TIMEOUT is a member that never runs: when its predecessor has to wait,
- * its timer starts; whichever finishes first ends the other.
+ * LINK_TIMEOUT is a member that is never issued: its timer starts when its
+ * predecessor has to wait; the first of the two to finish ends the other.
  *
  * Locks: the ring lock.
  */
@@ -18,16 +18,16 @@
 
 #include "core/req.h"
 
-/* @req waits or stands in a chain: a drain counts it from now on. */
+/* @req waits or is in a chain: a drain counts it from now on. */
 void chain_count(struct req *req);
 
-/* @req has to wait: a LINK_TIMEOUT behind it starts. */
+/* @req has to wait: start the LINK_TIMEOUT behind it. */
 void chain_waits(struct req *req);
 
-/* The LINK_TIMEOUT that stands behind @req, or NULL. */
+/* The LINK_TIMEOUT linked behind @req, or NULL. */
 struct req *chain_timeout_of(const struct req *req);
 
-/* @req has completed: its successors and its timeout have their turn. */
+/* @req has completed: continue with its successors and end its timeout. */
 void chain_after(struct req *req);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Posting completions for a ring: the queue's own posting, plus what counts
- * completions (timeouts with a count) and what announces them.
+ * Posting completions for a ring: adds to the queue's own posting the counting
+ * of completions (for timeouts with a count) and the announcement.
  *
  * Locks: the ring lock.
  */
@@ -11,14 +11,14 @@
 #include "core/ctx.h"
 
 /*
- * @extra: the two words that a CQE32 ring's entry has beside, or one with F_32
- * among its @flags on a CQE_MIXED ring. NULL: zero. Never fails (D14).
+ * @extra: the two further fields of an entry of a CQE32 ring, or of one with
+ * F_32 in its @flags on a CQE_MIXED ring. NULL: zero. Never fails (D14).
  */
 static inline void cq_post(struct ctx *ctx, uint64_t user_data, int32_t res,
 			   uint32_t flags, const uint64_t *extra)
 	HOLDS(&ctx->lock);
 
-/* Its less usual half. */
+/* The uncommon cases. */
 void cq_post_any(struct ctx *ctx, uint64_t user_data, int32_t res,
 		 uint32_t flags, const uint64_t *extra) HOLDS(&ctx->lock);
 

@@ -1,53 +1,53 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A ring: everything one io_uring instance is.
+ * A ring: the state of one io_uring instance.
  *
- * Theory: one lock, ctx->lock, guards all that is mutable here: the queues'
- * cursors, requests, groups of buffers, the reactor's tables, the timers. It
- * is taken once for each enter, dropped around every sleep, and never held
- * across a call that may wait, but for one that names a path: that one the
- * submitter makes with its own rights (D7). What other threads bring, workers'
- * results and wake-ups, arrives through ctx->arrivals, which has a lock of its
- * own.
+ * Theory: one lock, ctx->lock, guards everything mutable here: the queues'
+ * cursors, requests, groups of buffers, the reactor's tables, the timers. It is
+ * taken once for each enter, dropped around every sleep, and never held across
+ * a call that may wait, except for a call that names a path, which the
+ * submitter makes with its own rights (D7). Results from workers and wake-ups
+ * from other threads arrive through ctx->arrivals, which has a lock of its own.
  *
  * The locks of the engine. A thread that holds one may take another only if the
  * other's level is higher:
  *
  *   level, lock          guards                      who takes it
  *   0 fork_lock          a fork                      the thread that forks
- *   1 ctx->lock          all of a ring but the rest  calls on it, SQPOLL,
+ *   1 ctx->lock          all other fields of a ring  calls on it, SQPOLL,
  *                                                    standby, workers that
- *                                                    take a buffer
- *   2 standby.lock       standby's life, its rings   opening, ending, nudging
- *   3 ctx->arrivals_lock ctx->arrivals               workers, AIO's answers,
- *                                                    who takes them in
+ *                                                    claim a buffer
+ *   2 standby.lock       the standby thread's state  opening, ending and
+ *                        and its list of rings       nudging
+ *   3 ctx->arrivals_lock ctx->arrivals               workers, AIO completions,
+ *                                                    and their receiver
  *   3 kbuf's pool        a shared group              claims of all its rings
  *   3 a worker pool's    its queue, its threads      start, cancel, interrupt;
  *                                                    its threads
- *   4 registry_lock      rings by number             setup, close
+ *   4 registry_lock      rings by fd                 setup, close
  *   4 tables_lock        threads' registered rings   a thread's first and last
  *   4 flags_lock         O_NONBLOCK while changed    connect (ops/conn.c)
- *   5 limit_lock         RLIMIT_NOFILE while raised  who moves an fd up
- *   5 threads_lock       threads' numbers            a thread's first and last
+ *   5 limit_lock         RLIMIT_NOFILE while raised  moving an fd up
+ *   5 threads_lock       threads' serial numbers     a thread's first and last
  *
  * Exceptions: a fork takes all rings' locks, each after a bounded number of
- * tries, and then those of levels 4 and 5 that a child could not do without.
- * Two rings' locks have no order: see ctx_lock_second().
+ * tries, and then those of levels 4 and 5 that a child can't do without. Two
+ * rings' locks have no order: see ctx_lock_second().
  *
- * What may run beside what, without a common lock:
+ * What may run in parallel without a common lock:
  *   - calls on different rings: always. Calls on one ring exclude each other,
- *     except while one of them sleeps: it drops the lock for that;
- *   - a worker beside everything in its ring: it touches only the fields of
+ *     except while one of them sleeps, as it then drops the lock;
+ *   - a worker and everything in its ring: it accesses only the fields of
  *     its request's operation;
- *   - registry_find_ctx(), counters and mmap of a buffer ring beside
- * everything: they take no lock (a ctx is never freed; RCU);
- *   - reactor_sleep() and reactor_wake() beside everything.
+ *   - registry_find_ctx(), counters and mmap of a buffer ring, and everything:
+ *     they take no lock (a ctx is never freed; RCU);
+ *   - reactor_sleep() and reactor_wake(), and everything.
  *
- * A ctx is never given back to the allocator: a thread that looked one up may
- * find it closed (ctx->state) or reused (ctx->ring_fd differs), never gone.
+ * A ctx is never freed: a thread that has looked one up may find it closed
+ * (ctx->state) or reused (ctx->ring_fd differs), but never gone.
  *
- * Who drives (D4): the thread that waits in enter; else the SQPOLL thread;
- * else the standby thread. ctx->inside counts the first kind.
+ * Who drives (D4): the thread that waits in enter; else the SQPOLL thread; else
+ * the standby thread. ctx->inside counts threads in enter.
  */
 #ifndef POLYRING_CORE_CTX_H
 #define POLYRING_CORE_CTX_H
@@ -79,7 +79,7 @@ enum ctx_state {
 	CTX_CLOSING, /* the last copy of its fd is gone */
 };
 
-/* What is believed of a number until it was used so often: see aio_reads.h. */
+/* Whether an fd is O_DIRECT, cached for a number of uses: see aio_reads.h. */
 struct disk_belief {
 	int fd;
 	uint16_t left;
@@ -90,56 +90,56 @@ struct disk_belief {
 
 struct disk {
 	struct aio aio;
-	bool refused; /* no context is to be had */
-	bool landed; /* answers that nobody has taken in yet */
+	bool refused; /* the context can't be had */
+	bool landed; /* there may be completions that were not reaped */
 	struct disk_belief beliefs[DISK_BELIEFS];
 };
 
-/* Reads that the page cache doesn't have: see cold_reads.h. */
+/* Reads of pages that are not cached: see cold_reads.h. */
 struct cold {
 	struct list reads;
-	uint32_t waiters; /* others of them, on workers */
+	uint32_t waiters; /* further reads of that kind, on workers */
 	struct timer timer;
 };
 
 #define RUN_MAX 64u
 
-/* A read that a run may serve, or an answer that waits for its turn. */
+/* A read that a run may serve, or a result that waits for its turn. */
 struct run_member {
 	uint64_t user_data;
 	uint64_t position; /* these three as submitted */
 	uint64_t addr;
 	uint32_t len;
 	bool reads;
-	int32_t res; /* the answer */
+	int32_t res; /* the result */
 	struct kbuf_claim claim;
 };
 
-/* Reads gathered for one call: what it means is told in read_runs.h. */
+/* Reads gathered for one call: read_runs.h has the theory. */
 struct run {
 	uint32_t count; /* members */
-	uint32_t vectors; /* reads that have their memory */
+	uint32_t vectors; /* reads that have a buffer */
 	bool open;
-	bool anywhere; /* positions mean nothing */
+	bool anywhere; /* the file ignores positions */
 	int fd; /* to read from */
-	int refused_fd; /* was asked in this submission and is not fit */
+	int refused_fd; /* checked in this submission: can't be read in runs */
 	struct file_node *file; /* held, if a registered one is read */
-	uint64_t next; /* what would continue the last */
+	uint64_t next; /* the position that would continue the last read */
 	uint64_t end; /* of the file */
 	struct io_uring_sqe entry; /* the first read's */
-	/* Submit a read that the run did not serve: false, out of memory. */
+	/* Submit a read that the run did not serve; false if out of memory. */
 	bool (*submit_alone)(struct ctx *ctx, const struct io_uring_sqe *sqe);
 	struct kbuf_row row;
 	struct run_member members[RUN_MAX]; /* in order of submission */
 	struct iovec iov[RUN_MAX];
 };
 
-/* A thread asleep in the reactor, and what is to wake it. */
+/* A thread that sleeps in the reactor, and what must wake it. */
 struct sleeper {
 	struct list node; /* in ctx->sleepers */
-	uint32_t want; /* completions to be taken, CTX_WANT_NONE: no number */
+	uint32_t want; /* so many completions; CTX_WANT_NONE: never */
 	uint32_t punted; /* fewer than so many requests on workers */
-	int64_t due_ns; /* it will be back by then */
+	int64_t due_ns; /* it will wake by itself then */
 };
 
 #define CTX_WANT_NONE UINT32_MAX
@@ -150,12 +150,12 @@ struct ctx {
 	struct lock lock;
 	uint8_t state;
 	uint32_t flags; /* IORING_SETUP_ */
-	struct abi_view abi; /* the kernel whose answers it gives */
-	uint32_t opcodes; /* as many does that kernel know */
+	struct abi_view abi; /* the kernel that the ring answers as */
+	uint32_t opcodes; /* how many opcodes that kernel has */
 	int ring_fd; /* the application's end */
-	uint64_t ring_inode; /* of its socket: knows duplicates */
-	int peer_fd; /* ours: sees the hang-up, feeds the readability */
-	pthread_t issuer; /* SINGLE_ISSUER: the one */
+	uint64_t ring_inode; /* of its socket: identifies duplicates */
+	int peer_fd; /* the engine's end: gets the hang-up, sends the byte */
+	pthread_t issuer; /* SINGLE_ISSUER: the only thread that may submit */
 	bool issuer_known;
 
 	struct queue queue;
@@ -167,13 +167,13 @@ struct ctx {
 	struct region region;
 	struct personality_table personalities;
 	struct disk disk;
-	struct socket_belief *sockets; /* NULL: none asked yet */
-	bool knows_unix; /* one was a unix stream */
+	struct socket_belief *sockets; /* NULL: not used yet */
+	bool knows_unix; /* one was a unix stream socket */
 	struct cold cold;
 
 	/* requests */
 	struct req *free_reqs; /* through req->link */
-	uint32_t submitter; /* the thread whose entries are being read */
+	uint32_t submitter; /* thread of the entries being read */
 	void *slabs; /* chain of blocks */
 	struct list *index; /* pending requests by user_data */
 	struct list pending; /* the same, the oldest first */
@@ -181,56 +181,55 @@ struct ctx {
 	uint32_t indexed;
 	uint32_t live_counted; /* what a drain waits for */
 	struct list deferred; /* drain: in order of submission */
-	struct list ready; /* may run now: the next of a link chain */
-	struct list again; /* had their share: tried once more next turn */
-	bool queues_ready; /* what becomes ready goes behind those */
+	struct list ready; /* may run now: next members of link chains */
+	struct list again; /* used their share: retried in the next turn */
+	bool queues_ready; /* requests that become ready go behind those */
 	struct req *chain_head; /* the link chain being submitted */
 	struct req *chain_last;
 	bool chain_failed;
 	struct run run;
 	bool drain_disabled; /* CQE_SKIP was used: no drains any more */
-	uint64_t posted_total; /* completions ever: timeouts count them */
-	uint64_t counted_total; /* the same when last looked at for them */
+	uint64_t posted_total; /* completions so far: timeouts count them */
+	uint64_t counted_total; /* the same when timeouts last checked */
 	struct list counting; /* timeouts that wait for completions */
 
-	/* what other threads bring */
+	/* from other threads */
 	struct lock arrivals_lock;
 	struct list arrivals; /* finished on a worker or at the disk */
 	uint32_t punted; /* on workers or at the disk now */
 
-	struct counters
-		counters; /* never reset: the process's sum needs them */
+	struct counters counters; /* never reset: part of the process's sum */
 
-	/* who is here */
+	/* threads in the ring */
 	uint32_t inside; /* threads in enter */
-	bool in_slots; /* was registered: its number may be another file's */
+	bool in_slots; /* was registered: its fd may be another file */
 	struct list sleepers; /* asleep in the reactor: struct sleeper */
-	bool wake_out; /* a wake-up is on its way to one of them */
-	uint32_t entered; /* counts enters: standby watches it move */
+	bool wake_out; /* a wake-up for one of them is under way */
+	uint32_t entered; /* counts enters: standby checks whether it changes */
 	bool shows_taskrun; /* armed work shows as SQ_TASKRUN (D4) */
-	bool watched; /* somebody polls the ring fd */
-	bool byte_out; /* our byte is in the socket */
-	bool backlog_fresh; /* completions went to the backlog, unannounced */
+	bool watched; /* the application polls the ring fd */
+	bool byte_out; /* the byte is in the socket */
+	bool backlog_fresh; /* the backlog has unannounced completions */
 	bool posted_async; /* some came from a worker */
 	int event_fd;
 	bool event_async_only;
-	bool sqpoll_runs; /* its thread exists */
+	bool sqpoll_runs; /* its SQPOLL thread exists */
 	clockid_t clock; /* of absolute waits */
 	struct io_uring_napi napi; /* as last set */
-	uint32_t worker_bounds[2]; /* as this ring set them; 0: never */
+	uint32_t worker_bounds[2]; /* set by this ring; 0: never */
 	struct restrictions restrictions;
 	int64_t sqpoll_idle_ns;
 	uint32_t sqpoll_cpu; /* with SQ_AFF */
 
-	/* the standby thread's view */
-	uint32_t standby_seen; /* ctx->entered when it last looked */
-	bool attended; /* it watches this ring's reactor */
-	bool attend_fired; /* it was told once and does not watch now */
+	/* for the standby thread */
+	uint32_t standby_seen; /* ctx->entered when the thread last checked */
+	bool attended; /* the thread waits for this ring's reactor */
+	bool attend_fired; /* that wait has reported an event, and is over */
 	bool ending; /* a thread is about to end it */
-	bool stray; /* its number is closed, a duplicate is not */
+	bool stray; /* its fd is closed, a duplicate is not */
 	bool slept; /* an enter slept since the last leave */
 	uint8_t waits; /* enters that slept, up to a bound */
-	uint8_t unwaited; /* leaves in a row without */
+	uint8_t unwaited; /* leaves in a row whose enter did not sleep */
 	bool locked_for_fork; /* the forking thread has the lock */
 	bool disabled; /* R_DISABLED, until ENABLE_RINGS */
 };

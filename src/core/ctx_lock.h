@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Taking a ring's lock, and letting it go.
+ * Taking and dropping a ring's lock.
  *
- * Theory: every locked section ends in ctx_unlock(), and there what was posted
- * becomes visible and is announced, once for all of it. The order of locks
- * stands in core/ctx.h.
+ * Theory: every locked section ends in ctx_unlock(), which publishes and
+ * announces all posted completions, once for the section. core/ctx.h has the
+ * order of locks.
  */
 #ifndef POLYRING_CORE_CTX_LOCK_H
 #define POLYRING_CORE_CTX_LOCK_H
@@ -12,19 +12,19 @@
 #include "core/ctx.h"
 
 /*
- * Publish, announce, and drop the lock: the end of every locked section. Files
- * of requests that have ended are closed before their completions can be seen:
- * the application may close its own number next, and the peer must notice.
+ * Publish and announce completions, and drop the lock: the end of every locked
+ * section. Files of requests that have ended are closed before their
+ * completions can be seen: the application may close its own fd next, and the
+ * peer must get the hang-up then.
  */
 void ctx_unlock(struct ctx *ctx) DROPS(&ctx->lock);
 
-/* The open ring behind @fd, with its lock taken; NULL when it is none of ours.
- */
+/* The open ring of @fd, locked; NULL when @fd is not a ring of the engine's. */
 struct ctx *ctx_lock_fd(int fd) UNCHECKED_LOCKS;
 /*
- * Holding @ctx's lock, take @other's too, if it is another. Nobody waits for
- * one while holding the other: the first may be let go for a moment, after
- * which either may have been closed.
+ * With @ctx's lock held, take @other's too, if it is another ring. No thread
+ * waits for one ring's lock while it holds another's: @ctx's lock may be
+ * dropped for a moment, after which either ring may have been closed.
  */
 void ctx_lock_second(struct ctx *ctx, struct ctx *other) UNCHECKED_LOCKS;
 

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Is this thread in the engine's code, and awake?
+ * Is this thread executing the engine's code, and not asleep in it?
  *
- * Theory: the kernel runs a program's signal handlers between system calls; we
- * are ordinary code, and a handler may interrupt it anywhere: with the ring's
- * lock held, or malloc's. A call that a handler then makes could only wait for
- * itself. So each call says that it is inside, and one that finds its thread
- * inside answers -EAGAIN: nothing was done, and it may be tried again once the
- * handler has returned. A thread asleep in the engine holds nothing, and its
- * handlers may do anything.
+ * Theory: the kernel runs a program's signal handlers between system calls. The
+ * engine is ordinary code, and a handler may interrupt it anywhere: with the
+ * ring's lock held, or malloc's. A call that such a handler makes would wait
+ * for its own thread. So each call sets a flag, and a call that finds the flag
+ * set returns -EAGAIN: it has done nothing, and may be retried after the
+ * handler has returned. A thread that sleeps in the engine holds nothing, and
+ * its handlers may make any call.
  *
- * Cost: a load and two stores a call, to memory of the thread's own.
+ * Cost: a load and two stores a call, to thread-local memory.
  */
 #ifndef POLYRING_CORE_ENTRY_GUARD_H
 #define POLYRING_CORE_ENTRY_GUARD_H

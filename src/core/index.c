@@ -6,7 +6,7 @@
 
 static struct list *chain_of(const struct ctx *ctx, uint64_t user_data)
 {
-	/* Fibonacci hashing: pointers and small counts both spread. */
+	/* Fibonacci hashing: spreads both pointers and small counts. */
 	uint64_t hash = user_data * UINT64_C(0x9e3779b97f4a7c15);
 
 	return &ctx->index[hash >> (64 - ctx->index_bits)];
@@ -65,7 +65,10 @@ void index_add(struct req *req)
 
 	if (req->flags & REQ_F_INDEXED)
 		return;
-	/* Up to two in a chain: an idle connection pays for its share. */
+	/*
+	 * Chains have up to two entries on average, which bounds the memory of
+	 * an idle connection.
+	 */
 	if (ctx->indexed++ >> (ctx->index_bits + 1))
 		grow(ctx);
 	list_push_back(chain_of(ctx, req->user_data), &req->index);

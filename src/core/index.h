@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The index of pending requests: those that wait in the reactor, with a timer,
- * on a worker. Cancellation and updates find them here by user_data in O(1),
- * by anything else by walking ctx->pending, the oldest first.
+ * The index of pending requests: those that wait in the reactor, for a timer,
+ * or on a worker. Cancellation and updates find them here by user_data in O(1),
+ * and by other properties by walking ctx->pending, the oldest first.
  *
  * Theory: a hash table of chains in the order of arrival, so that of several
- * with the same user_data the oldest is found first. It doubles as it fills;
- * when memory for that is refused, chains grow longer and nothing else.
+ * requests with the same user_data the oldest is found first. The table doubles
+ * as it fills; if there is no memory for that, the chains get longer.
  * Locks: the ring lock.
  */
 #ifndef POLYRING_CORE_INDEX_H
@@ -18,13 +18,13 @@
 int index_open(struct ctx *ctx);
 void index_close(struct ctx *ctx);
 
-/* Idempotent: a request that is in stays where it is. */
+/* Idempotent: does nothing for a request that is in the index already. */
 void index_add(struct req *req);
 void index_remove(struct req *req);
 
 /*
  * Call @match for pending requests with @user_data; returns the first for which
- * it says true, or NULL.
+ * it returns true, or NULL.
  */
 struct req *index_find(struct ctx *ctx, uint64_t user_data,
 		       bool (*match)(struct req *req, const void *argument),

@@ -6,7 +6,7 @@
 #include "base/sys.h"
 #include "core/registry.h"
 
-/* Rings whose byte is out. */
+/* How many rings have their byte in the socket. */
 static uint32_t bytes_out;
 
 static void set_byte_out(struct ctx *ctx, bool out)
@@ -27,7 +27,7 @@ void notify_close(struct ctx *ctx)
 	set_byte_out(ctx, false);
 }
 
-/* A byte more than needed is a new edge for those who wait for edges. */
+/* A further byte makes a new edge for edge-triggered pollers. */
 static void byte_put(struct ctx *ctx)
 {
 	char byte = 0;
@@ -38,9 +38,9 @@ static void byte_put(struct ctx *ctx)
 }
 
 /*
- * The bytes sit in the application's end, and only that end can take them
- * back. Its number is a belief; reading from a stranger's socket would steal
- * from it, so the number is verified first.
+ * The bytes are in the application's end of the socket, and can be read only
+ * there. The cached fd may be another file by now, so it is verified first:
+ * reading from another socket would steal its data.
  */
 static void byte_take(struct ctx *ctx)
 {
@@ -71,7 +71,9 @@ void notify_posted(struct ctx *ctx)
 {
 	uint32_t fresh;
 
-	/* Said first: whoever takes them at once waits for the byte to settle.
+	/*
+	 * Set before publishing: a thread that takes the completions
+	 * immediately then waits for the byte to settle.
 	 */
 	if (unlikely(ctx->watched) &&
 	    ctx->queue.cq_posted != ctx->queue.cq_tail)
@@ -88,7 +90,9 @@ void notify_posted(struct ctx *ctx)
 	ctx->backlog_fresh = false;
 }
 
-/* Is somebody asleep who has what he waits for, or a timer without a sleeper?
+/*
+ * Is a thread asleep that has what it waits for, or is a timer due before any
+ * sleeper wakes?
  */
 bool notify_owes_wake(const struct ctx *ctx)
 {
@@ -116,7 +120,9 @@ void notify_taken(struct ctx *ctx)
 		return;
 	/* Pairs with the application's release store of its head. */
 	head = load_acquire(&ctx->queue.memory.header->cq_head);
-	/* What is not published yet is announced when it is. */
+	/*
+	 * Completions that are not published yet are announced when they are.
+	 */
 	if (ctx->byte_out && head == ctx->queue.cq_posted)
 		byte_take(ctx);
 	else if (!ctx->byte_out && head != ctx->queue.cq_tail)

@@ -18,13 +18,13 @@ struct page {
 
 struct known_ctx {
 	struct ctx ctx;
-	struct known_ctx *next; /* of all, ever */
+	struct known_ctx *next; /* of all rings ever made */
 	struct known_ctx *next_free;
 };
 
 static struct page *pages[PAGES];
 static struct lock registry_lock;
-static struct known_ctx *all GUARDED(&registry_lock); /* read without, too */
+static struct known_ctx *all GUARDED(&registry_lock); /* read unlocked, too */
 static struct known_ctx *free_ones GUARDED(&registry_lock);
 
 static struct ctx **registry_slot_of(int fd)
@@ -95,7 +95,7 @@ void registry_clear(struct ctx *ctx)
 	struct ctx **slot = registry_slot_of(ctx->ring_fd);
 
 	lock_take(&registry_lock);
-	/* The number may name a younger ring by now. */
+	/* The fd may belong to a newer ring by now. */
 	if (slot && *slot == ctx)
 		store_release(slot, NULL);
 	lock_drop(&registry_lock);
@@ -152,7 +152,7 @@ static void match_inode(struct ctx *ctx, void *argument)
 		search->found = ctx;
 }
 
-/* A duplicate of a ring's socket has its inode. */
+/* A duplicate of a ring's socket has the same inode. */
 static struct ctx *find_duplicate(int fd)
 {
 	struct search search = {.found = NULL};

@@ -10,7 +10,7 @@
 #include "base/sys.h"
 #include "core/ctx.h"
 
-/* Requests come in blocks, so that a steady load allocates nothing. */
+/* Requests are allocated in blocks, so that a steady load allocates nothing. */
 #define SLAB_REQS 32
 
 struct slab {
@@ -135,7 +135,7 @@ int req_socket_error(const struct req *req, int err)
 	return said == -EBADF || said == -ENOTSOCK ? said : err;
 }
 
-/* S6: on a worker, or as if on one. A multishot is never really there. */
+/* S6: runs on a worker, or with IOSQE_ASYNC; a multishot counts as neither. */
 static bool can_not_come_back(const struct req *req, uint32_t issue_flags)
 {
 	return issue_flags & ISSUE_WORKER || (req->sqe_flags & IOSQE_ASYNC &&
@@ -173,7 +173,7 @@ void req_commit(struct req *req, uint32_t bytes, uint32_t issue_flags)
 {
 	uint32_t cflags;
 
-	/* MSG_TRUNC reports more than was placed (I5). */
+	/* With MSG_TRUNC the result is more than was placed (I5). */
 	if (bytes > req->claim.len)
 		bytes = req->claim.len;
 	claim_lock(req, issue_flags);
@@ -192,7 +192,7 @@ void req_recycle(struct req *req, uint32_t issue_flags)
 	claim_unlock(req, issue_flags);
 }
 
-/* A ring entry can't be kept while others claim: it is consumed now. */
+/* A ring entry can't stay claimed while others claim, so it is consumed now. */
 void req_keep_claim(struct req *req, uint32_t issue_flags)
 {
 	if (req->claim.kind == KBUF_RING)

@@ -25,7 +25,9 @@ void req_detach(struct req *req)
 	}
 }
 
-/* What a request that waited or holds something gives up before it completes.
+/*
+ * Release what a request that waited or holds something has to release before
+ * its completion is posted.
  */
 static void req_settle_debts(struct req *req)
 {
@@ -33,10 +35,16 @@ static void req_settle_debts(struct req *req)
 	bool ended = req->res <= 0 && req->wait.watch && !req->file;
 
 	req_detach(req);
-	/* An ended file's duplicate would keep the peer waiting. */
+	/*
+	 * If the file has ended, its duplicate would delay the peer's end of
+	 * file.
+	 */
 	if (ended)
 		reactor_release(&ctx->reactor, req->fd);
-	/* What it kept while it waited is told, cancelled or not. */
+	/*
+	 * A buffer that it kept while it waited is reported, even if it is
+	 * cancelled.
+	 */
 	if (req->claim.kind != KBUF_NONE)
 		req_commit(req, req->moved, ISSUE_NONBLOCK);
 	req_end_hold(req);
@@ -44,7 +52,7 @@ static void req_settle_debts(struct req *req)
 		ctx->posted_async = true;
 }
 
-/* The rest of it, and the request is as clean as a new one. */
+/* Release the rest, and make the request as clean as a new one. */
 static void req_clean(struct req *req)
 {
 	if (req->flags & REQ_F_HOLDS)
@@ -78,8 +86,8 @@ static void req_post_last(struct req *req)
 }
 
 /*
- * It waited, or holds something, or is not simply to be told. A file is not
- * asked for: whoever took one said so (REQ_F_OWES).
+ * Has it waited, does it hold something, or is its completion special? Need not
+ * check for a file: taking one has set REQ_F_OWES.
  */
 static bool is_special(const struct req *req)
 {
@@ -89,7 +97,7 @@ static bool is_special(const struct req *req)
 	       req->claim.kind != KBUF_NONE;
 }
 
-/* The LINK_TIMEOUT of @req, which may be gone: nobody may find it here. */
+/* End the LINK_TIMEOUT of @req, and detach it, because @req is freed. */
 static void end_timeout_of(const struct req *req)
 {
 	struct req *timeout = chain_timeout_of(req);
@@ -140,6 +148,6 @@ bool req_post_more(struct req *req, int32_t res, uint32_t cflags)
 		return false;
 	cq_post(req->ctx, req->user_data, res, cflags | IORING_CQE_F_MORE,
 		NULL);
-	req->cflags = 0; /* told; the next completion has its own */
+	req->cflags = 0; /* posted; the next completion has its own */
 	return true;
 }

@@ -13,7 +13,7 @@ struct table {
 	struct slot {
 		struct ctx *ctx; /* NULL: empty */
 		uint64_t inode; /* of its socket */
-		int fd; /* ours; holds the ring open */
+		int fd; /* the engine's; holds the ring open */
 	} slots[SLOTS];
 };
 
@@ -71,7 +71,7 @@ int ring_fds_open(void)
 	return own_table() ? 0 : -ENOMEM;
 }
 
-/* Which slot to fill: @wanted, or with ~0 the first that is free. */
+/* The slot to fill: @wanted, or for ~0 the first that is free. */
 static int free_slot(const struct table *table, uint32_t wanted)
 {
 	uint32_t i = wanted;
