@@ -45,6 +45,13 @@
 /* What a disk takes in one piece, and so answers at once if it has to wait. */
 #define ONE_PART_BYTES (64u * 1024)
 
+/* Of ioprio_set(2). */
+enum {
+	IOPRIO_REAL_TIME = 1,
+	IOPRIO_IDLE = 3,
+	IOPRIO_WHO_NOBODY = -1,
+};
+
 struct rw_cmd {
 	uint64_t position;
 	struct iovec one; /* READ and WRITE; a selected buffer */
@@ -57,12 +64,21 @@ struct rw_cmd {
 	bool goes_on; /* multishot: had its share in the turn before */
 };
 
-/* A class, and with a class a level; nothing else. */
-static bool ioprio_ok(uint16_t ioprio)
+/*
+ * A class, and with a class a level; nothing else. The real-time class takes a
+ * right, and the kernel looks for it before it looks at whom ioprio_set(2)
+ * names: for nobody, here. Returns 0 or a negative errno.
+ */
+static int ioprio_check(uint16_t ioprio)
 {
 	uint32_t class = ioprio >> 13;
 
-	return class ? class <= 3 : !(ioprio & 7);
+	if (class ? class > IOPRIO_IDLE : ioprio & 7)
+		return -EINVAL;
+	if (class == IOPRIO_REAL_TIME &&
+	    SYS_3(SYS_ioprio_set, IOPRIO_WHO_NOBODY, 0, ioprio) == -EPERM)
+		return -EPERM;
+	return 0;
 }
 
 /* Vectors that lie in it, and have a length. */
@@ -146,9 +162,10 @@ static int rw_common_prep(struct req *req, const struct io_uring_sqe *sqe,
 			  bool writes)
 {
 	struct rw_cmd *c = req_cmd(req, struct rw_cmd);
+	int err = sqe->ioprio ? ioprio_check(sqe->ioprio) : 0;
 
-	if (!ioprio_ok(sqe->ioprio))
-		return -EINVAL;
+	if (unlikely(err < 0))
+		return err;
 	c->position = sqe->off;
 	c->rw_flags = sqe->op_flags;
 	c->writes = writes;

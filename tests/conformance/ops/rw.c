@@ -271,6 +271,22 @@ static void ioprio(struct ring *r)
 	}
 }
 
+/* The real-time class takes a right; without rights it is a plain user's. */
+static void ioprio_without_rights(struct ring *r)
+{
+	static const uint16_t values[] = {0x2000, 0x2004, 0x4004, 0x6000};
+	int file = file_with("0123456789");
+
+	if (!geteuid() && setresuid(65534, 65534, 65534) < 0)
+		give_up("setresuid: %s", strerror(errno));
+	for (size_t i = 0; i < array_size(values); i++) {
+		note("ioprio 0x%x", values[i]);
+		sqe_new(r, IORING_OP_READ, file, bytes, 4, 0)->ioprio =
+			values[i];
+		go(r);
+	}
+}
+
 /* ---- pipes, sockets, devices --------------------------------------------- */
 
 static void pipe_waits(struct ring *r)
@@ -724,6 +740,7 @@ static const struct scenario rows[] = {
 	SCENARIO(write_flags, NULL),
 	SCENARIO(nowait, NULL),
 	SCENARIO(ioprio, NULL, .roots = true),
+	SCENARIO(ioprio_without_rights, NULL),
 	SCENARIO(pipe_waits, NULL, .modes = MODES_ALL),
 	SCENARIO(pipe_offsets, NULL),
 	SCENARIO(pipe_full, NULL, .modes = MODES_ALL),
