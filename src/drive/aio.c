@@ -7,7 +7,9 @@
 #include "base/mem.h"
 #include "base/sys.h"
 
-/* What io_setup(2) maps, and the context's name is the address of. */
+/*
+ * The mapping that io_setup(2) makes; its address is the name of the context.
+ */
 struct completion_ring {
 	uint32_t id;
 	uint32_t count;
@@ -76,7 +78,7 @@ void aio_queue(struct aio *aio, const struct aio_transfer *t, void *owner)
 		.aio_flags = IOCB_FLAG_RESFD,
 		.aio_resfd = (uint32_t)aio->event_fd,
 	};
-	/* One buffer needs no vector to be read. */
+	/* A single buffer needs no vector. */
 	if (t->count == 1) {
 		io->aio_lio_opcode =
 			t->writes ? IOCB_CMD_PWRITE : IOCB_CMD_PREAD;
@@ -86,7 +88,10 @@ void aio_queue(struct aio *aio, const struct aio_transfer *t, void *owner)
 	aio->batch->list[aio->queued++] = io;
 }
 
-/* io_submit(2) stops at the first that it refuses, and says why only there. */
+/*
+ * io_submit(2) stops at the first transfer that it refuses, and reports the
+ * error only when that one is first.
+ */
 void aio_flush(struct aio *aio)
 {
 	struct aio_batch *batch = aio->batch;
@@ -113,7 +118,7 @@ static bool ring_is_known(const struct completion_ring *ring)
 	       ring->header_bytes == sizeof(*ring);
 }
 
-/* io_getevents(2) without the call: it does not wait. */
+/* Like io_getevents(2), without the call: it does not wait. */
 static long take_events(const struct aio *aio, struct io_event *events,
 			uint32_t room)
 {
@@ -124,7 +129,7 @@ static long take_events(const struct aio *aio, struct io_event *events,
 	if (!ring_is_known(ring))
 		return SYS_5(SYS_io_getevents, aio->context, 0, room, events,
 			     &at_once);
-	/* Pairs with the kernel's store after it wrote the events. */
+	/* Pairs with the kernel's store after it has written the events. */
 	tail = load_acquire(&ring->tail);
 	for (n = 0; n < room && head != tail; n++) {
 		events[n] = ring->events[head];

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Points in time as requests give them: a timespec, relative or absolute, on
- * one of three clocks, turned into a due time on the monotonic clock that the
- * timers run on.
+ * Due times: converts the timespec of a request, relative or absolute, on one
+ * of three clocks, to a due time on the monotonic clock, which the timers use.
  */
 #ifndef POLYRING_DRIVE_DEADLINE_H
 #define POLYRING_DRIVE_DEADLINE_H
@@ -18,10 +17,10 @@ struct deadline {
 /* Read the application's timespec: 0, -EFAULT, or -EINVAL when negative. */
 int deadline_read(struct deadline *when, uint64_t address, uint32_t flags);
 
-/* The same from a copy: 0 or -EINVAL. */
+/* Set it from a copy of the timespec: 0 or -EINVAL. */
 int deadline_set(struct deadline *when, const struct io_timespec *ts);
 
-/* When it is due, counted from now. */
+/* The due time; a span is counted from now. */
 int64_t deadline_due_ns(const struct deadline *when);
 
 #endif

@@ -12,22 +12,22 @@
 #include "base/sys.h"
 #include "base/tool.h"
 
-/* One for each waiting connection, so it is kept small. */
+/* There is one for each waiting connection, so it is small. */
 struct reactor_watch {
 	struct list waits;
 	union {
 		struct list idle; /* or among the strays */
 		struct reactor_watch *next_free;
 	};
-	int number; /* what epoll knows the file by */
-	int held; /* our duplicate, -1: none */
+	int number; /* the fd by which epoll identifies the file */
+	int held; /* the engine's duplicate, -1: none */
 	uint32_t index;
 	uint32_t generation;
-	uint32_t mask; /* what epoll was last asked for */
-	uint32_t lookers; /* waits that don't try */
+	uint32_t mask; /* the events that epoll was last asked for */
+	uint32_t lookers; /* waits without WAIT_TRIES */
 	bool owned;
 	bool stray;
-	bool from_back; /* which end of the waits is the first */
+	bool from_back; /* the list of waits is read from its other end */
 };
 
 #define BLOCK_WATCHES 64u
@@ -37,7 +37,7 @@ static struct reactor_watch *watch_at(const struct reactor *r, uint32_t index)
 	return &r->blocks[index / BLOCK_WATCHES][index % BLOCK_WATCHES];
 }
 
-/* What is believed to be behind a number; NULL: nothing yet. */
+/* The watch that the cached fd maps to; NULL: none yet. */
 static struct reactor_watch *watch_of(const struct reactor *r, int fd)
 {
 	if (fd < 0 || (uint32_t)fd >= r->numbers || !r->by_number[fd])
@@ -45,7 +45,7 @@ static struct reactor_watch *watch_of(const struct reactor *r, int fd)
 	return watch_at(r, r->by_number[fd] - 1);
 }
 
-/* What epoll reports whether asked or not. */
+/* Events that epoll always reports. */
 #define ALWAYS (EPOLLERR | EPOLLHUP)
 #define WAKE_TAG UINT64_MAX
 
@@ -119,7 +119,10 @@ void reactor_wake(const struct reactor *r)
 	SYS_3(SYS_write, r->wake_fd, &one, sizeof(one));
 }
 
-/* @table, or a longer copy, so that @index is inside. NULL: out of memory. */
+/*
+ * @table, or a larger copy of it, so that @index is inside. NULL: out of
+ * memory.
+ */
 static void *table_reach(void *table, size_t each, uint32_t *room,
 			 uint32_t index)
 {
@@ -140,7 +143,9 @@ static void *table_reach(void *table, size_t each, uint32_t *room,
 	return bigger;
 }
 
-/* The next of a block, or the first of a new one. NULL: out of memory. */
+/*
+ * The next watch of a block, or the first of a new block. NULL: out of memory.
+ */
 static struct reactor_watch *watch_fresh(struct reactor *r)
 {
 	uint32_t block = r->watches / BLOCK_WATCHES;
@@ -161,7 +166,7 @@ static struct reactor_watch *watch_fresh(struct reactor *r)
 	return w;
 }
 
-/* Watches are recycled, not freed: an event may still name one. */
+/* Watches are reused, not freed: an event may still refer to one. */
 static struct reactor_watch *watch_new(struct reactor *r, int number,
 				       bool owned)
 {
@@ -218,7 +223,7 @@ static int watch_tell_epoll(const struct reactor *r, struct reactor_watch *w,
 	return (int)err;
 }
 
-/* The number is another file now: whoever waits goes on without it. */
+/* The fd is another file now: its waits continue without the fd. */
 static void watch_set_stray(struct reactor *r, struct reactor_watch *w)
 {
 	r->by_number[w->number] = 0;
@@ -254,7 +259,7 @@ static int watch_add(struct reactor *r, int fd, bool owned, uint32_t mask,
 	return 0;
 }
 
-/* The stray of this number whose file @fd is, or NULL. */
+/* The stray watch of this fd whose file is @fd's, or NULL. */
 static struct reactor_watch *stray_of(const struct reactor *r, int fd)
 {
 	struct list *node;
@@ -271,10 +276,10 @@ static struct reactor_watch *stray_of(const struct reactor *r, int fd)
 }
 
 /*
- * While a stray waits, epoll still knows its file by its number: a MOD succeeds
- * when the number has become that file again, although it is meant for the file
- * that came between. So here the number is compared with the duplicate, and the
- * stray takes its place again.
+ * While a stray watch waits, epoll still identifies its file by the fd. If the
+ * fd has become that file again, a MOD succeeds although it is meant for the
+ * file that came between. So the fd is compared with the duplicate here, and
+ * the stray watch takes its place again.
  */
 static struct reactor_watch *watch_sort_out(struct reactor *r, int fd,
 					    struct reactor_watch *w)
@@ -296,7 +301,10 @@ static struct reactor_watch *watch_sort_out(struct reactor *r, int fd,
 	return stray;
 }
 
-/* Find or make the watch for what @fd is now, asking for @mask as well. */
+/*
+ * Find or make the watch for the file that @fd is now; adds @mask to its
+ * events.
+ */
 static int watch_get(struct reactor *r, int fd, bool owned, uint32_t mask,
 		     struct reactor_watch **watch)
 {
@@ -312,7 +320,7 @@ static int watch_get(struct reactor *r, int fd, bool owned, uint32_t mask,
 	*watch = w;
 	if (owned && w->owned && (mask & ~w->mask) == 0)
 		return 0;
-	/* Masks only ever grow: a spare edge costs less than a call. */
+	/* Masks only grow: an unneeded edge costs less than a call. */
 	err = watch_tell_epoll(r, w, EPOLL_CTL_MOD, w->mask | mask);
 	if (err != -ENOENT)
 		return err;
@@ -334,7 +342,7 @@ int reactor_arm(struct reactor *r, struct reactor_wait *wait, int fd,
 
 	if (err < 0)
 		return err;
-	/* Without room for a duplicate the number itself has to do. */
+	/* Without room for a duplicate the fd itself is used. */
 	if (!owned && w->held < 0) {
 		w->held = fd_dup_spare(fd);
 		if (w->held < 0)
@@ -383,7 +391,7 @@ int reactor_change(struct reactor *r, struct reactor_wait *wait, uint32_t mask)
 		watch_set_stray(r, w);
 	else if (err < 0)
 		return err;
-	/* A stray watch is out of epoll's reach; what it asked for stays. */
+	/* epoll can't change a stray watch; its events stay as they are. */
 	wait->mask = mask | ALWAYS;
 	return 0;
 }
@@ -425,12 +433,17 @@ void reactor_forget(struct reactor *r, int fd)
 	if (!w)
 		return;
 	r->by_number[fd] = 0;
-	/* Closing the number is no end to epoll while others share the file. */
+	/*
+	 * Closing the fd does not remove it from epoll while others share the
+	 * file.
+	 */
 	SYS_4(SYS_epoll_ctl, r->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 	watch_free(r, w);
 }
 
-/* epoll_pwait2 came with Linux 5.11; without, waits round up to milliseconds.
+/*
+ * epoll_pwait2 came with Linux 5.11; without it, waits round up to
+ * milliseconds.
  */
 long reactor_epoll_wait(int epoll_fd, struct epoll_event *events, int room,
 			const struct timespec *timeout, const sigset_t *sigmask)
@@ -438,7 +451,7 @@ long reactor_epoll_wait(int epoll_fd, struct epoll_event *events, int room,
 	static bool have_pwait2 = true;
 	long n, ms = -1;
 
-	/* valgrind complains of calls that it does not know. */
+	/* valgrind warns about system calls that it does not support. */
 	if (timeout && load_relaxed(&have_pwait2) && !under_valgrind()) {
 		n = SYS_6(SYS_epoll_pwait2, epoll_fd, events, room, timeout,
 			  sigmask, sizeof(uint64_t));
@@ -485,7 +498,7 @@ int reactor_sleep(const struct reactor *r, struct reactor_events *found,
 	return n < 0 ? (int)n : 0;
 }
 
-/* Would the kernel have called those that are left, and queued them anew? */
+/* Would the kernel have woken the remaining waits, and queued them again? */
 static bool has_queued_anew(const struct reactor_watch *w, uint32_t events)
 {
 	const struct list *first = next_wait(w, &w->waits);
@@ -501,12 +514,12 @@ static bool has_queued_anew(const struct reactor_watch *w, uint32_t events)
 static void watch_ready_in_order(struct reactor *r, struct reactor_watch *w,
 				 uint32_t events)
 {
-	/* The end of the file and an error are there for everybody. */
+	/* All waits get the end of the file, and an error. */
 	bool for_all = events & (ALWAYS | EPOLLRDHUP), empty = false;
 	struct reactor_wait *wait;
 	bool tries;
 
-	/* A callback may disarm any wait: reactor_disarm moves the cursor. */
+	/* A callback may disarm any wait: reactor_disarm() moves the cursor. */
 	r->cursor = next_wait(w, &w->waits);
 	while (r->cursor != &w->waits && !(empty && !w->lookers)) {
 		wait = list_entry(r->cursor, struct reactor_wait, node);
@@ -534,7 +547,7 @@ static void watch_ready(struct reactor *r, struct reactor_watch *w,
 		wait->ready(wait, events & wait->mask);
 }
 
-/* The watch that an event names, NULL when that is gone. */
+/* The watch that an event refers to, NULL if it was freed. */
 static struct reactor_watch *watch_named(const struct reactor *r, uint64_t tag)
 {
 	struct reactor_watch *w;
@@ -555,7 +568,7 @@ void reactor_recheck(const struct reactor *r, struct reactor_events *found)
 		if (!w)
 			continue;
 		look.fd = w->held >= 0 ? w->held : w->number;
-		/* What poll(2) can't say stands as it was found. */
+		/* If poll(2) fails the events stay as epoll reported them. */
 		if (SYS_3(SYS_poll, &look, 1, 0) >= 0 &&
 		    !(look.revents & POLLNVAL))
 			event->events &= (uint32_t)look.revents;
@@ -578,7 +591,7 @@ bool reactor_dispatch(struct reactor *r, const struct reactor_events *found)
 	return woken;
 }
 
-/* linux/eventpoll.h of 6.9; the distribution's is older. */
+/* From linux/eventpoll.h of 6.9; the distribution's is older. */
 struct epoll_busy_poll {
 	uint32_t microseconds;
 	uint16_t budget;
@@ -586,7 +599,7 @@ struct epoll_busy_poll {
 	uint8_t pad;
 };
 #define EPOLL_SET_BUSY_POLL _IOW(0x8A, 0x01, struct epoll_busy_poll)
-#define BUSY_POLL_BUDGET 8 /* packets a round: the kernel's own default */
+#define BUSY_POLL_BUDGET 8 /* packets a round: the kernel's default */
 
 int reactor_busy_poll(const struct reactor *r, uint32_t microseconds,
 		      bool prefer)

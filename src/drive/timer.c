@@ -104,7 +104,9 @@ bool timer_disarm(struct timer_heap *heap, struct timer *timer)
 
 void timer_fire_due(struct timer_heap *heap, int64_t now_ns)
 {
-	/* What is armed while we fire has its turn at the next call. */
+	/*
+	 * Timers that are armed while this fires others fire at the next call.
+	 */
 	uint64_t bound = heap->order;
 
 	while (timer_next_ns(heap) <= now_ns) {

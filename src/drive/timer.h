@@ -2,10 +2,13 @@
 /*
  * Timers: a binary heap of due times on the monotonic clock.
  *
- * Theory: timers live in their owners; the heap holds pointers, and each timer
- * knows its slot (1-based, 0 = not armed), so that arming, disarming and
- * firing are O(log n) and a hundred thousand armed timers are cheap. Whoever
- * drives asks for the next due time before it sleeps. The caller serialises.
+ * Theory: timers are embedded in their owners; the heap holds pointers, and
+ * each timer records its slot (1-based, 0 = not armed), so that arming,
+ * disarming and firing are O(log n) and a hundred thousand armed timers are
+ * cheap. The thread that drives the ring gets the next due time before it
+ * sleeps.
+ *
+ * Locks: the caller's.
  */
 #ifndef POLYRING_DRIVE_TIMER_H
 #define POLYRING_DRIVE_TIMER_H
@@ -29,7 +32,7 @@ struct timer_heap {
 
 void timer_heap_close(struct timer_heap *heap);
 
-/* Returns 0, or -ENOMEM and the timer is not armed. */
+/* Returns 0, or -ENOMEM; then the timer is not armed. */
 int timer_arm(struct timer_heap *heap, struct timer *timer, int64_t due_ns);
 
 /* Returns whether it was armed. */

@@ -25,13 +25,13 @@ struct pool {
 	uint32_t idle;
 	uint32_t queued;
 	uint32_t max_threads;
-	bool leaving; /* the process ends: nobody idles any more */
+	bool leaving; /* the process ends: no thread stays idle */
 	bool has_left;
-	pthread_t left; /* the thread that left last; to be joined */
+	pthread_t left; /* the thread that ended last; to be joined */
 	struct list running; /* struct worker */
 };
 
-/* A thread that has work; on its own stack. */
+/* A thread that has work; on that thread's stack. */
 struct worker {
 	struct list node;
 	const struct work *work;
@@ -86,7 +86,7 @@ uint32_t worker_limit(bool unbounded, uint32_t max_threads)
 	return before;
 }
 
-/* What each thread takes over before its next work. */
+/* The affinity that each thread sets before its next work. */
 static struct {
 	pthread_mutex_t lock;
 	cpu_set_t cpus;
@@ -104,7 +104,7 @@ void worker_pin(const cpu_set_t *cpus)
 	pthread_mutex_unlock(&pinned.lock);
 }
 
-/* Processors that are not there change nothing, as in the kernel. */
+/* An affinity without existing processors changes nothing, as in the kernel. */
 static void follow_pin(uint32_t *seen)
 {
 	cpu_set_t cpus;
@@ -125,7 +125,7 @@ void worker_forget_threads(void)
 	pools_init();
 }
 
-/* One too many still does what it was started for. */
+/* A thread above the bound still does the work that it was started for. */
 static bool may_stay(const struct pool *pool)
 {
 	if (pool->threads <= pool->max_threads)
@@ -135,8 +135,8 @@ static bool may_stay(const struct pool *pool)
 }
 
 /*
- * Under the pool's lock. NULL after an idle time, or beyond the bound: the
- * thread should leave.
+ * Under the pool's lock. NULL after an idle time, or above the bound: the
+ * thread should end.
  */
 static struct work *next_work(struct pool *pool)
 {
@@ -158,7 +158,10 @@ static struct work *next_work(struct pool *pool)
 	return list_entry(node, struct work, node);
 }
 
-/* Each that leaves joins the one before it, so that one is left at most. */
+/*
+ * Each thread that ends joins the one that ended before it, so that at most one
+ * is not joined.
+ */
 static void leave(struct pool *pool)
 {
 	bool join = pool->has_left;
@@ -167,7 +170,7 @@ static void leave(struct pool *pool)
 	pool->left = pthread_self();
 	pool->has_left = true;
 	pool->threads--;
-	/* The call for another may have come to this one. */
+	/* The signal for another thread may have reached this one. */
 	if (pool->queued)
 		pthread_cond_signal(&pool->more);
 	pthread_mutex_unlock(&pool->lock);
@@ -197,7 +200,7 @@ static void *worker_main(void *argument)
 	return NULL;
 }
 
-/* Under the lock, which is dropped. Those that work go on. */
+/* Under the lock, which is dropped. Threads that have work continue. */
 static void end_pool(struct pool *pool)
 {
 	const struct timespec step = {.tv_nsec = 100000};
@@ -234,7 +237,10 @@ int worker_thread(void *(*body)(void *), void *argument, const char *name,
 	pthread_t ours;
 	int err;
 
-	/* A fault of the application's is ours to answer on any thread. */
+	/*
+	 * Faults stay unblocked: the engine handles the application's on any
+	 * thread.
+	 */
 	sigfillset(&all);
 	sigdelset(&all, SIGSEGV);
 	sigdelset(&all, SIGBUS);
@@ -254,7 +260,7 @@ int worker_thread(void *(*body)(void *), void *argument, const char *name,
 	return -err;
 }
 
-/* Work must never wait for work: an idle thread may be spoken for. */
+/* Work must never wait for other work: an idle thread may already have some. */
 static bool find_thread(struct pool *pool, const struct work *work)
 {
 	uint32_t most = work->at_once ? UNBOUNDED_MAX : pool->max_threads;
@@ -305,7 +311,7 @@ bool worker_cancel(struct work *work)
 	return queued;
 }
 
-/* A thread that is just done with the work's predecessor gets a signal, too. */
+/* A thread that has just ended the work before may get a signal too. */
 bool worker_interrupt(struct work *work)
 {
 	struct pool *pool = pool_of(work);
