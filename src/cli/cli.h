@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the verbs of the command share.
+ * Declarations that the verbs of the command share.
  *
  * Theory: a verb is a function that gets its own arguments (argv[0] is the
  * verb) and returns the exit status of the command, or replaces the process.
- * Messages go to stderr and say what, why, and what to do; results go to
- * stdout. Exit statuses are those of env(1) and timeout(1): whoever wraps
- * programs knows them.
+ * Messages go to stderr and say what happened, why, and what to do; results go
+ * to stdout. Exit statuses are those of env(1) and timeout(1), which users know
+ * from other commands that run programs.
  */
 #ifndef POLYRING_CLI_CLI_H
 #define POLYRING_CLI_CLI_H
@@ -17,7 +17,7 @@
 
 enum {
 	EXIT_USAGE = 2,
-	EXIT_OURS = 125, /* something went wrong before the program ran */
+	EXIT_OURS = 125, /* polyring failed before the program ran */
 	EXIT_CANNOT_RUN = 126,
 	EXIT_NOT_FOUND = 127,
 };
@@ -44,24 +44,24 @@ struct colours {
 	const char *off;
 };
 
-/* For a stream: a terminal, and NO_COLOR is not set. */
+/* The colours for a stream: if it is a terminal, and NO_COLOR is not set. */
 struct colours say_colours(FILE *stream);
 
-/* "polyring: " and a line on stderr. */
+/* Print "polyring: " and a line on stderr. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The same with what to do next on a second line; returns @status. */
+/* The same, with advice on a second line; returns @status. */
 int say_error(int status, const char *advice, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Names for numbers, as <errno.h> spells them. */
+/* The name of an errno, as <errno.h> spells it. */
 const char *say_errno_name(int error);
 
 /* ---- kernel.c ------------------------------------------------------------ */
 
 struct io_uring_params;
 
-/* The two sides that a verb may ask; errors are negative errnos. */
+/* The two sides that a verb may query; errors are negative errnos. */
 struct side {
 	const char *name;
 	int (*setup)(uint32_t entries, struct io_uring_params *params);
@@ -71,38 +71,41 @@ struct side {
 extern const struct side side_kernel;
 extern const struct side side_polyring;
 
-/* An answer beside the negative errnos: who asks is killed. */
+/* A result besides the negative errnos: the calling process is killed. */
 #define KERNEL_KILLS (-4096)
 
 /*
- * Let @ask ask the kernel in a child, which a filter may kill; what it finds
- * out goes to @found, of @bytes. 0, KERNEL_KILLS, or another negative errno
- * when there can be no child.
+ * Let @ask query the kernel in a child, which a filter may kill; it writes its
+ * result to @found, of @bytes. 0, KERNEL_KILLS, or another negative errno if
+ * there can be no child.
  */
 int kernel_ask(void (*ask)(void *found), void *found, size_t bytes);
 
-/* 0 when the kernel lets us have a ring, else why not. */
+/* 0 if the kernel gives us a ring, else the error. */
 int kernel_answers(void);
 
-/* The answer as a word: an errno as <errno.h> spells it, or SIGSYS. */
+/* The name of the answer: an errno as <errno.h> spells it, or SIGSYS. */
 const char *kernel_answer_name(int answer);
 
-/* Does this answer mean that io_uring is denied here? */
+/* Does this answer mean that io_uring is denied? */
 bool kernel_refuses(int answer);
 
-/* The likely reason, as a sentence that follows "because". */
+/* The likely reason, as a clause that follows "because". */
 const char *kernel_refusal(int answer);
 
 /*
- * Which kernel's answers are asked for: @text of an option of @verb, or else
- * what the environment says. 0 with @name (NULL: none in particular) or, after
- * a message, an exit status.
+ * The chosen kernel version: @text, the option of @verb, or else from the
+ * environment. 0 with @name (NULL: none chosen) or, after a message, an exit
+ * status.
  */
 int kernel_chosen(const char *verb, const char *text, const char **name);
 
 /* ---- program.c ----------------------------------------------------------- */
 
-/* Fills @path (of PATH_MAX bytes) as execvp() would. 0, 126 or 127, said. */
+/*
+ * Fill @path (of PATH_MAX bytes) as execvp() would. 0, or 126 or 127 after a
+ * message.
+ */
 int program_find(const char *name, char *path);
 
 /* Replace this process. Returns only on failure, with an exit status. */

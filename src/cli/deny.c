@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * `polyring deny`: run a program as a container's default would.
+ * `polyring deny`: run a program as with a container's default filter.
  *
  * Theory: container runtimes deny io_uring with a seccomp filter that answers
- * EPERM to its three calls; so do we, and nothing else. The filter is
- * inherited by all children and cannot be taken off. It covers the 32-bit and
- * x32 ways of calling too, where the numbers are the same but for x32's bit.
- * Without CAP_SYS_ADMIN the kernel grants a filter only to a process that
- * gives up gaining privileges by exec (no_new_privs).
+ * EPERM to its three calls; this verb does the same, and nothing else. The
+ * filter is inherited by all children and cannot be removed. It also covers the
+ * 32-bit and x32 system calls, whose numbers are the same but for x32's bit.
+ * Without CAP_SYS_ADMIN the kernel grants a filter only to a process that gives
+ * up gaining privileges by exec (no_new_privs).
  */
 #include "cli/cli.h"
 
@@ -64,7 +64,7 @@ static int deny(int argc, char **argv)
 	char path[PATH_MAX];
 	int status, err;
 
-	/* The first word that is no option is the program: "+". */
+	/* "+": the first argument that is no option is the program. */
 	if (getopt(argc, argv, "+") != -1)
 		return EXIT_USAGE;
 	if (optind == argc)

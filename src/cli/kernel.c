@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * Asking the kernel's own io_uring, and why it refuses.
+ * Querying the kernel's own io_uring, and the likely reasons for a refusal.
  *
  * Theory: the command must reach the kernel even when it runs under another
  * `polyring run`, whose preload library traps the io_uring calls of programs.
- * That library passes a program by that defines polyring_asks_the_kernel, as
- * this one does.
+ * That library does not serve a program that defines polyring_asks_the_kernel,
+ * as this one does.
  *
- * A filter may do worse than refuse: it may kill who asks, or raise a signal
- * that kills. So the kernel is asked by a child.
+ * A filter may do worse than refuse: it may kill the calling process, or raise
+ * a signal that kills it. So a child makes the calls.
  */
 #include "cli/cli.h"
 
@@ -26,7 +26,7 @@
 #include "base/sys.h"
 #include "polyring/polyring.h"
 
-/* src/intercept/sites.c looks for it. */
+/* src/intercept/sites.c looks for this symbol. */
 __attribute__((visibility("default"))) const char polyring_asks_the_kernel = 1;
 
 static int kernel_setup(uint32_t entries, struct io_uring_params *params)
@@ -54,8 +54,8 @@ const struct side side_polyring = {
 };
 
 /*
- * What the child finds out comes back in memory that both share. It dumps no
- * core, is nobody's to wait for but ours, and runs no handler at its exit.
+ * The child writes its result to shared memory. It dumps no core, only this
+ * process waits for it, and it runs no handlers when it exits.
  */
 static void ask_and_end(void (*ask)(void *found), void *found)
 {
@@ -116,7 +116,7 @@ bool kernel_refuses(int answer)
 	       answer == KERNEL_KILLS;
 }
 
-/* Older kernels are too far from what the engine does to play them. */
+/* The engine can't answer as an older kernel: the differences are too many. */
 #define OLDEST KVER(5, 10)
 
 int kernel_chosen(const char *verb, const char *text, const char **name)

@@ -2,9 +2,9 @@
 /*
  * The command: `polyring VERB ...`.
  *
- * Theory: a verb is one row of the table below and one file beside this one;
- * here is only what all have in common: finding the verb, help, the version,
- * and an exit status that does not hide a result that could not be written.
+ * Theory: a verb is one row of the table below and one file in this directory.
+ * This file has what all verbs share: finding the verb, help, the version, and
+ * an exit status that reports a result that could not be written.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -102,7 +102,7 @@ int main(int argc, char **argv)
 {
 	int status = dispatch(argc, argv);
 
-	/* A full disk or a closed pipe is a failure, too. */
+	/* A full disk or a closed pipe is also a failure. */
 	if (fflush(stdout) != 0 || ferror(stdout))
 		return status ? status : EXIT_FAILURE;
 	return status;

@@ -80,7 +80,7 @@ const struct section sections[SECTIONS] = {
 };
 // clang-format on
 
-/* What a flag asks for beside itself. */
+/* Other flags that a flag requires. */
 static uint32_t companions(uint32_t flag)
 {
 	switch (flag) {
@@ -118,7 +118,7 @@ static int ring(const struct side *side, uint32_t flags, int attach_to)
 	return side->setup(4, &params);
 }
 
-/* NO_MMAP without memory is EFAULT to who knows it: hence only EINVAL is no. */
+/* A known NO_MMAP without memory is EFAULT, so only EINVAL means unknown. */
 static bool setup_flag_known(const struct side *side, uint32_t flag)
 {
 	bool attach = flag == IORING_SETUP_ATTACH_WQ;
@@ -149,8 +149,8 @@ static void ask_operations(const struct side *side, int fd, bool *has)
 }
 
 /*
- * A call for each register opcode which only who does not know the opcode
- * answers with EINVAL (asked of Linux 6.18, all of them).
+ * For each register opcode a call that answers EINVAL only if the opcode is
+ * unknown (checked with Linux 6.18 for all of them).
  */
 enum argument {
 	ARG_NONE, /* NULL */
@@ -177,7 +177,7 @@ static const struct question {
 	[IORING_REGISTER_PERSONALITY] = {ARG_NONE, 0, 0},
 	[IORING_REGISTER_RESTRICTIONS] = {ARG_WILD, 1, IORING_SETUP_R_DISABLED},
 	[IORING_REGISTER_ENABLE_RINGS] = {ARG_NONE, 0, IORING_SETUP_R_DISABLED},
-	/* The size of the structure stands in for a count here. */
+	/* For these the size of the struct takes the place of a count. */
 	[IORING_REGISTER_FILES2] = {ARG_WILD, 32, 0},
 	[IORING_REGISTER_FILES_UPDATE2] = {ARG_WILD, 32, 0},
 	[IORING_REGISTER_BUFFERS2] = {ARG_WILD, 32, 0},
@@ -204,7 +204,7 @@ static const struct question {
 	[IORING_REGISTER_QUERY] = {ARG_NONE, 0, 0},
 };
 
-/* Only a personality that there is can be given back. */
+/* Only an existing personality can be unregistered. */
 static bool personality_goes(const struct side *side)
 {
 	int fd = ring(side, 0, -1);

@@ -3,11 +3,10 @@
  * What one side, the kernel or polyring, offers.
  *
  * Theory: four sections, each a list of names from the ABI, and for each name
- * yes or no. Every answer is found by asking: a ring with that flag, the
- * feature word it reports, REGISTER_PROBE, and for the register opcodes a
- * call that fails for a reason of its own. EINVAL is what both sides answer to
- * what they do not know; the calls are made such that who knows the opcode
- * answers anything but EINVAL.
+ * yes or no. Every answer comes from a call: a ring with that flag, the
+ * features that it reports, REGISTER_PROBE, and for the register opcodes a call
+ * that must fail. Both sides answer EINVAL to anything unknown; the calls are
+ * chosen so that a side that knows the opcode answers with another error.
  */
 #ifndef POLYRING_CLI_OFFER_H
 #define POLYRING_CLI_OFFER_H
@@ -36,7 +35,7 @@ struct section {
 extern const struct section sections[SECTIONS];
 
 struct offer {
-	int answer; /* 0, or why there is no ring at all */
+	int answer; /* 0, or the errno of a side without rings */
 	bool has[SECTIONS][NAMES_MAX];
 };
 

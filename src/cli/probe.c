@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * `polyring probe`: what the kernel offers and what polyring offers, side by
- * side, for people, and as JSON for programs. See offer.h for how it is found.
+ * side for people, and as JSON for programs. See offer.h for how it is
+ * determined.
  */
 #include <getopt.h>
 #include <stdlib.h>

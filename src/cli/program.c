@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Finding the program, as execvp() would, and becoming it. Whether the engine
- * can serve it is seen in base/preload.h.
+ * Finding the program, as execvp() does, and executing it. base/preload.h
+ * determines whether the engine can serve it.
  */
 #include "cli/cli.h"
 
@@ -20,7 +20,7 @@ static int not_executable(const char *path, int error)
 			 "cannot run '%s': %s", path, strerror(error));
 }
 
-/* 0: take it. ENOENT: look on. Else: why it cannot be run. */
+/* 0: use it. ENOENT: continue the search. Else: why it cannot be run. */
 static int candidate(const char *path)
 {
 	struct stat st;
@@ -79,7 +79,7 @@ int program_exec(const char *path, char **argv)
 {
 	execv(path, argv);
 	if (errno == ENOEXEC) {
-		/* A script without #!: the shell's, as execvp() has it. */
+		/* A script without #! is run by the shell, as execvp() does. */
 		size_t count = 0;
 		char **shell;
 

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * `polyring run`: run a program with io_uring, whoever provides it.
+ * `polyring run`: run a program with the kernel's io_uring or with the engine.
  *
- * Theory: the kernel first. If it gives us a ring, the program is simply
- * executed, marked POLYRING_ENGINE=kernel so that a preload library inherited
- * from an outer run stands aside. If it refuses, or --force asks for the
- * engine, the program is executed with libpolyring-preload.so in LD_PRELOAD
- * and POLYRING_ENGINE=polyring. One line on stderr says which, and why.
- * --kernel asks for the engine as well: the kernel cannot answer as another.
- * Then the kernel is not asked, and a program that the engine cannot serve is
- * not run; otherwise it is, and a message says so.
- * There is no process between: the program has our pid, and its status is ours.
+ * Theory: the kernel first. If it gives a ring, the program is executed with
+ * POLYRING_ENGINE=kernel, so that a preload library inherited from an outer run
+ * does nothing. If it refuses, or --force asks for the engine, the program is
+ * executed with libpolyring-preload.so in LD_PRELOAD and
+ * POLYRING_ENGINE=polyring. One line on stderr says which, and why. --kernel
+ * asks for the engine as well, because the kernel cannot answer as another
+ * version. With --force or --kernel the kernel is not queried, and a program
+ * that the engine cannot serve is not run; otherwise such a program is run, and
+ * a message says so. The program replaces this process: it has our pid, and its
+ * status is ours.
  */
 #include "cli/cli.h"
 
@@ -32,7 +33,7 @@ struct run_options {
 	const char *kernel;
 };
 
-/* From where the command lies: the build tree, then installed. */
+/* Relative to the command: in the build tree, then installed. */
 static const char *const preload_places[] = {
 	"src/intercept/" PRELOAD_NAME,
 	"../intercept/" PRELOAD_NAME,
@@ -66,7 +67,7 @@ static bool preload_find(char *path)
 			  path);
 }
 
-/* What was there stays; what would harm the program does not. */
+/* Other libraries stay, except one that would harm the program. */
 static int preload_set(const struct preload_target *target, const char *path)
 {
 	const char *before = getenv("LD_PRELOAD");
@@ -83,7 +84,7 @@ static int preload_set(const struct preload_target *target, const char *path)
 	return result;
 }
 
-/* Absolute: the program may go elsewhere before it ends. */
+/* Makes the path absolute: the program may change its directory. */
 static int counters_set(const char *file)
 {
 	char *cwd, *path;
@@ -134,7 +135,7 @@ static int preload_missing(const char *preload)
 			 "expects it");
 }
 
-/* What is to stand behind "polyring's engine serves CMD". */
+/* The words after "polyring's engine serves CMD". */
 static void say_engine(const struct run_options *options, const char *program,
 		       int answer)
 {
@@ -153,14 +154,14 @@ static void say_engine(const struct run_options *options, const char *program,
 		    as, version, options->kernel ? "--kernel" : "--force");
 }
 
-/* Programs that the program starts see the same kernel. */
+/* Programs that the program starts get the same version. */
 static int kernel_set(const char *kernel)
 {
 	return kernel ? setenv("POLYRING_KERNEL", kernel, 1)
 		      : unsetenv("POLYRING_KERNEL");
 }
 
-/* What was asked for can't be had: the program does not begin. */
+/* The engine was asked for and can't serve the program: it is not run. */
 static int cannot_serve(const char *path, const char *why)
 {
 	return say_error(EXIT_CANNOT_RUN,
@@ -170,7 +171,7 @@ static int cannot_serve(const char *path, const char *why)
 			 "cannot serve '%s': %s", path, why);
 }
 
-/* Nobody asked for the engine, and perhaps the program can do without. */
+/* The engine was not asked for, and the program may work without it. */
 static void run_say_unserved(const char *path, const char *why, int answer)
 {
 	say_error(
@@ -182,7 +183,7 @@ static void run_say_unserved(const char *path, const char *why, int answer)
 		path, why, kernel_answer_name(answer));
 }
 
-/* The library says who is not served among what the program starts. */
+/* The preload library names programs that are not served, unless quiet. */
 static int quiet_set(bool quiet)
 {
 	return quiet ? setenv("POLYRING_QUIET", "1", 1)
@@ -215,7 +216,7 @@ static int on_the_engine(const struct run_options *options, const char *path,
 	return program_exec(path, argv);
 }
 
-/* False after a message: wrong usage. */
+/* Returns false after a message: wrong usage. */
 static bool parse(int argc, char **argv, struct run_options *options)
 {
 	static const struct option known[] = {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * How the command speaks.
+ * Messages of the command.
  *
- * Theory: messages go to stderr and begin with the command's name, so that
- * they can be told from the program's own; what went wrong and why stands on
- * the first line, what to do about it on the second. Colours appear on a
- * terminal only, never with NO_COLOR set (no-color.org) or on a dumb one.
+ * Theory: messages go to stderr and begin with the command's name, to
+ * distinguish them from the program's own. The first line says what went wrong
+ * and why, the second what to do about it. Colours are used only on a terminal,
+ * never with NO_COLOR set (no-color.org) or on a dumb one.
  */
 #include "cli/cli.h"
 
