@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The engine's counters, as the application reads them: sums over all rings
- * that the process has had. No locks.
+ * The engine's counters for the application: sums over all rings that the
+ * process has had. No locks.
  */
 #include "core/registry.h"
 #include "polyring/polyring.h"

@@ -4,10 +4,11 @@
  *
  * Theory: a call finds its ring, takes its lock once, and leaves through
  * standby_leave(), where completions become visible. It counts its thread in
- * and out, so that the standby thread knows whether anybody drives (D4).
+ * and out, so that the standby thread can see whether a thread drives the ring
+ * (D4).
  *
- * Cost of an enter with nothing to do: two loads to find the ring, one
- * exchange each to take and drop the lock.
+ * Cost of an enter with nothing to do: two loads to find the ring, one exchange
+ * each to take and drop the lock.
  */
 #include <errno.h>
 #include <string.h>
@@ -26,7 +27,7 @@
 #include "sched/turn.h"
 #include "sched/wait.h"
 
-/* What EXT_ARG brings, copied in. */
+/* A copy of the arguments that EXT_ARG points to. */
 struct enter_arg {
 	struct wait_spec spec;
 	uint64_t sigmask_address;
@@ -49,7 +50,9 @@ static int read_sigmask(struct enter_arg *a)
 	return 0;
 }
 
-/* When the application's time began, on the clock that we sleep by. */
+/*
+ * The start of the application's clock, on the clock that the engine sleeps by.
+ */
 static int64_t origin_ns(clockid_t clock, uint32_t flags)
 {
 	int64_t now = clock_now_ns(CLOCK_MONOTONIC);
@@ -59,7 +62,10 @@ static int64_t origin_ns(clockid_t clock, uint32_t flags)
 	return clock == CLOCK_MONOTONIC ? 0 : now - clock_now_ns(clock);
 }
 
-/* A time that can't be, or that an absolute clock never had, never comes. */
+/*
+ * A time that is invalid, or before the start of an absolute clock, is never
+ * due.
+ */
 static void set_deadline(struct enter_arg *a, const struct ctx *ctx,
 			 const struct io_timespec *ts, uint32_t flags)
 {
@@ -73,7 +79,7 @@ static void set_deadline(struct enter_arg *a, const struct ctx *ctx,
 	a->spec.deadline_ns = ns;
 }
 
-/* Without another time the wait ends with it (6.18). */
+/* Without another time the wait ends at this one (6.18). */
 static void read_min_wait(struct enter_arg *a, uint32_t microseconds,
 			  bool is_timed)
 {
@@ -85,7 +91,7 @@ static void read_min_wait(struct enter_arg *a, uint32_t microseconds,
 		a->spec.deadline_ns = a->spec.min_wait_until_ns;
 }
 
-/* The same words, in the ring's region. */
+/* The same fields, from the ring's region. */
 static int read_wait(struct enter_arg *a, const struct ctx *ctx,
 		     uint64_t offset, size_t bytes, uint32_t flags)
 {
@@ -124,7 +130,7 @@ static int read_arg(struct enter_arg *a, const struct ctx *ctx, const void *arg,
 		return -EINVAL;
 	if (fault_copy(&ext, arg, sizeof(ext)) < 0)
 		return -EFAULT;
-	if (ext.min_wait_usec && /* the word was a reserved one */
+	if (ext.min_wait_usec && /* the field was reserved then */
 	    !abi_knows(&ctx->abi, ABI_FEATURES, IORING_FEAT_MIN_TIMEOUT))
 		return -EINVAL;
 	read_min_wait(a, ext.min_wait_usec, ext.ts);
@@ -150,13 +156,13 @@ static int get_events(struct ctx *ctx, uint32_t min_complete, uint32_t flags,
 	a.spec.want = min_complete < most ? min_complete : most;
 	if (wait_is_over(ctx, a.spec.want))
 		return 0;
-	/* Only a thread that sleeps needs its signal mask looked at. */
+	/* The signal mask is needed only if the thread sleeps. */
 	err = read_sigmask(&a);
 	ctx->slept = true;
 	return err < 0 ? err : wait_completions(ctx, &a.spec);
 }
 
-/* Returns whether to go on: a signal ends the wait. */
+/* Returns whether to continue: a signal ends the wait. */
 static bool nap(struct ctx *ctx) HOLDS(&ctx->lock)
 {
 	static const struct timespec nap_time = {.tv_nsec = 1000000};
@@ -170,10 +176,10 @@ static bool nap(struct ctx *ctx) HOLDS(&ctx->lock)
 
 /*
  * The SQPOLL thread submits; this thread wakes it, or waits for room. The
- * wake-up may reach another who sleeps in the ring, so what waits for the
- * thread is submitted here: it must not wait for long. Room is missing after
- * that only where memory is short. As in the kernel, a signal that ends the
- * wait for room is no error.
+ * wake-up may reach another sleeper of the ring, so this thread submits the
+ * waiting entries itself, so that they need not wait for the SQPOLL thread.
+ * After that room is missing only without memory. As in the kernel, a signal
+ * that ends the wait for room is no error.
  */
 static int leave_to_sqpoll(struct ctx *ctx, uint32_t to_submit, uint32_t flags)
 	HOLDS(&ctx->lock)
@@ -190,7 +196,10 @@ static int leave_to_sqpoll(struct ctx *ctx, uint32_t to_submit, uint32_t flags)
 	return (int)to_submit;
 }
 
-/* The one issuer submits; with DEFER_TASKRUN it alone completes as well. */
+/*
+ * With SINGLE_ISSUER only one thread submits; with DEFER_TASKRUN only it
+ * completes.
+ */
 static int check_enter(const struct ctx *ctx, uint32_t to_submit,
 		       uint32_t flags)
 {
@@ -227,7 +236,7 @@ static int enter_locked(struct ctx *ctx, uint32_t to_submit,
 	return done ? done : err;
 }
 
-/* Asked when there is no ring that would know. */
+/* For when there is no ring to check the flags. */
 static bool enter_flags_known(uint32_t flags)
 {
 	struct abi_view abi;

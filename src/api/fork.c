@@ -3,9 +3,9 @@
  * fork(), and the end of the process.
  *
  * Theory: a child has the memory of its parent but none of its threads, so the
- * rings stay the parent's, and the child closes its copies of their fds.
- * Another thread may be in the middle of a change when a thread forks;
- * therefore the forking thread takes every lock first.
+ * rings stay the parent's, and the child closes its copies of their fds. When a
+ * thread forks, another one may be in the middle of a change; therefore the
+ * forking thread takes every lock first.
  */
 #include <pthread.h>
 
@@ -22,7 +22,7 @@
 #include "sched/ctx_life.h"
 #include "sched/standby.h"
 
-/* The child has the memory but none of the threads: the rings stay behind. */
+/* The child has none of the ring's threads, so the ring stays the parent's. */
 static void abandon(struct ctx *ctx, void *argument)
 {
 	(void)argument;
@@ -30,16 +30,19 @@ static void abandon(struct ctx *ctx, void *argument)
 }
 
 /*
- * Another thread may be in the middle of something, and the child would get
- * half of it: a duplicate, say, that nobody has noted. So every ring's lock is
- * taken first; they are never held for long. A fork out of a signal handler
- * may have interrupted the holder itself, hence the bound.
+ * Another thread may be in the middle of a change, and the child would get half
+ * of it: a duplicate, for example, that is not recorded yet. So every ring's
+ * lock is taken first; they are never held for long. A fork in a signal handler
+ * may have interrupted the holder of a lock itself, hence the bound.
  */
 #define FORK_PATIENCE 100000
 
 static struct lock fork_lock; /* one thread forks at a time */
 
-/* A ring that has ended meanwhile is nobody's to let go again. */
+/*
+ * A ring that has ended meanwhile is unlocked now: unlocking visits only open
+ * rings.
+ */
 static void lock_for_fork(struct ctx *ctx, void *argument) UNCHECKED_LOCKS
 {
 	bool held = false;
@@ -98,7 +101,10 @@ static void in_child(void)
 	fork_lock.word = 0;
 }
 
-/* To valgrind, threads that stay are leaks; to the kernel they are nothing. */
+/*
+ * valgrind reports threads that still run as leaks; the kernel does not mind
+ * them.
+ */
 __attribute__((destructor)) static void at_end(void)
 {
 	if (!under_valgrind())

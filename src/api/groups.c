@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
  * What polyring adds to groups of provided buffers: low water (X1), sharing
- * (X2) and seeing (X3), for programs that know that they run on polyring.
+ * (X2) and counters (X3), for programs that are written for polyring.
  *
- * Theory: beside enter.c, and of the same layer: it finds the ring and hands
- * the rest to kbuf. No io_uring call does more or less because of it. Setting
- * a level takes the ring's lock, sharing that of both; reading counters takes
- * none, and may run on any thread beside whatever the ring does (RCU, as mmap).
+ * Theory: on the same layer as enter.c: it finds the ring and passes the call
+ * to kbuf. It does not change what io_uring calls do. Setting a level takes the
+ * ring's lock, sharing that of both; reading counters takes none, and any
+ * thread may do it whatever the ring does (RCU, like mmap).
  */
 #include "base/fd.h"
 #include "base/rcu.h"
@@ -16,7 +16,7 @@
 #include "polyring/kbuf.h"
 #include "polyring/polyring.h"
 
-/* -1 stands for none. */
+/* -1 means none. */
 static int check_eventfd(int fd)
 {
 	int own;

@@ -52,7 +52,7 @@ static uint32_t *word(const struct world *w, uint32_t offset)
 	return (uint32_t *)(void *)(w->memory + offset);
 }
 
-/* A ring, without any buffers. */
+/* A ring without buffers. */
 static void world_open(struct world *w)
 {
 	memset(w, 0, sizeof(*w));
@@ -146,7 +146,7 @@ static int next_result(struct world *w)
 	return res;
 }
 
-/* One read into the next buffer; its result. */
+/* Read once into the next buffer; returns the result. */
 static int take(struct world *w)
 {
 	read_sqe(w, w->zero, BGID);
@@ -154,7 +154,7 @@ static int take(struct world *w)
 	return next_result(w);
 }
 
-/* What the eventfd has counted since it was last asked. */
+/* The eventfd's count since the last call. */
 static uint64_t signals(const struct world *w)
 {
 	uint64_t count = 0;
@@ -238,7 +238,7 @@ static void X2_a_pool_outlives_the_ring_that_made_it(void **state)
 		0);
 	assert_int_equal(take(w), -ENOBUFS);
 	assert_int_equal(take(&other), EACH);
-	/* And back again. */
+	/* And back. */
 	assert_int_equal(polyring_group_share(other.fd, BGID, w->fd, BGID), 0);
 	world_close(&other);
 	assert_int_equal(take(w), EACH);
@@ -264,7 +264,7 @@ static void provide_classic(struct world *w, uint16_t bgid)
 	assert_int_equal(next_result(w), 0);
 }
 
-/* A classic buffer that a READ of a pipe keeps while it waits. */
+/* For a classic buffer that a READ of a pipe keeps while it waits. */
 static void X3_tells_how_long_a_buffer_has_been_held(void **state)
 {
 	struct world *w = *state;

@@ -3,7 +3,7 @@
  * mmap of a ring's fd: its queues, its buffer rings, its region.
  *
  * Theory: queues may be resized, so they are mapped under the ring's lock.
- * Buffer rings and the region are found under RCU alone, as another thread may
+ * Buffer rings and the region are found under RCU only, as another thread may
  * unregister them meanwhile (SPEC 4).
  */
 #include "base/rcu.h"
@@ -13,9 +13,9 @@
 
 /*
  * The lookup of buffer rings runs without the ring's lock, under RCU: the
- * ring's parts go after a grace period. The offset's top bit
- * marks a buffer ring and is also the group's bit 15: a group of the lower half
- * is meant if there is one (X6).
+ * ring's parts are freed after a grace period. The offset's top bit marks a
+ * buffer ring and is also the group's bit 15: if there is a group in the lower
+ * half, it is that one (X6).
  */
 static long map_buffer_ring(struct ctx *ctx, void *hint, size_t bytes, int prot,
 			    int flags, uint64_t offset)
@@ -39,7 +39,7 @@ static bool is_queue(uint64_t offset)
 	       (offset & IORING_OFF_MMAP_MASK) != IORING_OFF_PARAM_REGION;
 }
 
-/* Under the lock: the queues may be about to change their size. */
+/* Under the lock: another thread may be changing the size of the queues. */
 static long map_queue(struct ctx *ctx, void *hint, size_t bytes, int prot,
 		      int flags, uint64_t offset)
 {

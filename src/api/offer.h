@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the engine offers: the bits of features and flags that setup, enter,
- * the probe and the documentation go by. A bit that is missing is refused.
+ * What the engine offers: the bits of features and flags that setup, enter, the
+ * probe and the documentation use. A bit that is missing is refused.
  */
 #ifndef POLYRING_API_OFFER_H
 #define POLYRING_API_OFFER_H

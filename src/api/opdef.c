@@ -2,10 +2,10 @@
 /*
  * The table of opcodes.
  *
- * Theory: one row says everything that the engine knows of an opcode: its
- * functions, what it needs, and what is missing. Probe answers, the support
- * table of the documentation and the tests are made from it. A row without
- * prep is refused with EINVAL, as by a kernel that doesn't know the opcode.
+ * Theory: one row has everything that the engine knows of an opcode: its
+ * functions, what it needs, and what is not supported. Probe answers, the
+ * documentation's table and the tests are made from it. A row without prep is
+ * refused with EINVAL, as by a kernel that doesn't know the opcode.
  */
 #include "core/req.h"
 
@@ -680,5 +680,5 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 		},
 };
 
-/* What a 6.18 kernel knows; the two 128-byte forms are younger. */
+/* What a 6.18 kernel knows; the two 128-byte forms are newer. */
 const uint32_t opdefs_count = IORING_OP_KNOWN;

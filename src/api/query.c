@@ -11,7 +11,7 @@
 
 #define QUESTIONS_MAX 1000
 
-/* The rest of the application's room is zeroed, as far as it says. */
+/* Copies the result, and zeroes the rest of the application's room. */
 static int answer(struct io_uring_query_hdr *header, const void *what,
 		  uint32_t bytes)
 {
@@ -55,7 +55,7 @@ static bool query_well_formed(const struct io_uring_query_hdr *header)
 	       !header->resv[1] && !header->resv[2];
 }
 
-/* The question's own answer is in header->result; an error ends the call. */
+/* The query's own result is in header->result; an error ends the call. */
 static int answer_one(struct io_uring_query_hdr *header)
 {
 	if (header->query_op >= IO_URING_QUERY_LAST)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * QUERY: what the engine knows, asked without a ring.
+ * QUERY: what the engine supports, queried without a ring.
  *
- * Theory: the application chains questions, each a header with room for the
- * answer. A question that isn't known is answered so and the next one read;
- * what can't be read or written ends the call. The chain's length has a bound,
- * because it may be a circle.
+ * Theory: the application chains queries, each a header with room for the
+ * result. An unknown query gets an error as its result, and the next one is
+ * read; a query that can't be read or written ends the call. The chain's length
+ * has a bound, because it may be circular.
  * Locks: none.
  */
 #ifndef POLYRING_API_QUERY_H
@@ -13,7 +13,7 @@
 
 #include <stdint.h>
 
-/* 0, or -EINVAL, -EFAULT, -ERANGE for a chain without end. */
+/* 0, or -EINVAL, -EFAULT, -ERANGE for a chain that is too long. */
 int query(void *header, uint32_t nr_args);
 
 #endif

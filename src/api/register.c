@@ -2,11 +2,11 @@
 /*
  * The table of register opcodes.
  *
- * Theory: one row an opcode: its name, since which kernel, and the function
- * that does it. A row without a function is refused with EINVAL, as a kernel
- * that doesn't know the opcode would, and says what is missing. Each function
- * copies its struct in, checks it in the kernel's order, and changes nothing
- * unless all of it holds (G13).
+ * Theory: one row for each opcode: its name, since which kernel, and the
+ * function that does it. A row without a function is refused with EINVAL, as by
+ * a kernel that doesn't know the opcode, and says what is not supported. Each
+ * function copies its struct, checks it in the kernel's order, and changes
+ * nothing unless all checks pass (G13).
  */
 #include "api/register.h"
 
@@ -152,7 +152,7 @@ static int reg_files_update2(struct ctx *ctx, void *arg, uint32_t bytes)
 			    register_pointer(up.tags), up.nr);
 }
 
-/* Of the register opcodes these are the only ones to come in two structs. */
+/* This is the only register opcode whose argument is two structs. */
 static int mem_region(struct ctx *ctx, void *arg, uint32_t nr_args)
 {
 	struct io_uring_mem_region_reg reg;
@@ -173,7 +173,7 @@ static int mem_region(struct ctx *ctx, void *arg, uint32_t nr_args)
 	if (reg.resv[0] || reg.resv[1] ||
 	    reg.flags & ~IORING_MEM_REGION_REG_WAIT_ARG)
 		return -EINVAL;
-	/* Waits read it without a look at whether it is there already. */
+	/* Waits read the region without checking whether it exists. */
 	if (reg.flags & IORING_MEM_REGION_REG_WAIT_ARG && !ctx->disabled)
 		return -EINVAL;
 	err = region_open(&region, &desc);
@@ -381,7 +381,7 @@ static bool all_zero(const void *memory, size_t bytes)
 	return !bytes;
 }
 
-/* Answers as many opcodes as were asked for; the struct must come zeroed. */
+/* Reports as many opcodes as were asked for; the struct must be zeroed. */
 static int register_probe(struct ctx *ctx, void *arg, uint32_t nr_args)
 {
 	struct io_uring_probe head;
@@ -440,7 +440,7 @@ static int enable_rings(struct ctx *ctx, void *arg, uint32_t nr_args)
 	return 0;
 }
 
-/* The call is for who has no ring: see polyring_register(). */
+/* The call is for callers without a ring: see polyring_register(). */
 static int not_with_a_ring(struct ctx *ctx, void *arg, uint32_t nr_args)
 {
 	(void)ctx;
@@ -558,7 +558,7 @@ static int without_ring(uint32_t opcode, void *arg, uint32_t nr_args)
 	return -EINVAL;
 }
 
-/* May a call name its ring by a slot of RING_FDS? */
+/* May a call name its ring by a registered slot (RING_FDS)? */
 static bool slots_register(void)
 {
 	struct abi_view abi;

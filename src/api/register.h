@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One register opcode: a row of the table in register.c, which the probe and
- * the documentation are generated from.
+ * One register opcode: a row of the table in register.c, from which the probe
+ * and the documentation are generated.
  */
 #ifndef POLYRING_API_REGISTER_H
 #define POLYRING_API_REGISTER_H
@@ -11,7 +11,7 @@
 struct regdef {
 	const char *name;
 	uint32_t since;
-	/* NULL: refused, and `missing` says why. */
+	/* NULL: refused; `missing` has the reason. */
 	int (*call)(struct ctx *ctx, void *arg, uint32_t nr_args);
 	const char *missing;
 };

@@ -10,7 +10,7 @@
 #include "polyring/polyring.h"
 #include "sched/standby.h"
 
-static long process; /* ours; a vfork child's is another */
+static long process; /* the engine's pid; a vfork child's differs */
 
 void ring_fd_note_process(void)
 {
@@ -38,7 +38,9 @@ void ring_fd_watch(int ring_fd, bool watched) UNCHECKED_LOCKS
 
 	if (!ctx)
 		return;
-	/* Without a completion a byte says that work waits, and stays. */
+	/*
+	 * Without a completion the byte means that work waits; then it stays.
+	 */
 	says_work = ctx->watched && ctx->flags & IORING_SETUP_DEFER_TASKRUN;
 	store_relaxed(&ctx->watched, watched);
 	if (!says_work)
@@ -52,15 +54,15 @@ POLYRING_API bool polyring_owns(int fd)
 }
 
 /*
- * A child of vfork() has our memory but other numbers: what it closes is no
- * concern of ours.
+ * A child of vfork() shares the memory but not the fds: the engine ignores what
+ * it closes.
  */
 static bool is_our_process(void)
 {
 	return SYS_0(SYS_getpid) == process;
 }
 
-/* A handler that interrupts a call leaves it to whoever closes next. */
+/* If a handler has interrupted a call, the next close handles this one. */
 POLYRING_API void polyring_closed(int fd)
 {
 	struct ctx *ctx = registry_named(fd);
@@ -73,7 +75,9 @@ POLYRING_API void polyring_closed(int fd)
 	entry_guard_end();
 }
 
-/* A handler can only leave word for the call that it interrupts. */
+/*
+ * In a handler that has interrupted a call this only sets a flag for that call.
+ */
 POLYRING_API void polyring_watch(int ring_fd, bool watched)
 {
 	struct ctx *ctx;
@@ -88,7 +92,7 @@ POLYRING_API void polyring_watch(int ring_fd, bool watched)
 		store_relaxed(&ctx->watched, true);
 }
 
-/* The byte of a DEFER_TASKRUN ring may say that work waits. Then it stays. */
+/* The byte of a DEFER_TASKRUN ring may mean that work waits. Then it stays. */
 static void settle(struct ctx *ctx, void *argument)
 {
 	(void)argument;

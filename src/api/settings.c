@@ -4,10 +4,10 @@
 #include "base/fault.h"
 #include "drive/worker.h"
 
-/* The kernel's bound on how long a waiter polls. */
+/* The kernel's limit on how long a waiter polls. */
 #define BUSY_POLL_US_MAX 10000u
 
-/* The memory for the new sizes, and the answer as it will be told. */
+/* Allocate memory of the new sizes, and fill the result. */
 static int open_resized(const struct ctx *ctx, struct io_uring_params *p,
 			struct ring_memory *fresh)
 {
@@ -31,7 +31,7 @@ int settings_set_queue_sizes(struct ctx *ctx, void *arg, uint32_t nr_args)
 	struct ring_memory fresh;
 	int err;
 
-	/* Only there one thread alone moves the cursors. */
+	/* Only with DEFER_TASKRUN does a single thread move the cursors. */
 	if (!(ctx->flags & IORING_SETUP_DEFER_TASKRUN))
 		return -EINVAL;
 	if (!arg || nr_args != 1)
@@ -73,7 +73,7 @@ static int check_napi(const struct io_uring_napi *asked)
 	return 0;
 }
 
-/* The settings as they were are told first, even to who is then refused. */
+/* The former settings are copied out first, even if the call then fails. */
 int settings_set_napi(struct ctx *ctx, void *arg, uint32_t nr_args)
 {
 	struct io_uring_napi asked, before = ctx->napi;
@@ -96,7 +96,7 @@ int settings_set_napi(struct ctx *ctx, void *arg, uint32_t nr_args)
 	err = reactor_busy_poll(&ctx->reactor, asked.busy_poll_to,
 				asked.prefer_busy_poll);
 	if (err < 0)
-		return -EINVAL; /* as a kernel that was built without */
+		return -EINVAL; /* as a kernel that was built without it */
 	ctx->napi = asked;
 	return 0;
 }

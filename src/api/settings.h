@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Register opcodes that set a property of the ring: the size of its queues, its
- * clock, busy polling, where its workers run and how many there may be.
+ * clock, busy polling, the affinity of its workers and how many there may be.
  *
- * Theory: each answers what the kernel answers, and does what can be done from
- * here. Busy polling is asked of the reactor's epoll, which polls the devices
- * of the sockets it watches; where epoll can't, it is refused, and so is naming
- * single devices. Workers are the process's, as in the kernel they are the
- * task's: the last ring to speak sets them, and then its own earlier words
- * hold again, which is what 6.18 does.
+ * Theory: each returns what the kernel returns, and does what user space can.
+ * Busy polling is set on the reactor's epoll, which polls the devices of the
+ * sockets that it watches; where epoll does not support it, it is refused, and
+ * so is naming single devices. Workers belong to the process, as in the kernel
+ * they belong to the task: the last ring to make the call sets the bounds for
+ * all, and for a bound that it leaves 0 its own earlier one applies again, as
+ * in 6.18.
  * Locks: the ring lock.
  */
 #ifndef POLYRING_API_SETTINGS_H
@@ -16,7 +17,7 @@
 
 #include "core/ctx.h"
 
-/* Each as a row of the table in register.c has it. */
+/* Functions for the rows of the table in register.c. */
 int settings_set_queue_sizes(struct ctx *ctx, void *arg, uint32_t nr_args);
 int settings_set_clock(struct ctx *ctx, void *arg, uint32_t nr_args);
 int settings_set_napi(struct ctx *ctx, void *arg, uint32_t nr_args);

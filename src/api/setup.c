@@ -3,7 +3,7 @@
  * io_uring_setup: making a ring.
  *
  * Theory: arguments are checked in the kernel's order. The application's struct
- * is copied in once, and copied out only when all went well.
+ * is copied in once, and copied out only if everything succeeded.
  */
 #include <sched.h>
 
@@ -55,7 +55,7 @@ static int check_setup_flags(const struct abi_view *abi, uint32_t flags)
 	return 0;
 }
 
-/* Workers are shared by all rings as it is: ATTACH_WQ only has to name one. */
+/* All rings share workers anyway: ATTACH_WQ only has to refer to a ring. */
 static int check_relations(const struct io_uring_params *p)
 {
 	if (p->flags & IORING_SETUP_ATTACH_WQ) {
@@ -71,7 +71,7 @@ static int check_relations(const struct io_uring_params *p)
 	return 0;
 }
 
-/* Nobody can poll a ring that has no file of the application's. */
+/* A ring without a file of the application's can't be polled. */
 static int hand_out_slot(int fd)
 {
 	struct ctx *ctx = registry_find_ctx(fd);
