@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * ASYNC_CANCEL: the words of the entry for cancel_matching().
+ * ASYNC_CANCEL: fills the arguments of cancel_matching() from the entry.
  *
- * Theory: without flags user_data says whom; FD and OP say it instead or, with
- * USERDATA, as well. ALL and ANY answer with how many were found, none
- * included; otherwise the answer is 0, -ENOENT or -EALREADY.
+ * Theory: without flags user_data selects the request; FD and OP select instead
+ * or, with USERDATA, in addition. With ALL and ANY the result is how many were
+ * found, which may be 0; otherwise it is 0, -ENOENT or -EALREADY.
  * Locks: the ring lock. Cost: O(1) by user_data, else all pending requests.
  */
 #include "ops/cancel_ops.h"

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * URING_CMD: what sockets know of it.
+ * URING_CMD: the commands of sockets.
  *
- * Theory: the commands of sockets have a system call each, which doesn't wait
- * and is made at once. Those of devices (passthrough) have none and are refused
- * as by a file that knows no commands; /dev/null takes them all and does
- * nothing, as it does in the kernel.
+ * Theory: each command of sockets is one system call, which doesn't wait and is
+ * made immediately. Commands of devices (passthrough) have no system call and
+ * are refused as by a file without commands; /dev/null accepts all commands and
+ * does nothing, as in the kernel.
  *
- * How much is queued is asked of internet protocols alone, and options are read
- * at the level of sockets alone: so it is in the kernel.
+ * As in the kernel, only internet protocols report how much is queued, and
+ * options are read only at the level SOL_SOCKET.
+ *
+ * Locks: the ring lock.
  */
 #include "ops/cmd.h"
 

@@ -2,33 +2,33 @@
 /*
  * Making connections: ACCEPT, CONNECT, SOCKET, SHUTDOWN, BIND, LISTEN.
  *
- * Blocking sockets. Neither accept4(2) nor connect(2) has a DONTWAIT, and the
- * ring must not wait. O_NONBLOCK belongs to the open file, so a blocking socket
- * gets it for the duration of a turn's calls, some microseconds, under a lock
- * of the process: rings in other threads that serve the same listener, and are
- * woken by the same connection, see either the socket as it was made or wait
- * their turn. What is left: a program that calls accept(2) by itself on a
- * listener that it also gave to a ring may get EAGAIN in that moment; and of
- * two processes with engines on one listener, one may take away the flag
- * between the other's setting it and its accept4, which then waits if the
- * connection is gone as well.
+ * Blocking sockets. Neither accept4(2) nor connect(2) has a DONTWAIT flag, and
+ * the ring must not wait. O_NONBLOCK belongs to the open file, so a blocking
+ * socket gets it for the duration of a turn's calls, some microseconds, under a
+ * lock of the process: rings in other threads that serve the same listener, and
+ * are woken by the same connection, either find the socket as it was made or
+ * wait for the lock. Two cases remain: a program that itself calls accept(2) on
+ * a listener that it also gave to a ring may get EAGAIN in that moment; and if
+ * two processes use engines on one listener, one may clear the flag between the
+ * other's setting it and its accept4, which then waits if the connection is
+ * gone as well.
  *
- * ACCEPT. poll(2) is asked before the first try, which mostly finds nothing;
- * its answer after a connection is SOCK_NONEMPTY. A listener that has nothing
- * is armed; what is no listener is left to accept4, for the right errno. A
- * multishot accepts a bounded number in a turn.
+ * ACCEPT. poll(2) is called before the first try, because usually no connection
+ * waits; its result after a connection gives SOCK_NONEMPTY. A listener without
+ * a connection is armed; for a file that is no listener accept4 returns the
+ * errno. A multishot accepts a bounded number in a turn.
  *
- * CONNECT. It must be cancellable, which a worker stuck in connect(2) is not.
- * EINPROGRESS arms; when the socket is ready connect(2) is asked again, which
- * reports the error or leaves the socket connected for good. A blocking UNIX
- * socket whose listener's backlog is full has nothing to be armed on: it is
- * PARKED with a timer and tried again.
+ * CONNECT. It must be cancellable, and a worker that waits in connect(2) is
+ * not. On EINPROGRESS the request is armed; when the socket is ready connect(2)
+ * is called again, which reports the error or completes the connection. A
+ * blocking UNIX socket whose listener's backlog is full can't be armed: the
+ * request is PARKED with a timer and tried again.
  *
- * The others are over at once. Sockets for a slot of registered files never
- * get a number that the application can see.
+ * The others never wait. Sockets for a slot of registered files never get an fd
+ * that the application can see.
  *
- * Locks: the ring lock, then the lock of flags. Cost: of a blocking socket
- * three calls more, 0.2 us, for all that are accepted in a turn.
+ * Locks: the ring lock, then flags_lock. Cost: for a blocking socket three
+ * further calls, 0.2 us, for all that are accepted in a turn.
  */
 #include "ops/conn.h"
 
@@ -53,7 +53,7 @@
 /* The kernel's struct sockaddr_storage. */
 #define ADDRESS_BYTES_MAX 128
 
-/* Is any of @events there? Also says yes when the file can't be polled. */
+/* Held while a socket's O_NONBLOCK is changed. */
 static struct lock flags_lock;
 
 void conn_forget_lock(void)
@@ -62,8 +62,8 @@ void conn_forget_lock(void)
 }
 
 /*
- * From here on calls on @fd don't wait. Returns its flags as they were, for
- * flags_nonblock_end(); negative when it has none.
+ * Until flags_nonblock_end() calls on @fd don't wait. Returns the former flags
+ * for that; negative if there are none.
  */
 static long flags_nonblock_begin(int fd) TAKES(&flags_lock)
 {
@@ -84,8 +84,8 @@ static void flags_nonblock_end(int fd, long was) DROPS(&flags_lock)
 }
 
 /*
- * connect(2) on a socket of either kind, without waiting. @blocking, unless
- * NULL, is told which kind it is.
+ * connect(2) on a socket of either kind, without waiting. Sets *@blocking,
+ * unless it is NULL, to whether the socket is a blocking one.
  */
 static long connect_at_once(int fd, const void *address, long length,
 			    bool *blocking)
@@ -107,8 +107,8 @@ struct accept_cmd {
 	uint32_t flags; /* SOCK_ */
 	uint32_t slot_plus_1;
 	uint32_t how; /* IORING_ACCEPT_ */
-	bool known; /* it listens */
-	bool waiting; /* the last look said that there is one */
+	bool known; /* it is a listener */
+	bool waiting; /* the last poll found a connection */
 };
 
 int accept_prep(struct req *req, const struct io_uring_sqe *sqe)
@@ -141,7 +141,7 @@ one:
 	return 0;
 }
 
-/* A socket that doesn't listen is never ready, and accept4 says why. */
+/* A socket that doesn't listen is never ready; accept4 returns its error. */
 static bool listens(struct accept_cmd *c, int fd)
 {
 	int yes = 0;
@@ -154,7 +154,7 @@ static bool listens(struct accept_cmd *c, int fd)
 	return c->known;
 }
 
-/* Armed: the reactor has called because it is ready. */
+/* Does no connection wait? If armed, one does: the reactor has reported it. */
 static bool nobody_waits(const struct req *req, struct accept_cmd *c, int fd)
 {
 	return !c->waiting && !req->wait.watch && !fd_ready_now(fd, POLLIN) &&
@@ -166,7 +166,10 @@ static int accept_one(struct req *req, struct accept_cmd *c, int fd)
 	uint32_t flags = c->flags;
 	long sock;
 
-	/* Others have to wait for a number that they could see by accident. */
+	/*
+	 * For a slot: the fd exists only for a moment, and no child must
+	 * inherit it.
+	 */
 	if (c->slot_plus_1)
 		flags |= SOCK_CLOEXEC;
 	sock = SYS_4(SYS_accept4, fd, c->address, c->address_bytes, flags);
@@ -227,7 +230,9 @@ int accept_issue(struct req *req, uint32_t issue_flags)
 	struct accept_cmd *c = req_cmd(req, struct accept_cmd);
 	int said;
 
-	/* Only what can't be polled comes to a worker: no socket. */
+	/*
+	 * Only a file that can't be polled gets to a worker: it is no socket.
+	 */
 	if (issue_flags & ISSUE_WORKER)
 		return -ENOTSOCK;
 	if (c->how & IORING_ACCEPT_DONTWAIT &&
@@ -241,10 +246,10 @@ int accept_issue(struct req *req, uint32_t issue_flags)
 
 /* ---- addresses ---- */
 
-/* CONNECT's and BIND's: a copy in req->extra, since it may be long. */
+/* Of CONNECT and BIND: a copy in req->extra, because it may be long. */
 struct address_cmd {
 	int32_t bytes;
-	bool started; /* connect(2) said EINPROGRESS */
+	bool started; /* connect(2) returned EINPROGRESS */
 	int64_t retry_ns;
 };
 
@@ -298,7 +303,7 @@ static bool is_unix(const struct req *req)
 	return ((const struct sockaddr *)req->extra)->sa_family == AF_UNIX;
 }
 
-/* The connection was begun: 0, an error, or ISSUE_AGAIN. */
+/* A connection was begun. Returns 0, an error, or ISSUE_AGAIN. */
 static int connect_end(struct req *req, int fd)
 {
 	const struct address_cmd *c = req_cmd(req, struct address_cmd);
@@ -327,7 +332,10 @@ int connect_issue(struct req *req, uint32_t issue_flags)
 	err = connect_at_once(fd, req->extra, c->bytes, &blocking);
 	if (err == -EINPROGRESS) {
 		c->started = true;
-		/* On the same machine it mostly is over by now. */
+		/*
+		 * On the same machine the connection is usually complete by
+		 * now.
+		 */
 		return connect_end(req, fd);
 	}
 	if (err == -EAGAIN && blocking && is_unix(req))
@@ -374,7 +382,7 @@ int socket_issue(struct req *req, uint32_t issue_flags)
 /* ---- SHUTDOWN, BIND, LISTEN ---- */
 
 struct number_cmd {
-	int32_t number; /* how to shut down; how long the backlog is */
+	int32_t number; /* SHUT_ for shutdown(2); the backlog for listen(2) */
 };
 
 int shutdown_prep(struct req *req, const struct io_uring_sqe *sqe)

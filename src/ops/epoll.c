@@ -2,14 +2,16 @@
 /*
  * EPOLL_CTL and EPOLL_WAIT.
  *
- * Theory: one system call, which never waits, is made at once with the numbers
- * as they were submitted. EPOLL_WAIT, finding nothing, is armed on the epoll's
- * own readability and takes the events straight to the application's memory.
+ * Theory: each is one system call that never waits, made immediately with the
+ * fds as they were submitted. If EPOLL_WAIT finds no event, it is armed on the
+ * epoll's own readability; the events go directly to the application's memory.
  *
- * For EPOLL_CTL the exception is a ring's own number that is to be
- * watched: its readability is kept exact only once somebody looks (D2), so
- * that ring has to be told first. It may be another ring, whose lock may not be
- * taken under ours: a worker does it.
+ * The exception is an EPOLL_CTL that adds a ring's fd: a ring's readability is
+ * exact only while the ring is watched (D2), so the ring must be set watched
+ * first. It may be another ring, whose lock may not be waited for with this
+ * ring's held: a worker does it.
+ *
+ * Locks: the ring lock; on a worker the other ring's.
  */
 #include "ops/epoll.h"
 
@@ -27,7 +29,7 @@
 struct epoll_cmd {
 	struct epoll_event event;
 	int32_t op;
-	int32_t fd; /* the watched one; req->fd is the epoll's */
+	int32_t fd; /* the fd to watch; req->fd is the epoll's */
 };
 
 int epoll_ctl_prep(struct req *req, const struct io_uring_sqe *sqe)
@@ -44,7 +46,7 @@ int epoll_ctl_prep(struct req *req, const struct io_uring_sqe *sqe)
 			  sizeof(c->event));
 }
 
-/* From now on its readability is exact; on a worker, without any lock. */
+/* Make its readability exact from now on; on a worker, without any lock. */
 static void epoll_watch_ring(int fd) UNCHECKED_LOCKS
 {
 	struct ctx *ring = ctx_lock_fd(fd);
@@ -95,7 +97,7 @@ int epoll_wait_issue(struct req *req, uint32_t issue_flags)
 	(void)issue_flags;
 	if (!n)
 		return ISSUE_AGAIN;
-	/* The file is asked before the room for events is. */
+	/* The file is checked before the room for events. */
 	if (n == -EINVAL && !req_file_is_open(req))
 		n = -EBADF;
 	req->res = (int32_t)n;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * FILES_UPDATE: registered files, changed by a request.
+ * FILES_UPDATE: a request that changes registered files.
  *
- * Theory: the register opcode's work under the ring lock, which a request that
- * needs the ring always has. With the offset IORING_FILE_INDEX_ALLOC slots are
- * chosen, and their numbers replace the files' in the application's array.
+ * Theory: does the register opcode's work under the ring lock, which a request
+ * that needs the ring always has. With the offset IORING_FILE_INDEX_ALLOC slots
+ * are chosen, and their indices replace the fds in the application's array.
+ *
+ * Locks: the ring lock.
  */
 #include "ops/files_ops.h"
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * What may wait for a disk and has no other way: one system call each, made by
- * a worker of the bounded pool, or for a path by the submitter (D7).
+ * Operations that may wait for a disk: one system call each, made by a worker
+ * of the bounded pool, or for a path by the submitter (D7).
  *
- * Theory: prep checks the entry in the kernel's order and copies the paths;
- * the worker makes the call that `calls` has for the opcode. Directories are
- * looked up by their numbers when the call is made, as in the kernel; the file
- * itself is held by the engine while the worker has it.
+ * Theory: prep checks the entry in the kernel's order and copies the paths; the
+ * worker makes the call that `calls` has for the opcode. Directory fds are
+ * looked up when the call is made, as in the kernel; the engine holds the file
+ * itself while the worker uses it.
  *
- * Differs: FSYNC of a range writes back the whole file, which is more than was
- * asked for.
+ * Differs: FSYNC of a range writes back the complete file, which is more than
+ * was asked for.
  *
  * Locks: none on the worker. Cost: two thread switches.
  */
@@ -43,7 +43,7 @@ static struct fs_cmd *fs_take_words(struct req *req,
 	return c;
 }
 
-/* ---- of an open file, or memory ---- */
+/* ---- calls on an open file, or on memory ---- */
 
 int fsync_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
@@ -94,9 +94,9 @@ int ftruncate_prep(struct req *req, const struct io_uring_sqe *sqe)
 		       : 0;
 }
 
-/* ---- of paths ---- */
+/* ---- calls on paths ---- */
 
-/* Copy the path at @first and, unless @second is NULL, the one there. */
+/* Copy the path at @first and, unless @second is NULL, the path at *@second. */
 static int take_paths(struct req *req, uint64_t first, const uint64_t *second)
 {
 	struct fs_cmd *c = req_cmd(req, struct fs_cmd);
@@ -181,27 +181,27 @@ static long do_sync_file_range(const struct req *req, const struct fs_cmd *c)
 		     c->flags);
 }
 
-/* The entry's addr is the length, its len the mode. */
+/* The entry's addr is the length, its len is the mode. */
 static long do_fallocate(const struct req *req, const struct fs_cmd *c)
 {
 	return SYS_4(SYS_fallocate, req_io_fd(req), c->len, c->off, c->addr);
 }
 
-/* A length beyond 32 bits stands in addr. */
+/* A length of more than 32 bits is in addr. */
 static long do_fadvise(const struct req *req, const struct fs_cmd *c)
 {
 	return SYS_4(SYS_fadvise64, req_io_fd(req), c->off, c->addr ?: c->len,
 		     c->flags);
 }
 
-/* And for MADVISE, whose addr is taken, in off. */
+/* For MADVISE it is in off, because addr is the address. */
 static long do_madvise(const struct req *req, const struct fs_cmd *c)
 {
 	(void)req;
 	return SYS_3(SYS_madvise, c->addr, c->off ?: c->len, c->flags);
 }
 
-/* The file is asked before the length is. */
+/* The file is checked before the length. */
 static long do_ftruncate(const struct req *req, const struct fs_cmd *c)
 {
 	long err = SYS_2(SYS_ftruncate, req_io_fd(req), c->off);
@@ -276,9 +276,9 @@ static bool is_noted_at_once(const struct req *req)
 }
 
 /*
- * To the kernel an error of these calls is a result like any other: it breaks
- * no chain, and CQE_SKIP_SUCCESS hides it. FADVISE is the exception, and a
- * file that isn't there.
+ * The kernel treats an error of these calls as a normal result: it breaks no
+ * chain, and CQE_SKIP_SUCCESS hides it. The exceptions are FADVISE and a
+ * missing file.
  */
 int fs_finish(struct req *req)
 {

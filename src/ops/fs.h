@@ -18,7 +18,7 @@ int mkdirat_prep(struct req *req, const struct io_uring_sqe *sqe);
 int symlinkat_prep(struct req *req, const struct io_uring_sqe *sqe);
 int linkat_prep(struct req *req, const struct io_uring_sqe *sqe);
 
-/* All of them: the opcode says which. */
+/* For all of them: the opcode selects the call. */
 int fs_issue(struct req *req, uint32_t issue_flags);
 int fs_finish(struct req *req);
 

@@ -2,22 +2,22 @@
 /*
  * FUTEX_WAIT, FUTEX_WAKE and FUTEX_WAITV.
  *
- * Theory: a wait has a thread of the unbounded pool to itself, asleep in
- * futex(2) on the very futex: the program's own futex calls, and those of
+ * Theory: each wait has a thread of the unbounded pool to itself, asleep in
+ * futex(2) on that futex, so that the program's own futex calls, and those of
  * other processes, find it there. Several waits could share a thread
- * (futex_waitv takes 128), but whenever one of them came or went the thread
- * would have to leave the others' futexes for a moment, and a wake-up in that
- * moment would be lost. A wait for which no thread can be had is refused with
- * EAGAIN, at 4,096 of them in a process.
+ * (futex_waitv takes 128), but whenever one of them was added or removed the
+ * thread would have to leave the others' futexes for a moment, and a wake-up in
+ * that moment would be lost. A wait for which no thread can be had is refused
+ * with EAGAIN; that happens at 4,096 waits in a process.
  *
- * A submitted wait counts: FUTEX_WAKE right after it wakes it, whether the
- * value has changed or not. So submission goes on only when the thread sleeps.
- * That is seen by a FUTEX_CMP_REQUEUE from the futex to itself, which moves
- * nobody, compares the value and answers how many wait there; before and after
- * must differ. Should others come and go meanwhile the look ends after a while,
- * and what remains is the usual promise: a value that changed is noticed.
+ * Once a wait is submitted, a FUTEX_WAKE right after it must wake it, whether
+ * the value has changed or not. So submission continues only when the thread
+ * sleeps. A FUTEX_CMP_REQUEUE from the futex to itself shows that: it moves no
+ * waiter, compares the value and returns how many wait there; the count must
+ * have grown. If other waiters leave meanwhile the check gives up after a
+ * while. Then only the usual guarantee remains: a changed value is noticed.
  *
- * Once a wait was accepted, a changed value means that it was woken.
+ * After a wait was accepted, a changed value means that it was woken.
  *
  * Differs: flags NUMA and MPOL (6.16) are refused.
  *
@@ -38,16 +38,16 @@
 #define PRIVATE FUTEX_PRIVATE_FLAG
 #define FLAGS (SIZE_U32 | PRIVATE)
 #define WAITERS_MAX 128u
-#define LOOK_NS (NS_PER_SEC / 2) /* on a machine with better things to do */
+#define LOOK_NS (NS_PER_SEC / 2) /* long, for a machine under load */
 
 /* ---- one futex ---- */
 
 struct futex_cmd {
 	uint64_t address;
-	uint64_t value; /* to wait for it to change; how many to wake */
+	uint64_t value; /* the expected value; how many to wake */
 	uint64_t mask;
 	uint32_t flags;
-	int32_t before; /* how many waited on it */
+	int32_t before; /* how many waited on it before */
 };
 
 static bool valid_flags(uint32_t flags)
@@ -86,7 +86,7 @@ static long operation(uint32_t flags, long number)
 	return number | (flags & PRIVATE);
 }
 
-/* How many wait on it: -EAGAIN when the value is another, -EFAULT, -EINVAL. */
+/* How many wait on it: -EAGAIN if the value differs, -EFAULT, -EINVAL. */
 static int waiters(uint64_t address, uint64_t value, uint32_t flags)
 {
 	return (int)SYS_6(SYS_futex, address,
@@ -94,7 +94,7 @@ static int waiters(uint64_t address, uint64_t value, uint32_t flags)
 			  address, value);
 }
 
-/* To the kernel a wait that is cancelled from now on is no failure. */
+/* In the kernel a wait that is cancelled after this is no failure. */
 static int futex_begin(struct req *req)
 {
 	req->flags |= REQ_F_SUCCESS;
@@ -154,7 +154,7 @@ int futex_wake_issue(struct req *req, uint32_t issue_flags)
 	req->res = 0;
 	if (!c->mask || c->address % sizeof(uint32_t))
 		return -EINVAL;
-	/* futex(2) wakes one when asked for none. */
+	/* futex(2) wakes one waiter when asked for none. */
 	if (count)
 		req->res =
 			(int32_t)SYS_6(SYS_futex, c->address,
@@ -168,7 +168,7 @@ int futex_wake_issue(struct req *req, uint32_t issue_flags)
 struct waitv_cmd {
 	struct futex_waitv *waiters; /* req->extra */
 	uint32_t count;
-	int32_t before; /* how many waited on the last of them */
+	int32_t before; /* how many waited on the last of them before */
 };
 
 static int check_waiters(const struct futex_waitv *w, uint32_t count)
@@ -199,7 +199,7 @@ int futex_waitv_prep(struct req *req, const struct io_uring_sqe *sqe)
 	return check_waiters(c->waiters, c->count);
 }
 
-/* The first whose value is another is the one that was woken. */
+/* The first one whose value has changed is the one that was woken. */
 static int first_changed(const struct waitv_cmd *c)
 {
 	for (uint32_t i = 0; i < c->count; i++)
@@ -241,7 +241,7 @@ int futex_waitv_issue(struct req *req, uint32_t issue_flags)
 	return futex_begin(req);
 }
 
-/* The kernel queues it on one after the other. */
+/* The kernel queues the wait on one futex after the other. */
 void futex_waitv_begun(struct req *req)
 {
 	const struct waitv_cmd *c = req_cmd(req, struct waitv_cmd);

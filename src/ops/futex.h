@@ -7,7 +7,7 @@
 
 int futex_wait_prep(struct req *req, const struct io_uring_sqe *sqe);
 int futex_wait_issue(struct req *req, uint32_t issue_flags);
-/* It waits where the program's wake-ups find it. */
+/* Returns when it waits on the futex, where the program's wake-ups find it. */
 void futex_wait_begun(struct req *req);
 
 int futex_wake_prep(struct req *req, const struct io_uring_sqe *sqe);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * PROVIDE_BUFFERS and REMOVE_BUFFERS (SPEC 2 and 3): the words of the request
- * are checked here, in the kernel's order; what a group is and does is kbuf's.
+ * PROVIDE_BUFFERS and REMOVE_BUFFERS (SPEC 2 and 3): checks the fields of the
+ * entry in the kernel's order; kbuf does the rest. Locks: the ring lock.
  */
 #include "ops/kbuf_ops.h"
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * MSG_RING: a completion, or a registered file, for another ring.
+ * MSG_RING: posts a completion, or sends a registered file, to another ring.
  *
- * Theory: two rings' locks must not be waited for together. The other's is
- * tried under ours, which mostly succeeds; else a worker, which holds none,
- * takes it. A file is duplicated before either happens.
+ * Theory: a thread must not wait for one ring's lock while it holds another's.
+ * Under this ring's lock the other's is only tried, which usually succeeds;
+ * otherwise a worker, which holds no lock, waits for it. A file is duplicated
+ * before that.
  *
- * Differs: a ring of another process, or of the kernel's, is no ring to us.
- * The completions of a DEFER_TASKRUN ring become visible at once.
+ * Differs: a ring of another process, or of the kernel's, is not accepted. The
+ * completions of a DEFER_TASKRUN ring become visible immediately.
  *
  * Locks: see above.
  */
@@ -26,9 +27,9 @@ struct msg_ring_cmd {
 	uint64_t command;
 	uint64_t from_slot;
 	uint32_t result;
-	uint32_t cqe_flags; /* SEND_FD: the other's slot, plus one */
+	uint32_t cqe_flags; /* SEND_FD: the other ring's slot, plus one */
 	uint32_t flags;
-	int32_t own_fd; /* a duplicate that is on its way; -1: none */
+	int32_t own_fd; /* the duplicate to be sent; -1: none */
 };
 
 static int read_words(struct msg_ring_cmd *c, const struct io_uring_sqe *sqe)
@@ -85,7 +86,7 @@ static int give_file(struct ctx *to, struct msg_ring_cmd *c) HOLDS(&to->lock)
 	return slot;
 }
 
-/* Returns what the request's result is. */
+/* Returns the request's result. */
 static int give(struct ctx *to, struct msg_ring_cmd *c) HOLDS(&to->lock)
 {
 	if (to->state != CTX_OPEN || to->disabled)
@@ -115,7 +116,9 @@ static int msg_ring_take_file(struct req *req, struct msg_ring_cmd *c)
 	return c->own_fd < 0 ? c->own_fd : 0;
 }
 
-/* Returns whether it came to an end, *@said. */
+/*
+ * Returns false if the lock was taken by another thread; otherwise sets *@said.
+ */
 static bool give_to_another(struct ctx *to, struct msg_ring_cmd *c,
 			    bool may_wait, int *said) UNCHECKED_LOCKS
 {
@@ -136,7 +139,7 @@ static int msg_ring_find(int fd, struct ctx **to)
 	return fd_is_open(fd) ? -EBADFD : -EBADF;
 }
 
-/* Under the ring lock, and only once. */
+/* Under the ring lock, once for each request. */
 static int msg_ring_begin(struct req *req, struct msg_ring_cmd *c,
 			  const struct ctx *to)
 {

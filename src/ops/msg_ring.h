@@ -10,7 +10,7 @@ int msg_ring_issue(struct req *req, uint32_t issue_flags);
 void msg_ring_cleanup(struct req *req);
 
 /*
- * The register opcode: a message that no ring sends. Under no lock; 0 or a
+ * The register opcode: a message without a sending ring. Under no lock; 0 or a
  * negative errno.
  */
 int msg_ring_send(const struct io_uring_sqe *sqe);

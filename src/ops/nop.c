@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
  * NOP: the shortest way through the engine. With INJECT_RESULT it completes
- * with what the entry says; the forms that take a file or a registered buffer
- * check that it is there, the file first. TW asks for a detour that cannot be
- * seen from outside, and that there is none of here. CQE32, on a ring that has
- * such completions, gives back `off` and `addr` in the 16 bytes.
+ * with the result from the entry. The forms that take a file or a registered
+ * buffer check that it exists, the file first. TW asks the kernel for a detour
+ * that the application cannot see; the engine has none. CQE32, on a ring that
+ * has such completions, returns `off` and `addr` in the 16 bytes.
+ *
+ * Locks: the ring lock.
  */
 #include "ops/nop.h"
 

@@ -2,23 +2,23 @@
 /*
  * OPENAT, OPENAT2 and CLOSE.
  *
- * Theory: opening is tried at once when it needs nothing but what the kernel
- * has in its caches (openat2(2) with RESOLVE_CACHED, Linux 5.12) and can
- * neither create nor truncate; otherwise it goes the way of a worker's, though
- * the submitter makes the call, with its own rights (D7). Either way it is
- * made with O_NONBLOCK, removed afterwards, because a FIFO or a device could
- * keep it waiting: so a FIFO opens for reading although nobody writes, and
- * says ENXIO for writing when nobody reads. The kernel's io_uring does the
- * same inline; its workers wait, ours would be stuck there.
+ * Theory: opening is tried immediately if it needs only the kernel's caches
+ * (openat2(2) with RESOLVE_CACHED, Linux 5.12) and can neither create nor
+ * truncate. Otherwise it is handled like a worker's call, though the submitter
+ * makes it, with its own rights (D7). In both cases the call has O_NONBLOCK,
+ * which is removed afterwards, because a FIFO or a device could make it wait:
+ * so a FIFO opens for reading without a writer, and for writing without a
+ * reader the result is ENXIO. The kernel's io_uring does the same inline; its
+ * workers wait, but a worker of the engine's could then not be stopped.
  *
  * A file for a slot of registered files is installed under the ring lock, in
  * open_finish(), wherever it was opened; until then it is close-on-exec.
  *
- * CLOSE is never tried later: close(2) waits only for file systems that flush.
- * A duplicate that the reactor still lingers on goes first, so that the peer
- * sees the end of the stream.
+ * CLOSE is made immediately: close(2) waits only for file systems that flush. A
+ * duplicate that the reactor still holds is closed first, so that the peer gets
+ * the end of the stream.
  *
- * Locks: the ring lock, except for what a worker does.
+ * Locks: the ring lock, except for a worker's calls.
  */
 #include "ops/open.h"
 
@@ -34,14 +34,17 @@
 #include "sched/aio_reads.h"
 #include "tables/files.h"
 
-/* How much of an open_how from the future is looked at; the rest must be 0. */
+/*
+ * How much of a longer open_how is checked; bytes after the known ones must be
+ * 0.
+ */
 #define HOW_BYTES_MAX 65536u
 #define LARGEFILE 0100000
 
 struct open_cmd {
 	struct open_how how;
 	uint32_t slot_plus_1;
-	bool strict; /* OPENAT2: what is unknown is refused */
+	bool strict; /* OPENAT2: unknown flags are refused */
 };
 
 static int take_path(struct req *req, uint64_t address)
@@ -75,7 +78,7 @@ static int open_prep(struct req *req, const struct io_uring_sqe *sqe)
 	return 0;
 }
 
-/* openat(2) ignores what it doesn't know; openat2(2) would refuse it. */
+/* openat(2) ignores unknown flags; openat2(2) would refuse them. */
 static void set_how(struct open_how *how, uint64_t flags, uint64_t mode)
 {
 	const uint64_t known = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY |
@@ -104,7 +107,7 @@ int openat_prep(struct req *req, const struct io_uring_sqe *sqe)
 	return open_prep(req, sqe);
 }
 
-/* Anything but zero in [from, from + bytes) is from the future. */
+/* Bytes other than zero in [from, from + bytes) belong to a newer version. */
 static int check_zero(const uint8_t *from, size_t bytes)
 {
 	uint8_t look[64];
@@ -154,11 +157,11 @@ static bool may_try(const struct open_cmd *c)
 	       (c->how.flags & O_TMPFILE) == O_DIRECTORY;
 }
 
-/* Without waiting for anybody at the other end. */
+/* Open without waiting for the other end. */
 static long open_at_once(const struct req *req, struct open_how how)
 {
 	const uint64_t kept = O_APPEND | O_ASYNC | O_DIRECT | O_NOATIME;
-	/* A directory keeps nobody waiting. */
+	/* A directory does not make open wait. */
 	bool unblock = !(how.flags & (O_NONBLOCK | O_PATH | O_DIRECTORY));
 	long fd;
 
@@ -170,7 +173,7 @@ static long open_at_once(const struct req *req, struct open_how how)
 	return fd;
 }
 
-/* Returns a number, an error, or -EAGAIN: a worker has to do it. */
+/* Returns an fd, an error, or -EAGAIN: then it takes the worker's way. */
 static long try_cached(const struct req *req, const struct open_cmd *c)
 {
 	struct open_how how = c->how;
@@ -178,7 +181,7 @@ static long try_cached(const struct req *req, const struct open_cmd *c)
 
 	how.resolve |= RESOLVE_CACHED;
 	fd = open_at_once(req, how);
-	/* A kernel that doesn't know RESOLVE_CACHED or the call. */
+	/* The kernel doesn't support RESOLVE_CACHED, or the call. */
 	if (fd == -EINVAL || fd == -ENOSYS)
 		return -EAGAIN;
 	return fd;
@@ -192,7 +195,9 @@ static long open_and_wait(const struct req *req, const struct open_cmd *c)
 		     c->how.mode);
 }
 
-/* EAGAIN: somebody holds a lease, and has to be waited for: not under the lock.
+/*
+ * On EAGAIN another process holds a lease, which must be waited for without the
+ * lock.
  */
 static int open_on_worker(struct req *req, const struct open_cmd *c,
 			  bool may_wait)
@@ -258,7 +263,7 @@ int close_issue(struct req *req, uint32_t issue_flags)
 		return files_remove(&req->ctx->files, c->slot_plus_1 - 1);
 	if (registry_at(req->fd))
 		return -EBADF; /* a ring can't close rings */
-	aio_reads_flush(req->ctx); /* what uses the number */
+	aio_reads_flush(req->ctx); /* queued reads use the fd */
 	reactor_release(&req->ctx->reactor, req->fd);
 	req->res = (int32_t)SYS_1(SYS_close, req->fd);
 	return ISSUE_DONE;

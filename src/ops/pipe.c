@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * PIPE and FIXED_FD_INSTALL: numbers for files that had none.
+ * PIPE and FIXED_FD_INSTALL: give an fd to files that had none.
  *
- * Theory: neither waits. A pipe's two ends get numbers, or slots of registered
- * files: two that follow each other, or two that are chosen. The numbers of
- * what was made are written to the application's array last; when they can't
- * be, nothing was made.
+ * Theory: neither waits. A pipe's two ends get fds, or slots of registered
+ * files: two consecutive slots, or two that are chosen. The fds or slots are
+ * written to the application's array last; if that fails, the pipe is closed
+ * again.
+ *
+ * Locks: the ring lock.
  */
 #include "ops/pipe.h"
 
@@ -40,7 +42,7 @@ int pipe_prep(struct req *req, const struct io_uring_sqe *sqe)
 	return c->slot_plus_1 && c->flags & O_CLOEXEC ? -EINVAL : 0;
 }
 
-/* Both go into slots, or none does. Their numbers become the slots'. */
+/* Put both into slots, or none. The table then owns the fds. */
 static int into_slots(struct req *req, uint32_t slot_plus_1, int fds[2])
 {
 	bool chosen = slot_plus_1 == IORING_FILE_INDEX_ALLOC;

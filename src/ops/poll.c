@@ -4,16 +4,15 @@
  *
  * Theory: a poll that waits is PARKED with its wait armed in the reactor.
  *
- *   single     looks with poll(2) first, arms when nothing is there, and looks
- *              again when the reactor calls: the event may be older than the
- *              arming. Nothing there after all: it stays armed, because what
- *              comes next is a new edge.
+ *   single     calls poll(2) first, arms if there is no event, and calls
+ * poll(2) again when the reactor calls: the event may be older than the arming.
+ * If there is none, it stays armed, because the next event is a new edge.
  *   multishot  posts one completion for each edge. It has a duplicate of the
- *              file to itself, under a number of its own in the reactor:
- *              arming reports what is ready at that moment, and others that
- *              arm the same number must not cause completions here. For the
- *              same reason it doesn't look first: the first report is fetched
- *              at once (begin) and is its first completion.
+ *              file of its own, and so an fd of its own in the reactor: arming
+ *              reports what is ready at that moment, and others that arm the
+ *              same fd must not cause completions here. For the same reason it
+ *              does not call poll(2) first: it fetches the first report
+ *              immediately (begin), and that is its first completion.
  *
  * The kernel reports hang-up, error and the peer's shutdown (RDHUP) whether
  * asked for or not. ONESHOT in the mask makes a multishot single. Level
@@ -23,11 +22,11 @@
  * or changes it: the poll starts anew from ctx->ready with a duplicate of the
  * file it has, which the application may have closed meanwhile.
  *
- * Differs: of a mask with several bits a multishot reports all that are ready,
- * the kernel those that the wake-up named.
+ * Differs: for a mask with several bits a multishot reports all that are ready,
+ * the kernel those of the wake-up.
  *
- * Locks: the ring lock. Cost: one poll(2) and one arming; a multishot a
- * duplicate in addition, once.
+ * Locks: the ring lock. Cost: one poll(2) and one arming; for a multishot also
+ * one duplicate.
  */
 #include "ops/poll.h"
 
@@ -43,12 +42,14 @@
 #include "sched/cancel.h"
 #include "sched/issue.h"
 
-/* Reported by the kernel always; poll(2) and epoll leave out RDHUP. */
+/*
+ * Always reported by the kernel; poll(2) and epoll don't report RDHUP unasked.
+ */
 #define UNASKED (EPOLLERR | EPOLLHUP | EPOLLRDHUP)
 
 struct poll_cmd {
 	uint32_t mask;
-	uint32_t seen; /* while it begins */
+	uint32_t seen; /* events so far, while it begins */
 	int own_fd; /* -1: none */
 	bool multishot;
 	bool beginning;
@@ -110,7 +111,7 @@ static int file_of(const struct req *req)
 	return c->own_fd >= 0 ? c->own_fd : req_io_fd(req);
 }
 
-/* What is ready now: a mask, or a negative errno. */
+/* The events that are ready now: a mask, or a negative errno. */
 static int poll_look(const struct req *req)
 {
 	const struct poll_cmd *c = req_cmd(req, struct poll_cmd);
@@ -124,7 +125,9 @@ static int poll_look(const struct req *req)
 	return (uint16_t)p.revents;
 }
 
-/* A ring of ours is waited for as a file: its readability must be exact. */
+/*
+ * The file is a ring's: set the ring watched, so that its readability is exact.
+ */
 static void poll_watch_ring(const struct req *req, struct ctx *other)
 {
 	if (other->watched)
@@ -140,7 +143,9 @@ static void poll_watch_ring(const struct req *req, struct ctx *other)
 	}
 }
 
-/* Returns false when this was the last completion, still to be posted. */
+/*
+ * Returns false if this was the last completion, which is still to be posted.
+ */
 static bool deliver(struct req *req, uint32_t events)
 {
 	const struct poll_cmd *c = req_cmd(req, struct poll_cmd);
@@ -184,7 +189,7 @@ static int poll_arm(struct req *req,
 			   c->own_fd >= 0 || req->file, c->mask);
 }
 
-/* What arming reported is ours now. Others that are ready have their turn. */
+/* Fetch the report of the arming. Other waits that are ready are called too. */
 static uint32_t fetch_first(struct req *req)
 {
 	struct poll_cmd *c = req_cmd(req, struct poll_cmd);
@@ -194,7 +199,7 @@ static uint32_t fetch_first(struct req *req)
 	c->seen = 0;
 	c->beginning = true;
 	reactor_sleep(reactor, &events, 0, NULL);
-	/* A wake-up was meant for whoever takes a turn. */
+	/* Pass a wake-up on: it was for a thread that takes a turn. */
 	if (reactor_dispatch(reactor, &events))
 		reactor_wake(reactor);
 	c->beginning = false;
@@ -206,7 +211,7 @@ static int poll_begin(struct req *req)
 	struct poll_cmd *c = req_cmd(req, struct poll_cmd);
 	int err;
 
-	/* Without room for a duplicate it shares what others have. */
+	/* Without room for a duplicate it uses the fd that others also arm. */
 	if (c->own_fd < 0)
 		c->own_fd = fd_dup_high(req_io_fd(req));
 	if (c->own_fd == -EBADF)
@@ -246,7 +251,8 @@ int poll_add_issue(struct req *req, uint32_t issue_flags)
 		said = poll_begin(req);
 	if (said != -EPERM)
 		return said;
-	/* It can't be waited for, so it is ready now or the request is wrong.
+	/*
+	 * The file can't be armed: it is ready now, or the request is invalid.
 	 */
 	said = poll_look(req);
 	req->res = said ?: -EINVAL;
@@ -279,7 +285,7 @@ static bool is_poll(struct req *req, const void *argument)
 	return req->opcode == IORING_OP_POLL_ADD;
 }
 
-/* Begin anew, after whoever asked for it has completed. */
+/* Start the poll anew, after the update has completed. */
 static void restart(struct req *poll)
 {
 	struct poll_cmd *c = req_cmd(poll, struct poll_cmd);

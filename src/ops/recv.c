@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * RECV and RECVMSG, once or many times.
+ * RECV and RECVMSG, single and multishot.
  *
  * Theory: every try is one recvmsg(2) or recvfrom(2) with MSG_DONTWAIT,
- * straight into the application's memory. The buffer is claimed right before
- * (S1), committed when bytes came, and given back when none did (S5, S7, S9).
- * This file prepares a receive and hands it to the one that repeats a try as
- * the request asks.
+ * directly into the application's memory. The buffer is claimed just before
+ * (S1), committed when bytes came, and recycled otherwise (S5, S7, S9). This
+ * file prepares a receive and passes it to the file that repeats a try as the
+ * request asks.
+ *
+ * Locks: the ring lock.
  */
 #include "ops/recv.h"
 
@@ -40,7 +42,10 @@ static int recv_common_prep(struct req *req, const struct io_uring_sqe *sqe)
 		return -EINVAL;
 	memset(c, 0, sizeof(*c));
 	c->control = CONTROL_UNKNOWN;
-	/* To wait first, but not to wait: nothing can be tried. */
+	/*
+	 * POLL_FIRST with MSG_DONTWAIT: the request may neither be tried nor
+	 * wait.
+	 */
 	if (sqe->ioprio & IORING_RECVSEND_POLL_FIRST) {
 		if (sqe->op_flags & MSG_DONTWAIT)
 			c->never = true;
@@ -64,8 +69,9 @@ int recv_prep(struct req *req, const struct io_uring_sqe *sqe)
 
 	c->one.iov_base = (void *)(uintptr_t)sqe->addr;
 	c->one.iov_len = sqe->len;
-	c->cap_bytes = sqe->len; /* a vector's length counts once (6.18) */
-	/* Without buffers to choose from the flag says nothing. */
+	/* the length of the vector bounds only the first completion (6.18) */
+	c->cap_bytes = sqe->len;
+	/* Without a group the flag has no effect. */
 	c->bundles = sqe->ioprio & IORING_RECVSEND_BUNDLE &&
 		     sqe->flags & IOSQE_BUFFER_SELECT;
 	if (!err && c->bundles)
@@ -76,7 +82,7 @@ int recv_prep(struct req *req, const struct io_uring_sqe *sqe)
 	return err;
 }
 
-/* With a selected buffer only the sizes of the msghdr count. */
+/* With a selected buffer only the sizes in the msghdr matter. */
 static int recvmsg_select_prep(struct req *req, struct recv_cmd *c)
 {
 	const struct msghdr *h = &c->msg->header;

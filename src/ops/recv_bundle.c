@@ -2,11 +2,11 @@
 /*
  * Bundles: several buffers of a ring with one call and one completion (SPEC 7).
  *
- * Theory: a bundle takes one or two passes and then completes, waiting for all
- * or not: what it would keep meanwhile are entries that others may claim. How a
- * multishot's bundles are cut follows a live 6.18: what waits is no bound where
- * a length was asked for, a bundle of that length ends a share, and where
- * nothing was left then, the next one has no second pass.
+ * Theory: a bundle takes one or two passes and then completes, with MSG_WAITALL
+ * or without: if it waited it would hold entries that others may claim. The
+ * sizes of a multishot's bundles follow a live 6.18: if a length was asked for,
+ * waiting bytes don't bound a bundle; a bundle of that length ends a share; and
+ * if no bytes were left then, the next bundle has no second pass.
  * Locks: the ring lock.
  */
 
@@ -14,7 +14,7 @@
 #include "io/bundle.h"
 #include "ops/recv_parts.h"
 
-/* One call over all claimed buffers; what it took is committed (B4). */
+/* One call with all claimed buffers; commits those that bytes reached (B4). */
 static int bundle_pass(struct req *req, struct recv_cmd *c, uint32_t want,
 		       long *n, uint32_t *cflags)
 {
@@ -33,7 +33,10 @@ static int bundle_pass(struct req *req, struct recv_cmd *c, uint32_t want,
 		*cflags = bundle_commit(req, (uint32_t)*n);
 	if (*n != -EAGAIN || c->msg_flags & MSG_DONTWAIT)
 		return ISSUE_DONE;
-	/* As recv_take_buffer() does for one: the next asks for as much. */
+	/*
+	 * As in recv_take_buffer() for a single buffer: the next try asks for
+	 * as much.
+	 */
 	if (b->claim.count == 1)
 		c->want_bytes = b->claim.bytes;
 	c->was_empty = b->emptied;
@@ -42,8 +45,9 @@ static int bundle_pass(struct req *req, struct recv_cmd *c, uint32_t want,
 }
 
 /*
- * B6: a pass that filled all it had asks what is waiting, and if that is more
- * than a byte tries once more for it. (More than one: as the kernel counts.)
+ * B6: a pass that filled all its buffers checks how much is waiting, and if
+ * that is more than one byte there is a second pass. (More than one, as in the
+ * kernel.)
  */
 static bool worth_another(const struct req *req, struct recv_cmd *c, long n)
 {
@@ -51,7 +55,7 @@ static bool worth_another(const struct req *req, struct recv_cmd *c, long n)
 
 	c->waiting = 0;
 	c->unsure = false;
-	/* The kernel counts what waits in streams alone. */
+	/* The kernel checks waiting bytes only for streams. */
 	if (!recv_socket_tells(c))
 		return false;
 	if ((uint32_t)n < b->claim.bytes && recv_took_all(req, c))
@@ -59,7 +63,7 @@ static bool worth_another(const struct req *req, struct recv_cmd *c, long n)
 	c->waiting = recv_bytes_waiting(req, c);
 	if (!c->waiting && recv_at_mark(req, c))
 		c->waiting = recv_has_input(req);
-	/* Of many, each is no longer than asked. */
+	/* A multishot's bundle is no longer than the length asked for. */
 	if (req->flags & REQ_F_MULTISHOT && c->cap_bytes &&
 	    (uint32_t)n >= c->cap_bytes)
 		return false;
@@ -69,19 +73,22 @@ static bool worth_another(const struct req *req, struct recv_cmd *c, long n)
 	return c->waiting > 1 && (uint32_t)n == b->claim.bytes;
 }
 
-/* What was asked for or what waits, whichever is less; 0: neither is known. */
+/*
+ * The length asked for or the waiting bytes, whichever is less; 0: neither is
+ * known.
+ */
 static uint32_t bundle_wants(const struct req *req, const struct recv_cmd *c)
 {
-	/* Of many of a length asked for, that length says it. */
+	/* For a multishot with a length that length decides. */
 	if (req->flags & REQ_F_MULTISHOT && c->cap_bytes)
 		return c->want_bytes;
-	/* One byte is no reason to choose, as the kernel counts. */
+	/* As in the kernel, one waiting byte does not count. */
 	if (c->waiting <= 1 || (c->want_bytes && c->want_bytes < c->waiting))
 		return c->want_bytes;
 	return c->waiting;
 }
 
-/* The second pass. If it fails, what the first one had is the last. */
+/* The second pass. If it fails, the first pass is the last completion. */
 static int bundle_again(struct req *req, struct recv_cmd *c, long *n,
 			uint32_t *cflags)
 {
@@ -95,7 +102,7 @@ static int bundle_again(struct req *req, struct recv_cmd *c, long *n,
 	return said;
 }
 
-/* One completion's worth: ISSUE_DONE with *@total received. */
+/* Receive for one completion: ISSUE_DONE with *@total received. */
 static int bundle_receive(struct req *req, struct recv_cmd *c, long *total)
 {
 	uint32_t more = 0;
@@ -110,7 +117,9 @@ static int bundle_receive(struct req *req, struct recv_cmd *c, long *total)
 		said = bundle_again(req, c, &n, &more);
 		if (said != ISSUE_DONE || n <= 0)
 			return ISSUE_DONE;
-		/* The first buffer's id stands; the last one says if more. */
+		/*
+		 * The bid is the first buffer's; F_BUF_MORE is the last one's.
+		 */
 		req->cflags &= ~(uint32_t)IORING_CQE_F_BUF_MORE;
 		req->cflags |= more & IORING_CQE_F_BUF_MORE;
 		*total += n;
@@ -138,7 +147,10 @@ static bool had_its_length(const struct recv_cmd *c, long total)
 	return c->cap_bytes && (uint32_t)total >= c->cap_bytes;
 }
 
-/* A completion that had all it was allowed ends a share, as the last does. */
+/*
+ * A bundle of the length asked for ends a share, and so does the last of a
+ * share.
+ */
 static bool bundle_share_is_used(struct recv_cmd *c, long total)
 {
 	recv_share_is_used(c);
@@ -160,7 +172,9 @@ int recv_bundle(struct req *req, struct recv_cmd *c)
 		if (said != ISSUE_DONE)
 			return said;
 		empty = recv_drained(req, c);
-		/* A ring that ran out has nothing for another completion. */
+		/*
+		 * If the ring is empty there is nothing for another completion.
+		 */
 		if (!(req->flags & REQ_F_MULTISHOT) || total <= 0 ||
 		    bundle_of(req)->emptied || c->was_empty || c->failed ||
 		    !req_post_more(req, (int32_t)total, req->cflags))

@@ -2,9 +2,9 @@
 /*
  * Multishot receives: many completions, a buffer for each (S12, S13).
  *
- * Theory: a turn's share is bounded. Within it the receive tries again until
- * EAGAIN, or until the socket has said that it is empty. Where datagrams came
- * faster than one by one, recvmmsg(2) takes several (recv_batch.h, D6).
+ * Theory: the share of a turn is bounded. Within it the receive is repeated
+ * until EAGAIN, or until the socket is known to be empty. If several datagrams
+ * came without a wait, recvmmsg(2) takes several at a time (recv_batch.h, D6).
  * Locks: the ring lock.
  */
 #include <netinet/in.h>
@@ -40,8 +40,8 @@ bool recv_share_is_used(struct recv_cmd *c)
 }
 
 /*
- * One completion: ISSUE_MORE when it was posted and the next may follow, or
- * ISSUE_AGAIN when nothing waits for that.
+ * One completion: ISSUE_MORE if it was posted and the next may follow,
+ * ISSUE_AGAIN if no more data waits.
  */
 static int recv_multishot_one(struct req *req, struct recv_cmd *c,
 			      uint32_t flags)
@@ -71,13 +71,13 @@ static int recv_multishot_one(struct req *req, struct recv_cmd *c,
 	recv_share_is_used(c);
 	if (!empty)
 		return ISSUE_MORE;
-	/* Where nothing is left, there is nothing to look for either. */
+	/* The socket is empty, so the next share need not poll it. */
 	c->goes_on = false;
 	return ISSUE_AGAIN;
 }
 
 /*
- * RECVMSG alone: of RECV an empty datagram uses no buffer. And only where
+ * Only for RECVMSG: an empty datagram of RECV uses no buffer. And only where
  * datagrams have no order: see packets_post().
  */
 static NOINLINE bool packets_fit(const struct req *req, struct recv_cmd *c)
@@ -106,7 +106,9 @@ static long packets_tell(const struct recv_cmd *c, const struct packets *p,
 	return recv_write_header(c, &p->buffers[n], &m->msg_hdr, m->msg_len);
 }
 
-/* An empty datagram ends a multishot: which of them does? @count: none. */
+/*
+ * The last empty datagram, which ends the multishot; @count if there is none.
+ */
 static uint32_t packets_end(const struct packets *p, uint32_t count)
 {
 	for (uint32_t i = count; i-- > 0;)
@@ -116,8 +118,9 @@ static uint32_t packets_end(const struct packets *p, uint32_t count)
 }
 
 /*
- * A completion for each. What came behind the one that ends it can't be put
- * back, so it is told before it: datagrams come in any order.
+ * Post a completion for each datagram. Those behind the one that ends the
+ * request can't be put back, so they are posted before it: datagrams have no
+ * order.
  */
 static int packets_post(struct req *req, struct recv_cmd *c, struct packets *p,
 			uint32_t count)
@@ -147,10 +150,10 @@ static int packets_post(struct req *req, struct recv_cmd *c, struct packets *p,
 	return ISSUE_DONE;
 }
 
-/* Twice as many the next time; one by one, if one came. */
+/* Twice as many the next time; back to single ones if one came. */
 static uint8_t ahead_after(const struct recv_cmd *c, uint32_t asked, long came)
 {
-	/* What was asked for is no more than what was left of a share. */
+	/* @asked is at most what was left of the share. */
 	uint32_t next = 2 * (came < (long)asked ? (uint32_t)came : c->ahead);
 
 	if (next < 2 * PACKETS_FROM)
@@ -159,8 +162,9 @@ static uint8_t ahead_after(const struct recv_cmd *c, uint32_t asked, long came)
 }
 
 /*
- * Fewer than asked for: there are no more. Or an error waits behind them, and
- * the next call tells it; epoll has said so, if it was asked.
+ * If fewer came than asked for, the socket is empty, or an error is pending
+ * that the next call reports; then epoll has reported it, if the request was
+ * armed.
  */
 static bool came_short(const struct req *req, uint32_t asked, long came)
 {
@@ -169,8 +173,8 @@ static bool came_short(const struct req *req, uint32_t asked, long came)
 }
 
 /*
- * As recv_multishot_one(), for as many as may have come. False: there are no
- * buffers for many, and nothing was tried.
+ * Like recv_multishot_one(), for several datagrams. Returns false if there are
+ * not enough buffers; then nothing was tried.
  */
 static NOINLINE bool multishot_many(struct req *req, struct recv_cmd *c,
 				    uint32_t flags, int *said)

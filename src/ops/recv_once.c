@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * One try of a receive: a buffer is claimed, one call is made, and what came of
- * it is said (S1, S5, S7, S9). Also the whole of a receive that completes once.
+ * One try of a receive: claims a buffer, makes one call, and sets the result
+ * (S1, S5, S7, S9). Also a complete single receive.
  *
- * Theory: MSG_WAITALL on a stream goes on until all has come; what came stays
- * with the request (S8). RECVMSG's multishot buffers begin with a header that
- * says how the rest is divided: header, name area, control area, payload (S13).
+ * Theory: MSG_WAITALL on a stream repeats until all bytes have come; received
+ * bytes stay with the request (S8). RECVMSG's multishot buffers begin with a
+ * header with the sizes of the parts: header, name area, control area, payload
+ * (S13).
  * Locks: the ring lock.
  */
 #include <poll.h>
@@ -16,9 +17,9 @@
 #include "ops/recv_parts.h"
 
 /*
- * Datagrams mostly come one by one. So after the first there is a look before
- * the second is tried, which has its buffer by then, or ended for want of one:
- * two thirds of a recvmsg(2) that finds nothing.
+ * Datagrams usually come one by one. So after the first the socket is polled
+ * before the second is tried, which by then has a buffer or has ended with
+ * ENOBUFS. That takes two thirds of a recvmsg(2) that finds nothing.
  */
 static inline bool seems_empty(const struct req *req, const struct recv_cmd *c)
 {
@@ -44,7 +45,7 @@ static long recv_message(const struct req *req, struct recv_cmd *c)
 	return recv_message_call(req, c, &h);
 }
 
-/* Only a message says whether a datagram was cut, and its chain ends. */
+/* Only recvmsg(2) reports that a datagram was cut, which breaks a chain. */
 static inline bool asks_if_cut(const struct req *req, const struct recv_cmd *c)
 {
 	return c->msg_flags & MSG_WAITALL &&
@@ -59,7 +60,7 @@ static ALWAYS_INLINE long recv_once(const struct req *req, struct recv_cmd *c)
 		     c->one.iov_len, c->msg_flags | MSG_DONTWAIT, NULL, NULL);
 }
 
-/* Where the application reads what recvmsg(2) would have told it. */
+/* Copy recvmsg(2)'s results to the application's msghdr. */
 static int tell_msghdr(const struct recv_cmd *c, const struct msghdr *h)
 {
 	struct msghdr *user = (struct msghdr *)(uintptr_t)c->user_msghdr;
@@ -116,7 +117,9 @@ long recv_write_header(const struct recv_cmd *c, const struct iovec *buffer,
 
 	if (fault_copy(buffer->iov_base, &out, sizeof(out)) < 0)
 		return -EFAULT;
-	/* It covers the header; what was cut off is not in it. */
+	/*
+	 * The count includes the header and excludes bytes that were cut off.
+	 */
 	if (n > h->msg_iov->iov_len)
 		n = (uint32_t)h->msg_iov->iov_len;
 	return (long)(n + recv_divided_bytes(c));
@@ -158,8 +161,9 @@ static ALWAYS_INLINE long try_once(struct req *req, struct recv_cmd *c)
 /* ---- buffers ---- */
 
 /*
- * S10: a worker has used it up, other receives leave it. RECVMSG uses up a
- * classic one, and of a ring tells the id and leaves it (6.18).
+ * S10: on a worker the buffer is used up; other receives recycle it. RECVMSG
+ * uses up a classic buffer; of a ring it reports the bid and leaves the entry
+ * (6.18).
  */
 static NOINLINE int recv_no_address(struct req *req, const struct recv_cmd *c,
 				    uint32_t flags)
@@ -195,7 +199,7 @@ static ALWAYS_INLINE int recv_take_buffer(struct req *req, struct recv_cmd *c,
 		return recv_no_address(req, c, flags);
 	c->one.iov_base = (void *)(uintptr_t)req->claim.addr;
 	c->one.iov_len = req->claim.len;
-	/* On a live 6.18 a try says how much the one after a wait asks for. */
+	/* On a live 6.18 the length of a try bounds the try after a wait. */
 	if (!c->msg)
 		c->want_bytes = req->claim.len;
 	if (c->msg) {
@@ -239,7 +243,7 @@ NOINLINE int recv_conclude(struct req *req, struct recv_cmd *c, long n,
 
 	req->cflags |= recv_nonempty(req, c, n);
 	if (req->claim.kind != KBUF_NONE) {
-		/* What was taken at selection (S6) is consumed and reported. */
+		/* A buffer taken at selection (S6) is consumed and reported. */
 		if (total || req->claim.kind == KBUF_TAKEN ||
 		    (n == -EAGAIN &&
 		     !abi_has(req->ctx->abi.answers, ABI_RECV_SPARES)))
@@ -254,8 +258,7 @@ NOINLINE int recv_conclude(struct req *req, struct recv_cmd *c, long n,
 	return ISSUE_DONE;
 }
 
-/* There is no buffer, or no socket: an error, which the file may know better.
- */
+/* There is no buffer, or no socket: the file's own error takes precedence. */
 static NOINLINE int refused(struct req *req, int err)
 {
 	int said = req_socket_error(req, err);
@@ -268,12 +271,17 @@ static NOINLINE int refused(struct req *req, int err)
 NOINLINE int recv_failed(struct req *req, struct recv_cmd *c, uint32_t flags,
 			 long *n)
 {
-	/* That the file is no socket comes before a chosen buffer. */
+	/*
+	 * The error that the file is no socket precedes errors of the buffer.
+	 */
 	if (*n == -EFAULT && req->claim.kind != KBUF_NONE)
 		*n = req_socket_error(req, -EFAULT);
 	if (*n != -EAGAIN || c->msg_flags & MSG_DONTWAIT)
 		return ISSUE_DONE;
-	/* Waiting holds no buffer, unless bytes are in it (S1, S8). */
+	/*
+	 * A request that waits holds no buffer, unless bytes are in it (S1,
+	 * S8).
+	 */
 	if (req->moved)
 		req_keep_claim(req, flags);
 	else if (req->claim.kind != KBUF_TAKEN)
@@ -285,7 +293,10 @@ int recv_attempt(struct req *req, struct recv_cmd *c, uint32_t flags, long *n)
 {
 	int err = 0;
 
-	/* On a worker the choice is final (S6), so the file comes first. */
+	/*
+	 * On a worker the selection is final (S6), so the file is checked
+	 * first.
+	 */
 	if (unlikely(req->sqe_flags & IOSQE_ASYNC))
 		err = req_socket_error(req, 0);
 	if (!err)

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a socket says before or after a receive: its kind, what waits in it,
+ * Queries of a socket before or after a receive: its kind, waiting bytes,
  * whether it is at its urgent mark, whether it is empty.
  *
- * Theory: a stream is empty when it says so: FIONREAD answered 0, or an armed
- * TCP connection gave less than there was room for, or an armed unix stream did
- * and had no control data. A short read alone proves nothing: a unix stream
- * stops behind a message with descriptors and where the sender changes, TCP
- * stops at the urgent mark and TLS at a record. A call that fails proves
- * nothing either. Locks: the ring lock.
+ * Theory: a stream is known to be empty if FIONREAD returned 0, or if an armed
+ * TCP connection returned fewer bytes than there was room for, or if an armed
+ * unix stream did and had no control data. A short read alone proves nothing: a
+ * unix stream stops behind a message with descriptors and where the sender
+ * changes, TCP stops at the urgent mark and TLS at a record. A call that fails
+ * proves nothing either.
+ * Locks: the ring lock.
  */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -26,7 +27,10 @@ size_t recv_room(const struct recv_cmd *c)
 	return iov_bytes(c->msg->header.msg_iov, c->msg->header.msg_iovlen);
 }
 
-/* Until 5.19 nobody asked what waits in a socket, a unix one until 6.17. */
+/*
+ * Kernels before 5.19 don't query waiting bytes, before 6.17 not for unix
+ * streams.
+ */
 static uint8_t stream_kind(const struct req *req, int domain)
 {
 	uint64_t answers = req->ctx->abi.answers;
@@ -37,7 +41,10 @@ static uint8_t stream_kind(const struct req *req, int domain)
 	return domain == AF_INET ? KIND_TCP : KIND_UNIX;
 }
 
-/* Refused: of a stream that says nothing, all is received. */
+/*
+ * Refused: then it is handled as a stream without a count, and read until
+ * empty.
+ */
 static NOINLINE uint8_t ask_kind(const struct req *req)
 {
 	int protocol = req_socket_option(req, SOL_SOCKET, SO_PROTOCOL);
@@ -63,7 +70,7 @@ static NOINLINE uint8_t ask_kind(const struct req *req)
 	}
 }
 
-/* TLS in the kernel, say, has records, which a read doesn't cross. */
+/* Kernel TLS, for example, has records, and a read ends at each. */
 static bool is_layered(const struct req *req)
 {
 	return req_socket_option(req, IPPROTO_TCP, TCP_ULP) != 0;
@@ -92,7 +99,7 @@ bool recv_socket_tells(const struct recv_cmd *c)
 	       c->kind == KIND_STREAM;
 }
 
-/* Did it come, or did it find no room? As far as one knows, it did. */
+/* Was there control data, or no room for it? As far as known, there was. */
 static bool had_control(const struct recv_cmd *c)
 {
 	return c->control || c->said & MSG_CTRUNC;
@@ -138,9 +145,9 @@ bool recv_at_mark(const struct req *req, const struct recv_cmd *c)
 }
 
 /*
- * A unix stream that stops and has more, but no control data, has an urgent
- * mark, or more came this moment. Once it was read past, epoll knows of none,
- * and FIONREAD goes on counting it.
+ * A unix stream that stops although more waits, without control data, is at an
+ * urgent mark, or more has just come. After the mark was read past, epoll does
+ * not report it, and FIONREAD still counts it.
  */
 static bool stopped_for_nothing(const struct recv_cmd *c, long n,
 				uint32_t waiting)
@@ -156,7 +163,7 @@ static NOINLINE uint32_t ask_nonempty(const struct req *req, struct recv_cmd *c,
 
 	if (c->kind != KIND_UNKNOWN && !recv_socket_tells(c))
 		return 0;
-	/* First what costs one call: mostly nothing waits. */
+	/* First the query that takes one call: usually nothing waits. */
 	waiting = recv_bytes_waiting(req, c);
 	if (!waiting && n && !c->unsure && req->wait.watch && !c->urgent)
 		return 0;
@@ -172,9 +179,10 @@ static NOINLINE uint32_t ask_nonempty(const struct req *req, struct recv_cmd *c,
 }
 
 /*
- * A single receive that came short asks what kind of file its number is once in
- * a while only. As long as no TCP connection behind it had something left, the
- * next has not either. What is wrong for a while is a hint: the bytes come.
+ * Caches the kind of the file: a single receive that was short queries it only
+ * once in a while. While no TCP connection at this fd had data left, the next
+ * receive is assumed to have none. If that is wrong for a while only a hint is
+ * wrong: the bytes come.
  */
 static NOINLINE bool is_believed_empty(const struct req *req,
 				       struct recv_cmd *c)

@@ -3,23 +3,25 @@
  * READ, WRITE, their vector forms, those on registered buffers (_FIXED), and
  * READ_MULTISHOT.
  *
- * Theory (D7): a transfer is first tried with RWF_NOWAIT, which moves what can
- * be moved without waiting. What then? A file that can be polled is armed and
- * tried again; any other goes to a worker, which makes the same call without
- * NOWAIT. Files that know no NOWAIT say EOPNOTSUPP: those that can be polled
- * are looked at with poll(2) and then simply read, as are files that live in
- * memory; disks go to a worker. What looks like a transfer of an O_DIRECT file
- * is left to kernel AIO (aio_reads.h), unless a buffer is to be selected for
- * it.
+ * Theory (D7): a transfer is first tried with RWF_NOWAIT, which moves the bytes
+ * that can be moved without waiting. After EAGAIN, a file that can be polled is
+ * armed and tried again; any other goes to a worker, which makes the same call
+ * without NOWAIT. Files that don't support NOWAIT return EOPNOTSUPP: of those,
+ * files that can be polled are polled with poll(2) and then read, files that
+ * are in memory are read, and disks go to a worker. A transfer that looks like
+ * one of an O_DIRECT file goes to kernel AIO (aio_reads.h), unless it selects a
+ * buffer.
  *
- * A stream has no positions: preadv2 answers ESPIPE to an offset, and the call
- * is made again with -1, "where the file stands" (a socket refuses any but 0).
- * A seekable file that moved less than was asked is asked for the rest, until
- * it has no more (a short read must mean the end of the file).
+ * A stream has no positions: preadv2 returns ESPIPE for an offset, and the call
+ * is made again with -1, the current position (a socket refuses any but 0). If
+ * a seekable file moved less than was asked, the call is repeated for the rest,
+ * until the file has no more (a short read must mean the end of the file).
  *
- * Buffers (S5, S6): the buffer is claimed when the transfer is tried. On a
- * file that can't be polled it counts as consumed from then on, whatever comes
- * of it, and an INC entry advances by what was asked (I4).
+ * Buffers (S5, S6): the buffer is claimed when the transfer is tried. On a file
+ * that can't be polled it counts as consumed from then on, whatever the result,
+ * and an INC entry advances by the length asked for (I4).
+ *
+ * Locks: the ring lock; none on the worker.
  */
 #include "ops/rw.h"
 
@@ -42,10 +44,10 @@
 #define STREAM_POSITION UINT64_MAX
 /* Completions of one multishot request in one turn (S12). */
 #define MULTISHOT_SHARE 32
-/* What a disk takes in one piece, and so answers at once if it has to wait. */
+/* A disk takes this in one piece, and so returns at once if it has to wait. */
 #define ONE_PART_BYTES (64u * 1024)
 
-/* Of ioprio_set(2). */
+/* Values of ioprio_set(2). */
 enum {
 	IOPRIO_REAL_TIME = 1,
 	IOPRIO_IDLE = 3,
@@ -55,19 +57,19 @@ enum {
 struct rw_cmd {
 	uint64_t position;
 	struct iovec one; /* READ and WRITE; a selected buffer */
-	struct iovec *vectors; /* what is left to move */
+	struct iovec *vectors; /* the vectors that remain */
 	size_t count;
 	struct buffer_node *buffer; /* a registered one, held */
 	uint32_t want_bytes; /* with a selected buffer: 0 means all of it */
 	uint32_t rw_flags;
 	bool writes;
-	bool goes_on; /* multishot: had its share in the turn before */
+	bool goes_on; /* multishot: used its share in the turn before */
 };
 
 /*
- * A class, and with a class a level; nothing else. The real-time class takes a
- * right, and the kernel looks for it before it looks at whom ioprio_set(2)
- * names: for nobody, here. Returns 0 or a negative errno.
+ * A class, and with a class a level; nothing else. The real-time class needs a
+ * right, and the kernel checks that before it checks whom ioprio_set(2) names:
+ * here it names nobody. Returns 0 or a negative errno.
  */
 static int ioprio_check(uint16_t ioprio)
 {
@@ -81,7 +83,7 @@ static int ioprio_check(uint16_t ioprio)
 	return 0;
 }
 
-/* Vectors that lie in it, and have a length. */
+/* Are the vectors inside the buffer, and not empty? */
 static bool buffer_holds_all(const struct rw_cmd *c)
 {
 	for (size_t i = 0; i < c->count; i++) {
@@ -96,7 +98,7 @@ static bool buffer_holds_all(const struct rw_cmd *c)
 	return true;
 }
 
-/* Which buffer it is comes out when the request runs. */
+/* The buffer is looked up when the request runs. */
 static int rw_take_buffer(struct req *req)
 {
 	struct rw_cmd *c = req_cmd(req, struct rw_cmd);
@@ -112,8 +114,9 @@ static int rw_take_buffer(struct req *req)
 }
 
 /*
- * Attributes are integrity data, which only a disk made for it takes, and only
- * through the kernel's io_uring: all files refuse it, when it comes to that.
+ * Attributes are integrity data, which only special disks take, and only
+ * through the kernel's io_uring: every file refuses them when the request is
+ * issued.
  */
 static int integrity_issue(struct req *req, uint32_t issue_flags)
 {
@@ -257,7 +260,7 @@ static bool buffer_is_there(struct ctx *ctx, uint32_t slot)
 	return buffer;
 }
 
-/* Where the buffer is, and whether there is one, is asked at the first try. */
+/* The buffer's address is checked at the first try, and so is its existence. */
 static int fixed_prep(struct req *req, const struct io_uring_sqe *sqe,
 		      bool writes)
 {
@@ -290,7 +293,7 @@ int read_multishot_prep(struct req *req, const struct io_uring_sqe *sqe)
 	return single_prep(req, sqe, false);
 }
 
-/* One system call for all that is left. */
+/* One system call for all that remains. */
 static long transfer(const struct req *req, const struct rw_cmd *c,
 		     uint64_t position, uint32_t flags)
 {
@@ -308,7 +311,7 @@ static bool is_socket(const struct req *req)
 	       S_ISSOCK(st.st_mode);
 }
 
-/* The same, where positions mean nothing; sockets want none but 0. */
+/* The same for files without positions; sockets accept only 0. */
 static long transfer_anywhere(struct req *req, struct rw_cmd *c, uint32_t flags)
 {
 	long n = transfer(req, c, c->position, flags);
@@ -321,7 +324,7 @@ static long transfer_anywhere(struct req *req, struct rw_cmd *c, uint32_t flags)
 	return transfer(req, c, c->position, flags);
 }
 
-/* /dev/zero and its kin; the random ones can be waited for. */
+/* /dev/zero and similar devices; the random ones can be polled. */
 static bool is_memory_device(const struct stat *st)
 {
 	const unsigned int memory = 1, random = 8, urandom = 9;
@@ -330,7 +333,7 @@ static bool is_memory_device(const struct stat *st)
 	       minor(st->st_rdev) != random && minor(st->st_rdev) != urandom;
 }
 
-/* Can anybody wait for this file? Then a short transfer is an answer. */
+/* Can the file be polled? Then a short transfer is the result. */
 static bool pollable(const struct req *req)
 {
 	struct stat st;
@@ -342,8 +345,8 @@ static bool pollable(const struct req *req)
 }
 
 /*
- * A system call finds that nothing is to be read before it asks the file, and
- * io_uring does not; an eventfd, a timerfd, a signalfd refuse it.
+ * A system call returns for an empty transfer before it reaches the file, and
+ * io_uring does not; eventfds, timerfds and signalfds refuse it.
  */
 static bool refuses_nothing(const struct req *req)
 {
@@ -353,8 +356,7 @@ static bool refuses_nothing(const struct req *req)
 	       !(st.st_mode & S_IFMT);
 }
 
-/* Whoever writes beyond the limit gets a signal, which io_uring sends nobody.
- */
+/* A write beyond the limit raises a signal, which io_uring does not send. */
 static bool size_is_limited(void)
 {
 	struct rlimit limit;
@@ -363,7 +365,7 @@ static bool size_is_limited(void)
 	       limit.rlim_cur != RLIM_INFINITY;
 }
 
-/* Moving its bytes in place is as good as having a worker do it. */
+/* If the transfer can't wait, it is made here instead of on a worker. */
 static bool waits_for_nothing(const struct req *req, const struct rw_cmd *c)
 {
 	return aio_reads_is_memory(req_io_fd(req)) &&
@@ -371,8 +373,8 @@ static bool waits_for_nothing(const struct req *req, const struct rw_cmd *c)
 }
 
 /*
- * No NOWAIT here: look whether it would block, then just do it. Whoever may not
- * look leaves it to a worker.
+ * Without NOWAIT: poll to see whether the call would wait, then make it. If
+ * poll(2) is refused a worker does it.
  */
 static int without_nowait(struct req *req, struct rw_cmd *c, long *n)
 {
@@ -394,7 +396,7 @@ static int without_nowait(struct req *req, struct rw_cmd *c, long *n)
 	return ISSUE_DONE;
 }
 
-/* A position and a length that O_DIRECT could take, and no buffer to choose. */
+/* Could O_DIRECT take position and length, and is there no buffer to select? */
 static bool rw_may_be_direct(const struct req *req, const struct rw_cmd *c)
 {
 	const uint64_t sector_mask = 511;
@@ -413,7 +415,7 @@ static int start_at_disk(struct req *req, const struct rw_cmd *c)
 		.rw_flags = c->rw_flags,
 	};
 
-	/* Of many parts a late one may have to go to a worker. */
+	/* Of a long transfer a later part may have to go to a worker. */
 	if (iov_bytes(c->vectors, c->count) > ONE_PART_BYTES)
 		issue_keep_file(req);
 	transfer.fd = req_io_fd(req);
@@ -421,8 +423,8 @@ static int start_at_disk(struct req *req, const struct rw_cmd *c)
 }
 
 /*
- * Back from the disk. Bytes are the answer; an error is, if it comes from an
- * O_DIRECT file and doesn't mean that it would have had to wait.
+ * AIO has completed. Bytes are the result. An error is, if the file is O_DIRECT
+ * and the error does not mean that it would have had to wait.
  */
 static int rw_landed(struct req *req, const struct rw_cmd *c, long *n)
 {
@@ -434,11 +436,14 @@ static int rw_landed(struct req *req, const struct rw_cmd *c, long *n)
 	return *n == -EAGAIN || *n == -EOPNOTSUPP ? ISSUE_PUNT : ISSUE_DONE;
 }
 
-/* Try to move bytes: ISSUE_DONE with the call's answer in *@n, or what else. */
+/*
+ * Try to move bytes: ISSUE_DONE with the result in *@n, or another
+ * issue_result.
+ */
 static int attempt(struct req *req, struct rw_cmd *c, uint32_t issue_flags,
 		   long *n)
 {
-	if (unlikely(c->rw_flags & RWF_HIPRI)) { /* for IOPOLL rings alone */
+	if (unlikely(c->rw_flags & RWF_HIPRI)) { /* only for IOPOLL rings */
 		*n = req_file_is_open(req) ? -EINVAL : -EBADF;
 		return ISSUE_DONE;
 	}
@@ -465,7 +470,7 @@ static int attempt(struct req *req, struct rw_cmd *c, uint32_t issue_flags,
 	return *n == -EAGAIN ? ISSUE_AGAIN : ISSUE_DONE;
 }
 
-/* The request ends with what was moved, or with the error if nothing was. */
+/* The result is the bytes moved, or the error if none were. */
 static void rw_conclude(struct req *req, long n)
 {
 	uint32_t total = req->moved + (n > 0 ? (uint32_t)n : 0);
@@ -473,7 +478,10 @@ static void rw_conclude(struct req *req, long n)
 	req->res = total || n >= 0 ? (int32_t)total : (int32_t)n;
 }
 
-/* A seekable file moved less than asked: step on; false when all is moved. */
+/*
+ * A seekable file moved less than asked: advance. Returns false if all is
+ * moved.
+ */
 static bool rw_step(struct req *req, struct rw_cmd *c, long n)
 {
 	iov_advance(&c->vectors, &c->count, (size_t)n);
@@ -509,10 +517,10 @@ static int move(struct req *req, uint32_t issue_flags)
 
 /*
  * The end: bytes, the end of the file, or an error. Bytes and the end consume
- * the buffer. An error leaves a ring's entry where it is if the file could be
- * waited for; what can't be retried later (S6) has consumed it, and so has a
- * classic buffer, come what may (the kernel's READ never puts one back; its
- * READ_MULTISHOT, whose end has no buffer, does).
+ * the buffer. After an error a ring's entry stays in the ring if the file can
+ * be polled. A transfer that can't be retried (S6) has consumed the entry, and
+ * a classic buffer is always consumed (the kernel's READ never recycles one;
+ * its READ_MULTISHOT, whose last completion has no buffer, does).
  */
 static void settle_buffer(struct req *req, uint32_t issue_flags)
 {
@@ -533,7 +541,7 @@ static void settle_buffer(struct req *req, uint32_t issue_flags)
 		req_commit(req, waits ? moved : asked, issue_flags);
 }
 
-/* A buffer for this try, or the one that the request still holds. */
+/* Claim a buffer for this try, unless the request still holds one. */
 static int claim_for(struct req *req, struct rw_cmd *c, uint32_t issue_flags)
 {
 	int err;
@@ -545,7 +553,7 @@ static int claim_for(struct req *req, struct rw_cmd *c, uint32_t issue_flags)
 		if (err < 0)
 			return err;
 	}
-	/* On a live 6.18 a try says how much the next asks for. */
+	/* On a live 6.18 the length of a try bounds the next one. */
 	if (!(req->flags & REQ_F_MULTISHOT))
 		c->want_bytes = req->claim.len;
 	c->one.iov_base = (void *)(uintptr_t)req->claim.addr;
@@ -556,11 +564,10 @@ static int claim_for(struct req *req, struct rw_cmd *c, uint32_t issue_flags)
 }
 
 /*
- * It will be tried again, perhaps on a worker. A ring's entry stays in the
- * ring, unless some of it is filled (S8), or the file can't be polled or the
- * choice was final already (S6): then the request keeps it. A classic buffer
- * stays with the request, as the kernel's READ keeps it and READ_MULTISHOT
- * doesn't.
+ * It will be retried, perhaps on a worker. A ring's entry is recycled, unless
+ * part of it is filled (S8), or the file can't be polled or the selection is
+ * final already (S6): then the request keeps it. A classic buffer stays with
+ * the request, as with the kernel's READ; READ_MULTISHOT recycles it.
  */
 static void keep_or_return(struct req *req, uint32_t issue_flags)
 {
@@ -578,7 +585,7 @@ static int read_selected(struct req *req, uint32_t issue_flags)
 	struct rw_cmd *c = req_cmd(req, struct rw_cmd);
 	int said;
 
-	/* S6: the choice will be final, so the file comes first. */
+	/* S6: the selection is final, so the file is checked first. */
 	if (req->sqe_flags & IOSQE_ASYNC && !req_file_is_open(req))
 		return -EBADF;
 	said = claim_for(req, c, issue_flags);
@@ -618,7 +625,7 @@ void fixed_cleanup(struct req *req)
 	buffer_put(req_cmd(req, struct rw_cmd)->buffer);
 }
 
-/* The first try is always under the lock: it finds the buffer. */
+/* The first try is always under the lock: it looks up the buffer. */
 int fixed_issue(struct req *req, uint32_t issue_flags)
 {
 	int err = rw_take_buffer(req);
@@ -628,7 +635,7 @@ int fixed_issue(struct req *req, uint32_t issue_flags)
 	return move(req, issue_flags);
 }
 
-/* One completion; says whether to go on. */
+/* One completion; returns whether to continue. */
 static bool rw_multishot_one(struct req *req, uint32_t issue_flags, int *said)
 {
 	req->moved = 0;
@@ -640,8 +647,8 @@ static bool rw_multishot_one(struct req *req, uint32_t issue_flags, int *said)
 }
 
 /*
- * No buffer, or one without an address or a length, or one too short for the
- * file: no end while nothing is there for it.
+ * There is no buffer, or it has no address or length, or it is too short for
+ * the file: that does not end the request while the file is not ready.
  */
 static bool no_room(const struct req *req, int said)
 {

@@ -2,19 +2,21 @@
 /*
  * SEND and SENDMSG, and their zero-copy forms.
  *
- * Theory: one sendto(2) or sendmsg(2) with MSG_DONTWAIT. A full socket is
- * armed and tried again. A short send is the result, as it is the kernel's,
- * unless MSG_WAITALL asks to go on; what was sent stays sent. A broken pipe is
- * an error of the request, never a signal to the program.
+ * Theory: one sendto(2) or sendmsg(2) with MSG_DONTWAIT. If the socket is full
+ * the request is armed and tried again. A short send is the result, as in the
+ * kernel, unless MSG_WAITALL asks to continue; sent bytes stay sent. For
+ * SIGPIPE see sched/sigpipe.h.
  *
- * A buffer-selecting send takes its buffer when it first runs and keeps it
- * (S8): what is to be sent must not change between tries.
+ * A send that selects a buffer takes it when it first runs and keeps it (S8):
+ * the data must not change between tries.
  *
- * SEND_ZC and SENDMSG_ZC copy, as the kernel's do where the device can't do
- * without, and keep the ABI's promise of two completions: the result with
- * F_MORE, and then one with F_NOTIF, after which the memory may be reused. The
- * second is posted by cleanup, so that it follows whatever the first says;
- * asked to report, it says ZC_COPIED.
+ * SEND_ZC and SENDMSG_ZC copy, as in the kernel where the device can't do
+ * without, and post the two completions of the ABI: the result with F_MORE, and
+ * then one with F_NOTIF, after which the memory may be reused. The cleanup
+ * posts the second, so that it always follows the first; with REPORT_USAGE it
+ * has ZC_COPIED.
+ *
+ * Locks: the ring lock.
  */
 #include "ops/send.h"
 
@@ -38,17 +40,18 @@ struct send_cmd {
 	struct msg *msg; /* SENDMSG, or SEND with an address */
 	uint32_t want_bytes;
 	uint32_t msg_flags;
-	bool simple; /* bytes, to where the socket is connected: no more */
-	bool dontwait; /* a simple one: it does not wait for room */
-	bool to_address; /* SEND with one: kept in msg->name */
+	bool simple; /* only bytes, to the connected address */
+	bool dontwait; /* a simple one that does not wait for room */
+	bool to_address; /* SEND with an address, in msg->name */
 	bool bundles;
-	bool never; /* ends with EAGAIN, untried */
-	bool waited; /* a bundle, for the socket */
-	bool twice; /* answers again, with nothing, as the kernel does */
-	bool holds; /* has its buffer, or a bundle that is not yet sent */
+	bool never; /* completes with EAGAIN, untried */
+	bool waited; /* a bundle that has waited for the socket */
+	/* posts a second completion of 0 bytes, as the kernel does */
+	bool twice;
+	bool holds; /* has its buffer, or an unsent bundle */
 	bool zero_copy;
 	bool fixed; /* from the registered buffer req->buf_index */
-	bool reports; /* says in its notification that it copied */
+	bool reports; /* its notification reports that it copied */
 	struct buffer_node *buffer; /* held */
 };
 
@@ -60,7 +63,10 @@ static int send_common_prep(struct req *req, const struct io_uring_sqe *sqe,
 	memset(c, 0, sizeof(*c));
 	if (!abi_knows(&req->ctx->abi, word, sqe->ioprio))
 		return -EINVAL;
-	/* To wait first, but not to wait: nothing can be tried. */
+	/*
+	 * POLL_FIRST with MSG_DONTWAIT: the request may neither be tried nor
+	 * wait.
+	 */
 	if (sqe->ioprio & IORING_RECVSEND_POLL_FIRST) {
 		if (sqe->op_flags & MSG_DONTWAIT)
 			c->never = true;
@@ -72,7 +78,7 @@ static int send_common_prep(struct req *req, const struct io_uring_sqe *sqe,
 	return 0;
 }
 
-/* The address is copied now: the application may reuse its memory at once. */
+/* Copy the address now: the application may reuse its memory immediately. */
 static int keep_address(struct req *req, struct send_cmd *c,
 			const struct io_uring_sqe *sqe)
 {
@@ -91,7 +97,7 @@ static int keep_address(struct req *req, struct send_cmd *c,
 			  sqe->addr_len);
 }
 
-/* VECTORIZED: the entry has what is else in a message. */
+/* VECTORIZED: the entry has the rest of the message's header. */
 static int take_vectors(struct req *req, struct send_cmd *c,
 			const struct io_uring_sqe *sqe)
 {
@@ -111,7 +117,7 @@ static int take_vectors(struct req *req, struct send_cmd *c,
 	return err;
 }
 
-/* What is to be sent, and where to, when no buffer is to be selected. */
+/* The data and the address, if no buffer is to be selected. */
 static int take_data(struct req *req, struct send_cmd *c,
 		     const struct io_uring_sqe *sqe)
 {
@@ -131,7 +137,7 @@ static bool too_long(const struct req *req, const struct io_uring_sqe *sqe)
 	       abi_has(req->ctx->abi.answers, ABI_LENGTH_BOUND);
 }
 
-/* Nothing but bytes and flags, and no flag that asks for more than one try. */
+/* Only bytes and flags, and no flag that may need more than one try. */
 static bool is_simple(const struct io_uring_sqe *sqe)
 {
 	return !(sqe->ioprio || sqe->addr2 || sqe->pad3_ ||
@@ -218,7 +224,7 @@ int sendmsg_prep(struct req *req, const struct io_uring_sqe *sqe)
 	return err;
 }
 
-/* From here on a notification is owed, whatever becomes of the request. */
+/* From here on a notification must follow, whatever happens to the request. */
 static int zc_prep(struct req *req, const struct io_uring_sqe *sqe)
 {
 	struct send_cmd *c = req_cmd(req, struct send_cmd);
@@ -271,7 +277,7 @@ void send_zc_cleanup(struct req *req)
 		IORING_CQE_F_NOTIF, NULL);
 }
 
-/* S10: consumed and told, unless the file is no socket. */
+/* S10: consumed and reported, unless the file is no socket. */
 static int send_no_address(struct req *req, uint32_t flags)
 {
 	int err = req_socket_error(req, -ENOBUFS);
@@ -292,7 +298,10 @@ static int send_take_buffer(struct req *req, struct send_cmd *c, uint32_t flags)
 		return 0;
 	if (!kbuf_group_exists(req->ctx->kbuf, req->buf_group))
 		return -ENOENT; /* B2 */
-	/* A live 6.18 sends all of a classic buffer, whatever was asked. */
+	/*
+	 * A live 6.18 sends the complete classic buffer, whatever length was
+	 * asked for.
+	 */
 	if (kbuf_group_is_classic(req->ctx->kbuf, req->buf_group))
 		want = 0;
 	err = req_claim(req, want, false, flags);
@@ -316,7 +325,7 @@ static int send_take_buffer(struct req *req, struct send_cmd *c, uint32_t flags)
 
 /*
  * After the first try the buffer is consumed (B4), sent or not, unless the file
- * is none that could send: that is looked at before a buffer is.
+ * is no socket: that is checked before a buffer is taken.
  */
 static void keep_buffer(struct req *req, long n, uint32_t flags)
 {
@@ -359,7 +368,7 @@ static void send_step(struct req *req, struct send_cmd *c, size_t bytes)
 	}
 	h = &c->msg->header;
 	iov_advance(&h->msg_iov, &h->msg_iovlen, bytes);
-	/* Control data went with the first bytes. */
+	/* The control data went with the first bytes. */
 	h->msg_control = NULL;
 	h->msg_controllen = 0;
 }
@@ -374,7 +383,7 @@ static int send_conclude(struct req *req, struct send_cmd *c, long n,
 	req->res = total || n >= 0 ? (int32_t)total : (int32_t)n;
 	if (n < 0 || (short_send && c->msg_flags & MSG_WAITALL))
 		req->flags |= REQ_F_FAIL_LINK;
-	/* Nothing was there to copy. */
+	/* Nothing was copied. */
 	if (n == -EFAULT)
 		c->reports = false;
 	return ISSUE_DONE;
@@ -383,9 +392,8 @@ static int send_conclude(struct req *req, struct send_cmd *c, long n,
 /* ---- bundles (SPEC 7) ---- */
 
 /*
- * Send what the bundle holds, all of it: ISSUE_DONE with *@n the error or the
- * bytes. A bundle waits for its whole (B4 has committed it), in several calls
- * if the socket fills up.
+ * Send the complete bundle: ISSUE_DONE with *@n the error or the bytes. It may
+ * take several calls if the socket is full, because B4 has committed all of it.
  */
 static int bundle_push(struct req *req, struct send_cmd *c, long *n)
 {
@@ -424,14 +432,16 @@ static int bundle_send(struct req *req, struct send_cmd *c, long *n)
 		if (said < 0)
 			return said;
 		c->holds = true;
-		/* All of it is committed, and said so should it not be sent. */
+		/*
+		 * All of it is committed, and reported even if it is not sent.
+		 */
 		req->cflags = bundle_commit(req, bundle_of(req)->claim.bytes);
 	}
 	said = bundle_push(req, c, n);
 	if (said != ISSUE_DONE)
 		return said;
 	c->holds = false;
-	c->want_bytes = 0; /* after the first bundle: all there is */
+	c->want_bytes = 0; /* after the first bundle: no bound */
 	return ISSUE_DONE;
 }
 
@@ -453,7 +463,10 @@ static int send_bundle(struct req *req, struct send_cmd *c)
 		c->waited |= said == ISSUE_AGAIN;
 		if (said != ISSUE_DONE)
 			return said;
-		/* One that has waited ends with one more (6.18). */
+		/*
+		 * A bundle that has waited for the socket posts one more
+		 * completion and ends, as 6.18 does.
+		 */
 		if (n < 0 || bundle_of(req)->emptied || c->waited ||
 		    req->flags & REQ_F_POLL_FIRST ||
 		    !req_post_more(req, (int32_t)n, req->cflags))
@@ -486,8 +499,8 @@ static int send_plain(struct req *req, struct send_cmd *c, uint32_t issue_flags)
 }
 
 /*
- * A bundle without buffers to choose from: what was sent, and then, since a
- * bundle goes on, an end with nothing.
+ * A bundle without a group: posts the bytes sent, and then, because a bundle
+ * continues, a last completion of 0 bytes.
  */
 static int send_twice(struct req *req, struct send_cmd *c, uint32_t issue_flags)
 {
@@ -504,7 +517,7 @@ static int send_twice(struct req *req, struct send_cmd *c, uint32_t issue_flags)
 
 /* ---- zero copy ---- */
 
-/* Sockets that could do it: the others refuse, as in the kernel. */
+/* Does the socket support zero copy? Others refuse, as in the kernel. */
 static int zc_socket(const struct req *req)
 {
 	int domain, protocol;
@@ -537,7 +550,7 @@ static bool zc_holds_all(const struct send_cmd *c)
 	return true;
 }
 
-/* The file is asked before the buffer is. */
+/* The file is checked before the buffer. */
 static int zc_begin(struct req *req, struct send_cmd *c)
 {
 	int err = zc_socket(req);

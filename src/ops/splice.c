@@ -2,19 +2,20 @@
 /*
  * SPLICE and TEE.
  *
- * Theory: between two pipes the call is made at once, with SPLICE_F_NONBLOCK,
- * and what would wait is PARKED with one of its ends armed: the input while it
- * has nothing, else the output. Anything else may wait in spite of that flag (a
- * disk, a socket in blocking mode), so a worker makes the call; but only when
- * the input has something, so that what waits for input costs no thread.
+ * Theory: between two pipes the call is made immediately, with
+ * SPLICE_F_NONBLOCK. If it would wait, the request is PARKED with one of its
+ * ends armed: the input while that is empty, else the output. Other files may
+ * wait in spite of that flag (a disk, a blocking socket), so a worker makes the
+ * call; but only when the input has data, so that waiting for input needs no
+ * thread.
  *
- * While it waits it holds duplicates of both ends, under numbers of its own in
+ * While it waits it holds duplicates of both ends, which are fds of its own in
  * the reactor: the program may close its own.
  *
- * A pipe or a socket that was opened not to wait isn't waited for, as in the
- * kernel. A transfer of less than was asked for breaks a chain.
+ * As in the kernel, a pipe or a socket with O_NONBLOCK isn't waited for. A
+ * transfer of less than was asked for breaks a chain.
  *
- * Locks: the ring lock, except for what a worker does.
+ * Locks: the ring lock, except for a worker's calls.
  */
 #include "ops/splice.h"
 
@@ -42,9 +43,9 @@ struct splice_cmd {
 	int32_t fd_in;
 	int32_t own[ENDS]; /* duplicates, -1: none yet */
 	struct file_node *file_in; /* held */
-	bool looked; /* what follows is known */
-	bool pipes; /* both are */
-	bool waits; /* none of them was opened not to */
+	bool looked; /* the next two fields are set */
+	bool pipes; /* both ends are pipes */
+	bool waits; /* neither end has O_NONBLOCK */
 };
 
 static int splice_common_prep(struct req *req, const struct io_uring_sqe *sqe)
@@ -104,7 +105,7 @@ static int splice_look_at(const struct req *req, struct splice_cmd *c, int end)
 	if (flags < 0 || SYS_2(SYS_fstat, fd, &st) < 0)
 		return -EBADF;
 	if (registry_at(fd))
-		return -EINVAL; /* rings have no bytes */
+		return -EINVAL; /* rings can't be read or written */
 	c->pipes &= S_ISFIFO(st.st_mode);
 	c->waits &= !(flags & O_NONBLOCK);
 	return 0;
@@ -123,7 +124,7 @@ static int splice_look(struct req *req, struct splice_cmd *c)
 	return err;
 }
 
-/* On a worker, which may have to be interrupted, and under the lock. */
+/* On a worker, where it may have to be interrupted, or under the lock. */
 static long splice_call(const struct req *req, struct splice_cmd *c,
 			uint32_t flags)
 {
@@ -164,7 +165,7 @@ static void end_ready(struct reactor_wait *wait, uint32_t events)
 	(void)events;
 	if (issue_is_orphan(req))
 		return;
-	/* The other end may be next. */
+	/* The next wait may be for the other end. */
 	reactor_disarm(&req->ctx->reactor, wait);
 	issue_retry(req);
 }
@@ -180,7 +181,10 @@ static int hold(struct req *req, struct splice_cmd *c)
 	return 0;
 }
 
-/* Owned numbers are armed without a look: what is there by now is asked for. */
+/*
+ * Arming an fd of the engine's does not report what is ready, so that is
+ * polled.
+ */
 static int park(struct req *req, struct splice_cmd *c)
 {
 	struct reactor *reactor = &req->ctx->reactor;

@@ -3,21 +3,21 @@
  * TIMEOUT, TIMEOUT_REMOVE and the preparation of LINK_TIMEOUT (core/chain.h
  * runs it).
  *
- * Theory: a timeout is PARKED with its timer armed. One that counts
- * completions stands in ctx->counting as well, sorted by the total at which it
- * is reached; turn.c completes it there with 0. At expiry it completes with
- * -ETIME, which breaks a chain unless ETIME_SUCCESS is set. Expiries and
- * reached counts are no completions to other timeouts that count.
+ * Theory: a timeout is PARKED with its timer armed. A timeout that counts
+ * completions is also in ctx->counting, sorted by the total at which it ends;
+ * turn.c completes it there with 0. At expiry it completes with -ETIME, which
+ * breaks a chain unless ETIME_SUCCESS is set. Timeouts that count completions
+ * do not count expiries and reached counts of other timeouts.
  *
  * MULTISHOT: `off` is the number of completions, 0 for no end; the interval
- * runs from one expiry to the next. An update of a timeout forgets its count,
- * whichever kind it was; so does the kernel.
+ * runs from one expiry to the next. As in the kernel, an update of a timeout
+ * resets its count, whichever kind it is.
  *
- * Differs: times on the realtime and boot clocks are turned into monotonic
- * ones when armed, so that steps of these clocks afterwards are not followed.
+ * Differs: times on the realtime and boot clocks are converted to monotonic
+ * times when armed, so that later steps of these clocks are not followed.
  *
- * Locks: the ring lock. Cost: O(log n) of the armed timers; a counted one
- * walks those that count less.
+ * Locks: the ring lock. Cost: O(log n) of the armed timers; one that counts
+ * completions walks those with smaller targets.
  */
 #include "ops/timeout.h"
 
@@ -32,9 +32,9 @@
 #define UPDATES (IORING_TIMEOUT_UPDATE | IORING_LINK_TIMEOUT_UPDATE)
 
 struct timeout_cmd {
-	struct deadline when; /* first: link.c reads it there */
+	struct deadline when; /* must be first: core/chain.c uses it */
 	uint32_t flags;
-	uint32_t count; /* completions to wait for; expiries left */
+	uint32_t count; /* completions to wait for; expiries that are left */
 	bool counting; /* in ctx->counting */
 };
 
@@ -114,7 +114,7 @@ static void fire(struct timer *timer)
 	req_finish_with(req, -ETIME);
 }
 
-/* Sorted by target; of equal ones the earlier request comes first. */
+/* Sorted by target; with equal targets the earlier request comes first. */
 static void start_counting(struct req *req)
 {
 	struct timeout_cmd *c = req_cmd(req, struct timeout_cmd);
@@ -179,7 +179,7 @@ static struct req *timeout_find(struct ctx *ctx, uint64_t user_data,
 	return index_find(ctx, user_data, is_timeout, &opcode);
 }
 
-/* The clock stays the one that the timeout was made with. */
+/* The timeout keeps its clock. */
 static int timeout_update(struct req *req, uint8_t opcode)
 {
 	const struct timeout_remove_cmd *c =
@@ -197,7 +197,7 @@ static int timeout_update(struct req *req, uint8_t opcode)
 	t->when.flags =
 		(t->when.flags & CLOCKS) | (c->flags & IORING_TIMEOUT_ABS);
 	timer_disarm(timers, &timeout->timer);
-	/* There is room: the timer has just left. */
+	/* There is room: the timer was removed just before. */
 	return timer_arm(timers, &timeout->timer, deadline_due_ns(&t->when));
 }
 
@@ -236,7 +236,7 @@ int link_timeout_prep(struct req *req, const struct io_uring_sqe *sqe)
 	return 0;
 }
 
-/* Never reached: link.c takes it out of its chain before its turn comes. */
+/* Not reached: core/chain.c removes it from its chain before it is issued. */
 int link_timeout_issue(struct req *req, uint32_t issue_flags)
 {
 	(void)req;

@@ -2,10 +2,10 @@
 /*
  * WAITID.
  *
- * Theory: waitid(2) with WNOHANG says at once what there is to say; where that
- * is nothing, a thread of the unbounded pool waits, whose wait cancelling ends.
- * A child is taken by exactly one wait, whoever makes it, and one that was
- * cancelled has taken none.
+ * Theory: waitid(2) with WNOHANG is tried immediately. If it finds no child, a
+ * thread of the unbounded pool waits, whose wait a cancel interrupts. Exactly
+ * one wait takes a child, whichever thread makes it; a cancelled wait has taken
+ * none.
  *
  * Differs: __WNOTHREAD waits for children of a thread of the engine's, which
  * has none.
@@ -27,7 +27,7 @@ struct waitid_cmd {
 	uint32_t options;
 };
 
-/* Up to here a siginfo is what waitid(2) fills in. */
+/* waitid(2) fills a siginfo up to here. */
 #define INFO_BYTES (offsetof(siginfo_t, si_status) + sizeof(int))
 
 int waitid_prep(struct req *req, const struct io_uring_sqe *sqe)

@@ -3,8 +3,8 @@
  * Extended attributes: FSETXATTR, SETXATTR, FGETXATTR, GETXATTR.
  *
  * Theory: name, path and the value to be set are copied when the request is
- * prepared, in this order, one behind the other in req->extra; a worker makes
- * the call. A value that is read goes straight to the application's memory.
+ * prepared, in this order, one after the other in req->extra; a worker makes
+ * the call. A value that is read goes directly to the application's memory.
  *
  * Locks: none on the worker.
  */
@@ -17,14 +17,14 @@
 #include "core/req.h"
 #include "io/path.h"
 
-/* Linux's bounds on a name and on a value. */
+/* Linux's limits on a name and on a value. */
 #define NAME_BYTES_MAX 256
 #define VALUE_BYTES_MAX 65536u
 
 struct xattr_cmd {
 	const char *name; /* all three in req->extra */
-	const char *path; /* NULL: of the open file */
-	uint64_t value; /* to be read: the application's */
+	const char *path; /* NULL: use the open file */
+	uint64_t value; /* a GET's: the application's address */
 	uint32_t len;
 	uint32_t flags;
 };
