@@ -67,6 +67,13 @@ void polyring_closed(int fd);
 void polyring_settle(void);
 
 /*
+ * The calling thread's cancelability type becomes asynchronous, or deferred
+ * again (pthread_setcanceltype(3)). Then polyring cancels the thread only where
+ * that does no harm: while it sleeps in a call, or when the call ends.
+ */
+void polyring_cancels(bool asynchronous);
+
+/*
  * ---- groups of provided buffers: extensions to the kernel's interface ------
  */
 

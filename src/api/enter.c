@@ -162,17 +162,8 @@ static int get_events(struct ctx *ctx, uint32_t min_complete, uint32_t flags,
 	return err < 0 ? err : wait_completions(ctx, &a.spec);
 }
 
-/* Returns whether to continue: a signal ends the wait. */
-static bool nap(struct ctx *ctx) HOLDS(&ctx->lock)
-{
-	static const struct timespec nap_time = {.tv_nsec = 1000000};
-	long err;
-
-	ctx_unlock(ctx);
-	err = SYS_2(SYS_nanosleep, &nap_time, NULL);
-	lock_take(&ctx->lock);
-	return err != -EINTR;
-}
+/* How often a thread that waits for room looks. */
+#define NAP_NS 1000000
 
 /*
  * The SQPOLL thread submits; this thread wakes it, or waits for room. The
@@ -191,7 +182,7 @@ static int leave_to_sqpoll(struct ctx *ctx, uint32_t to_submit, uint32_t flags)
 		submit(ctx, all);
 	}
 	while (flags & IORING_ENTER_SQ_WAIT && queue_sq_full(&ctx->queue) &&
-	       submit(ctx, all) <= 0 && nap(ctx))
+	       submit(ctx, all) <= 0 && !turn_nap(ctx, NAP_NS))
 		;
 	return (int)to_submit;
 }
@@ -279,4 +270,12 @@ POLYRING_API int polyring_enter(int ring_fd, uint32_t to_submit,
 			    arg_bytes);
 	entry_guard_end();
 	return result;
+}
+
+POLYRING_API void polyring_cancels(bool asynchronous)
+{
+	if (asynchronous)
+		entry_guard_state |= ENTRY_CANCELS;
+	else
+		entry_guard_state &= (uint8_t)~ENTRY_CANCELS;
 }

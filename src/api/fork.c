@@ -20,6 +20,7 @@
 #include "drive/worker.h"
 #include "ops/conn.h"
 #include "sched/ctx_life.h"
+#include "sched/sleeper.h"
 #include "sched/standby.h"
 
 /* The child has none of the ring's threads, so the ring stays the parent's. */
@@ -94,6 +95,7 @@ static void in_child(void)
 	ring_fds_in_child();
 	registry_forget_lock();
 	standby_forget();
+	sleeper_forget();
 	worker_forget_threads();
 	thread_forget_lock();
 	conn_forget_lock();

@@ -134,12 +134,23 @@ struct run {
 	struct iovec iov[RUN_MAX];
 };
 
-/* A thread that sleeps in the reactor, and what must wake it. */
-struct sleeper {
-	struct list node; /* in ctx->sleepers */
+/* What must wake a thread that sleeps in the reactor. */
+struct sleep_wish {
 	uint32_t want; /* so many completions; CTX_WANT_NONE: never */
 	uint32_t punted; /* fewer than so many requests on workers */
 	int64_t due_ns; /* it will wake by itself then */
+};
+
+enum sleeper_state { SLEEPER_FREE, SLEEPER_ASLEEP, SLEEPER_AWAY };
+
+/* A thread asleep in the reactor: see sched/sleeper.h. */
+struct sleeper {
+	struct list node; /* in ctx->sleepers */
+	struct sleep_wish what;
+	struct ctx *ctx;
+	uint64_t *mark; /* on the stack of the sleep */
+	uint64_t number; /* of this thread's sleeps */
+	uint8_t state; /* enum sleeper_state */
 };
 
 #define CTX_WANT_NONE UINT32_MAX
@@ -202,6 +213,7 @@ struct ctx {
 
 	/* threads in the ring */
 	uint32_t inside; /* threads in enter */
+	uint32_t away; /* threads that left a sleep, perhaps for a handler */
 	bool in_slots; /* was registered: its fd may be another file */
 	struct list sleepers; /* asleep in the reactor: struct sleeper */
 	bool wake_out; /* a wake-up for one of them is under way */

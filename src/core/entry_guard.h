@@ -7,8 +7,13 @@
  * ring's lock held, or malloc's. A call that such a handler makes would wait
  * for its own thread. So each call sets a flag, and a call that finds the flag
  * set returns -EAGAIN: it has done nothing, and may be retried after the
- * handler has returned. A thread that sleeps in the engine holds nothing, and
- * its handlers may make any call.
+ * handler has returned. A thread that sleeps in the engine holds nothing: its
+ * handlers may make any call, and may leave the sleep for good
+ * (sched/sleeper.h).
+ *
+ * A thread whose cancelability is asynchronous must not be cancelled while the
+ * flag is set: its cancelability is deferred for that time. The application
+ * announces a change of the type with polyring_cancels().
  *
  * Cost: a load and two stores a call, to thread-local memory.
  */
@@ -17,14 +22,32 @@
 
 #include "base/compiler.h"
 
-extern __thread bool thread_in_engine;
+enum {
+	ENTRY_INSIDE = 1u << 0, /* the thread is in the engine, awake */
+	ENTRY_SLEEPS = 1u << 1, /* it fell asleep there, and may have left */
+	ENTRY_CANCELS = 1u << 2, /* its cancelability is asynchronous */
+};
+
+extern __thread uint8_t entry_guard_state;
+
+/* As entry_guard_begin(), of a thread that is inside, slept, or cancels. */
+bool entry_guard_rare(void);
+/* Behind entry_guard_end(), of a thread that slept or cancels. */
+void entry_guard_left(void);
+
+/* The calling thread ends, and the records of its sleeps with it. */
+void entry_guard_end_thread(void);
+
+/* Around a sleep. */
+uint8_t entry_guard_sleep(void);
+void entry_guard_wake(uint8_t before);
 
 /* Returns false when the thread is inside already. */
 static inline bool entry_guard_begin(void)
 {
-	if (unlikely(thread_in_engine))
-		return false;
-	thread_in_engine = true;
+	if (unlikely(entry_guard_state))
+		return entry_guard_rare();
+	entry_guard_state = ENTRY_INSIDE;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	return true;
 }
@@ -32,7 +55,9 @@ static inline bool entry_guard_begin(void)
 static inline void entry_guard_end(void)
 {
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	thread_in_engine = false;
+	entry_guard_state &= (uint8_t)~ENTRY_INSIDE;
+	if (unlikely(entry_guard_state))
+		entry_guard_left();
 }
 
 #endif

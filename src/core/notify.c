@@ -103,10 +103,10 @@ bool notify_owes_wake(const struct ctx *ctx)
 	list_for_each (node, &ctx->sleepers) {
 		struct sleeper *s = list_entry(node, struct sleeper, node);
 
-		if (ready >= s->want || ctx->punted < s->punted)
+		if (ready >= s->what.want || ctx->punted < s->what.punted)
 			return true;
-		if (s->due_ns < first_due_ns)
-			first_due_ns = s->due_ns;
+		if (s->what.due_ns < first_due_ns)
+			first_due_ns = s->what.due_ns;
 	}
 	return timer_next_ns(&ctx->timers) < first_due_ns ||
 	       !list_empty(&ctx->again);

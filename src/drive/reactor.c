@@ -558,6 +558,16 @@ static struct reactor_watch *watch_named(const struct reactor *r, uint64_t tag)
 	return w->generation == (uint32_t)(tag >> 32) ? w : NULL;
 }
 
+void reactor_report_again(struct reactor *r)
+{
+	for (uint32_t i = 0; i < r->watches; i++) {
+		struct reactor_watch *w = watch_at(r, i);
+
+		if (!list_empty(&w->waits) && !w->stray)
+			watch_tell_epoll(r, w, EPOLL_CTL_MOD, w->mask);
+	}
+}
+
 void reactor_recheck(const struct reactor *r, struct reactor_events *found)
 {
 	for (int i = 0; i < found->count; i++) {

@@ -149,6 +149,12 @@ int reactor_sleep(const struct reactor *reactor, struct reactor_events *events,
 		  int64_t deadline_ns, const sigset_t *sigmask);
 
 /*
+ * The events that a reactor_sleep() fetched are lost: let epoll report all that
+ * is ready once more. Strays are left out: epoll can't be asked for them.
+ */
+void reactor_report_again(struct reactor *reactor);
+
+/*
  * Another thread had the lock since reactor_sleep() fetched these: drop events
  * that are over. A new edge is fetched again.
  */

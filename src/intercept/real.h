@@ -54,6 +54,7 @@ int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *ts,
 	X(pselect)                    \
 	X(pthread_create)             \
 	X(pthread_attr_setsigmask_np) \
+	X(pthread_setcanceltype)      \
 	X(pthread_sigmask)            \
 	X(select)                     \
 	X(sigaction)                  \

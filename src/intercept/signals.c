@@ -839,3 +839,23 @@ POLYRING_API int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 		mem_free(beginning);
 	return err;
 }
+
+/*
+ * The engine must know: it may not be left in the middle. What is to be
+ * cancelled at once is made so last, and made deferred first.
+ */
+POLYRING_API int pthread_setcanceltype(int type, int *before)
+{
+	bool asynchronous = type == PTHREAD_CANCEL_ASYNCHRONOUS;
+	int unused, err;
+
+	if (!intercept_engine_serves() ||
+	    is_engine((uintptr_t)__builtin_return_address(0)))
+		return REAL(pthread_setcanceltype)(type, before);
+	if (asynchronous)
+		polyring_cancels(true);
+	err = REAL(pthread_setcanceltype)(type, before ? before : &unused);
+	if (!err && !asynchronous)
+		polyring_cancels(false);
+	return err;
+}

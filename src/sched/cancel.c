@@ -217,7 +217,7 @@ int cancel_sync(struct ctx *ctx, const struct io_uring_sync_cancel_reg *reg)
 	err = cancel_matching(ctx, &match);
 	turn_settle(ctx);
 	while (err == -EALREADY) {
-		struct sleeper me = {
+		struct sleep_wish me = {
 			.want = CTX_WANT_NONE,
 			.punted = ctx->punted,
 			.due_ns = deadline,

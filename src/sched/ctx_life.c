@@ -283,7 +283,7 @@ static bool still_used(struct ctx *ctx) HOLDS(&ctx->lock)
 {
 	if (ctx->sqpoll_runs)
 		reactor_wake(&ctx->reactor);
-	if (ctx->sqpoll_runs || ctx->inside)
+	if (ctx->sqpoll_runs || ctx->inside || ctx->away)
 		return true;
 	turn_look(ctx, CTX_WANT_NONE);
 	return cancel_all(ctx) != 0;

@@ -29,7 +29,7 @@ static bool may_sleep(struct ctx *ctx)
 
 static void sleep_until_woken(struct ctx *ctx) HOLDS(&ctx->lock)
 {
-	struct sleeper me = {
+	struct sleep_wish me = {
 		.want = CTX_WANT_NONE,
 		.due_ns = CLOCK_NEVER,
 	};

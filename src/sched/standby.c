@@ -214,12 +214,13 @@ static void count_out(bool stray)
  */
 static bool give_over(struct ctx *ctx, bool *again)
 {
-	bool waits;
+	bool used, waits;
 
 	lock_take(&ctx->lock);
 	ctx->ending = false;
-	*again = !ctx->inside && !ctx->sqpoll_runs && !ctx->punted;
-	waits = !ctx->inside && !ctx->sqpoll_runs && ctx->punted;
+	used = ctx->inside || ctx->away || ctx->sqpoll_runs;
+	*again = !used && !ctx->punted;
+	waits = !used && ctx->punted;
 	if (waits)
 		attend(ctx); /* arrivals of workers come this way */
 	lock_drop(&ctx->lock);

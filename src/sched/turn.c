@@ -10,8 +10,7 @@
 #include "sched/aio_reads.h"
 #include "sched/issue.h"
 #include "sched/order.h"
-
-__thread bool thread_in_engine;
+#include "sched/sleeper.h"
 
 /* How long a thread stays up for another's wake-up. */
 #define YIELDS_MAX 64
@@ -114,13 +113,10 @@ static void turn_take(struct ctx *ctx, const struct reactor_events *events)
 static int sleep_outside(const struct ctx *ctx, struct reactor_events *events,
 			 int64_t until_ns, const sigset_t *sigmask)
 {
-	bool was_inside = thread_in_engine;
-	int err;
+	uint8_t before = entry_guard_sleep();
+	int err = reactor_sleep(&ctx->reactor, events, until_ns, sigmask);
 
-	entry_guard_end();
-	err = reactor_sleep(&ctx->reactor, events, until_ns, sigmask);
-	thread_in_engine = was_inside;
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	entry_guard_wake(before);
 	return err;
 }
 
@@ -162,10 +158,36 @@ static void let_others_wake(struct ctx *ctx) HOLDS(&ctx->lock)
 	}
 }
 
-int turn_sleep(struct ctx *ctx, struct sleeper *me, const sigset_t *sigmask)
+int turn_nap(struct ctx *ctx, int64_t ns)
+{
+	const struct sleep_wish nothing = {
+		.want = CTX_WANT_NONE,
+		.due_ns = CLOCK_NEVER,
+	};
+	const struct timespec time = {.tv_nsec = ns};
+	struct sleeper *sleeper;
+	uint64_t mark;
+	uint8_t before;
+	int err;
+
+	sleeper = sleeper_begin(ctx, &nothing, &mark);
+	if (!sleeper)
+		return -EAGAIN;
+	ctx_unlock(ctx);
+	before = entry_guard_sleep();
+	err = (int)SYS_2(SYS_nanosleep, &time, NULL);
+	entry_guard_wake(before);
+	lock_take(&ctx->lock);
+	sleeper_end(ctx, sleeper, &mark);
+	return err;
+}
+
+int turn_sleep(struct ctx *ctx, struct sleep_wish *me, const sigset_t *sigmask)
 {
 	struct reactor_events events;
+	struct sleeper *sleeper;
 	uint32_t entered;
+	uint64_t mark;
 	int err;
 
 	let_others_wake(ctx);
@@ -173,13 +195,15 @@ int turn_sleep(struct ctx *ctx, struct sleeper *me, const sigset_t *sigmask)
 		return turn_look(ctx, me->want);
 	if (me->due_ns > timer_next_ns(&ctx->timers))
 		me->due_ns = timer_next_ns(&ctx->timers);
-	list_push_back(&ctx->sleepers, &me->node);
+	sleeper = sleeper_begin(ctx, me, &mark);
+	if (!sleeper)
+		return -EAGAIN;
 	events.room = pace(ctx, me->want);
 	entered = ctx->entered;
 	ctx_unlock(ctx);
 	err = sleep_outside(ctx, &events, me->due_ns, sigmask);
 	lock_take(&ctx->lock);
-	list_remove(&me->node);
+	sleeper_end(ctx, sleeper, &mark);
 	/* As in turn_look(): whoever came may have taken what was there. */
 	if (ctx->entered != entered)
 		reactor_recheck(&ctx->reactor, &events);

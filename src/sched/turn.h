@@ -36,8 +36,11 @@ int turn_look(struct ctx *ctx, uint32_t want) HOLDS(&ctx->lock);
  * me->due_ns or the next timer; then take a turn. Returns 0 or -EINTR; another
  * error when the reactor is broken, which is also the end of waiting.
  */
-int turn_sleep(struct ctx *ctx, struct sleeper *me, const sigset_t *sigmask)
+int turn_sleep(struct ctx *ctx, struct sleep_wish *me, const sigset_t *sigmask)
 	HOLDS(&ctx->lock);
+
+/* Sleep for less than a second, and drive nothing: 0, or -EINTR. */
+int turn_nap(struct ctx *ctx, int64_t ns) HOLDS(&ctx->lock);
 
 /* Is there anything that only a look into the reactor could bring? */
 static inline bool turn_has_events(const struct ctx *ctx)

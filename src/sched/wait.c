@@ -65,7 +65,7 @@ static int wait_look(struct ctx *ctx, uint32_t want) HOLDS(&ctx->lock)
 int wait_completions(struct ctx *ctx, const struct wait_spec *spec)
 {
 	int64_t now = timed(spec) ? clock_now_ns(CLOCK_MONOTONIC) : 0;
-	struct sleeper me = {.punted = 0};
+	struct sleep_wish me = {.punted = 0};
 	bool looked = false;
 	int err = 0;
 

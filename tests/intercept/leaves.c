@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Threads that leave a call for good: by siglongjmp() out of a handler, by
+ * pthread_exit() in one, or because they are cancelled. The ring works
+ * afterwards, and ends when it is closed. The same checks pass on the kernel.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "tap.h"
+
+#define ENTRIES 8
+#define ROUNDS 100
+#define BOUND_MS 20000
+
+struct ring {
+	int fd;
+	unsigned char *memory;
+	struct io_uring_sqe *sqes;
+	struct io_uring_params p;
+	pthread_mutex_t lock; /* of the queues */
+};
+
+static void ring_open(struct ring *r, unsigned int flags)
+{
+	memset(r, 0, sizeof(*r));
+	r->p.flags = flags;
+	r->fd = inline_setup(ENTRIES, &r->p);
+	REQUIRE(r->fd >= 0);
+	r->memory = mmap(NULL,
+			 r->p.cq_off.cqes +
+				 r->p.cq_entries * sizeof(struct io_uring_cqe),
+			 PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, 0);
+	r->sqes = mmap(NULL, r->p.sq_entries * sizeof(*r->sqes),
+		       PROT_READ | PROT_WRITE, MAP_SHARED, r->fd,
+		       IORING_OFF_SQES);
+	REQUIRE(r->memory != MAP_FAILED && (void *)r->sqes != MAP_FAILED);
+}
+
+static void ring_close(struct ring *r)
+{
+	munmap(r->memory,
+	       r->p.cq_off.cqes +
+		       r->p.cq_entries * sizeof(struct io_uring_cqe));
+	munmap(r->sqes, r->p.sq_entries * sizeof(*r->sqes));
+	close(r->fd);
+}
+
+static unsigned int *word(struct ring *r, unsigned int offset)
+{
+	return (unsigned int *)(r->memory + offset);
+}
+
+static void put(struct ring *r, int opcode, int fd, void *addr,
+		unsigned int len)
+{
+	unsigned int tail = *word(r, r->p.sq_off.tail);
+	unsigned int slot = tail & (ENTRIES - 1);
+
+	memset(&r->sqes[slot], 0, sizeof(r->sqes[slot]));
+	r->sqes[slot].opcode = (unsigned char)opcode;
+	r->sqes[slot].fd = fd;
+	r->sqes[slot].addr = (uintptr_t)addr;
+	r->sqes[slot].len = len;
+	word(r, r->p.sq_off.array)[slot] = slot;
+	__atomic_store_n(word(r, r->p.sq_off.tail), tail + 1, __ATOMIC_RELEASE);
+}
+
+static unsigned int ready(struct ring *r)
+{
+	return __atomic_load_n(word(r, r->p.cq_off.tail), __ATOMIC_ACQUIRE) -
+	       *word(r, r->p.cq_off.head);
+}
+
+static void take_all(struct ring *r)
+{
+	__atomic_store_n(word(r, r->p.cq_off.head), *word(r, r->p.cq_off.tail),
+			 __ATOMIC_RELEASE);
+}
+
+/* Wait for one completion, with a bound. Returns whether it came. */
+static int comes(struct ring *r)
+{
+	for (int i = 0; i < BOUND_MS && !ready(r); i++) {
+		inline_enter(r->fd, 0, 0, IORING_ENTER_GETEVENTS);
+		if (!ready(r))
+			usleep(1000);
+	}
+	return ready(r) > 0;
+}
+
+static int works(struct ring *r)
+{
+	int came;
+
+	take_all(r);
+	put(r, IORING_OP_NOP, -1, NULL, 0);
+	if (inline_enter(r->fd, 1, 1, IORING_ENTER_GETEVENTS) != 1)
+		return 0;
+	came = ready(r) == 1;
+	take_all(r);
+	return came;
+}
+
+static sigjmp_buf leave_to;
+
+static void jump(int signo)
+{
+	(void)signo;
+	siglongjmp(leave_to, 1);
+}
+
+static void in_ms(timer_t timer, long ms)
+{
+	struct itimerspec when = {.it_value = {ms / 1000, ms % 1000 * 1000000}};
+
+	if (!ms)
+		when.it_value.tv_nsec = 300000;
+	timer_settime(timer, 0, &when, NULL);
+}
+
+static timer_t timer_of(void (*handler)(int), int flags)
+{
+	struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
+	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL,
+				 .sigev_signo = SIGUSR1};
+	timer_t timer;
+
+	sigaction(SIGUSR1, &action, NULL);
+	REQUIRE(!timer_create(CLOCK_MONOTONIC, &event, &timer));
+	return timer;
+}
+
+/* What the next calls write over the stack that was left. */
+static void scribble(int depth)
+{
+	volatile char bytes[4000];
+
+	memset((char *)bytes, 0x41, sizeof(bytes));
+	if (depth)
+		scribble(depth - 1);
+}
+
+/* Left, then called again from deeper than before. */
+static int works_deep(struct ring *r, int depth)
+{
+	volatile char bytes[2000];
+
+	bytes[0] = 1;
+	return depth ? works_deep(r, depth - 1) && bytes[0] : works(r);
+}
+
+static void test_jump(unsigned int flags, const char *name)
+{
+	volatile int good = 0;
+	int ends[2];
+	struct ring r;
+	timer_t timer = timer_of(jump, 0);
+	char byte;
+
+	ring_open(&r, flags);
+	REQUIRE(!pipe(ends));
+	put(&r, IORING_OP_READ, ends[0], &byte, 1);
+	inline_enter(r.fd, 1, 0, 0);
+	if (!sigsetjmp(leave_to, 1)) {
+		in_ms(timer, 20);
+		inline_enter(r.fd, 0, 1, IORING_ENTER_GETEVENTS);
+		CHECK("not reached", 0);
+	}
+	scribble(flags ? 4 : 0);
+	good = write(ends[1], "a", 1) == 1 && comes(&r);
+	CHECK(name, good && works(&r) && works_deep(&r, 20));
+	ring_close(&r);
+	close(ends[0]);
+	close(ends[1]);
+	timer_delete(timer);
+}
+
+static int open_files(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int count = 0;
+
+	while (readdir(dir))
+		count++;
+	closedir(dir);
+	return count;
+}
+
+static void test_left_rings_end(void)
+{
+	timer_t timer = timer_of(jump, 0);
+	static volatile int before;
+
+	for (volatile int i = 0; i < 3 * ROUNDS; i++) {
+		static struct ring r;
+
+		if (i == ROUNDS)
+			before = open_files();
+		ring_open(&r, 0);
+		if (!sigsetjmp(leave_to, 1)) {
+			in_ms(timer, 1);
+			inline_enter(r.fd, 0, 1, IORING_ENTER_GETEVENTS);
+		}
+		ring_close(&r);
+	}
+	CHECK("left_rings_end", open_files() < before + ROUNDS / 2);
+	timer_delete(timer);
+}
+
+static struct ring *nested;
+static volatile int nested_good;
+
+static void call(int signo)
+{
+	(void)signo;
+	nested_good += works(nested);
+}
+
+/* A handler may call what it interrupted, and the sleeper goes on. */
+static void test_handler_calls(void)
+{
+	struct ring r, other;
+	timer_t timer = timer_of(call, SA_RESTART);
+
+	ring_open(&r, 0);
+	ring_open(&other, 0);
+	for (int i = 0; i < 2; i++) {
+		nested = i ? &r : &other;
+		nested_good = 0;
+		in_ms(timer, 20);
+		CHECK("the_signal_ends_the_wait",
+		      inline_enter(r.fd, 0, 1, IORING_ENTER_GETEVENTS) ==
+			      -EINTR);
+		CHECK("the_handler_s_call_works", nested_good == 1);
+		CHECK("the_ring_works_then", works(&r) && works(&other));
+	}
+	ring_close(&r);
+	ring_close(&other);
+	timer_delete(timer);
+}
+
+static void leave_thread(int signo)
+{
+	(void)signo;
+	pthread_exit(NULL);
+}
+
+static void *sleep_in(void *ring)
+{
+	for (;;)
+		inline_enter(((struct ring *)ring)->fd, 0, 8,
+			     IORING_ENTER_GETEVENTS);
+	return NULL;
+}
+
+static void *sleep_in_until_now(void *ring)
+{
+	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
+	return sleep_in(ring);
+}
+
+static void *call_until_now(void *ring)
+{
+	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
+	for (;;)
+		inline_enter(((struct ring *)ring)->fd, 0, 0,
+			     IORING_ENTER_GETEVENTS);
+	return NULL;
+}
+
+static void *call_until_asked(void *ring)
+{
+	for (;;) {
+		inline_enter(((struct ring *)ring)->fd, 0, 0,
+			     IORING_ENTER_GETEVENTS);
+		pthread_testcancel();
+	}
+	return NULL;
+}
+
+static void test_thread_ends(void *(*body)(void *), int by_signal,
+			     const char *name)
+{
+	struct sigaction action = {.sa_handler = leave_thread};
+	int good = 0;
+	struct ring r;
+
+	sigaction(SIGUSR1, &action, NULL);
+	ring_open(&r, 0);
+	for (int i = 0; i < ROUNDS; i++) {
+		pthread_t thread;
+
+		REQUIRE(!pthread_create(&thread, NULL, body, &r));
+		usleep((useconds_t)(i * 37 % 700));
+		if (by_signal)
+			pthread_kill(thread, SIGUSR1);
+		else
+			pthread_cancel(thread);
+		pthread_join(thread, NULL);
+		good += works(&r);
+	}
+	CHECK(name, good == ROUNDS);
+	ring_close(&r);
+}
+
+int main(void)
+{
+	test_jump(0, "jump_out_of_a_wait");
+	test_jump(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+		  "jump_out_of_a_ring_that_defers");
+	test_jump(IORING_SETUP_SQPOLL, "jump_out_of_a_polled_ring");
+	test_left_rings_end();
+	test_handler_calls();
+	alarm(300);
+	test_thread_ends(sleep_in, 1, "exit_out_of_a_wait");
+	test_thread_ends(sleep_in_until_now, 0, "cancelled_in_a_wait");
+	test_thread_ends(call_until_now, 0, "cancelled_in_a_call");
+	test_thread_ends(call_until_asked, 0, "cancelled_when_asked");
+	return tap_end();
+}
