@@ -36,6 +36,7 @@ struct worker {
 	struct list node;
 	const struct work *work;
 	pid_t tid;
+	uint32_t pin_seen; /* of pinned.version */
 };
 
 static struct pool pools[2];
@@ -178,24 +179,41 @@ static void leave(struct pool *pool)
 		pthread_join(before, NULL);
 }
 
+/* Under the pool's lock, which is dropped meanwhile. */
+static void run_work(struct pool *pool, struct worker *me, struct work *work)
+{
+	me->work = work;
+	list_push_back(&pool->running, &me->node);
+	pthread_mutex_unlock(&pool->lock);
+	follow_pin(&me->pin_seen);
+	work->run(work);
+	pthread_mutex_lock(&pool->lock);
+	list_remove(&me->node);
+}
+
 static void *worker_main(void *argument)
 {
 	struct worker me = {.tid = (pid_t)SYS_0(SYS_gettid)};
 	struct pool *pool = argument;
 	struct work *work;
-	uint32_t pin_seen = 0;
 
 	thread_is_ours = true;
 	pthread_mutex_lock(&pool->lock);
-	while ((work = next_work(pool))) {
-		me.work = work;
-		list_push_back(&pool->running, &me.node);
-		pthread_mutex_unlock(&pool->lock);
-		follow_pin(&pin_seen);
-		work->run(work);
-		pthread_mutex_lock(&pool->lock);
-		list_remove(&me.node);
-	}
+	while ((work = next_work(pool)))
+		run_work(pool, &me, work);
+	leave(pool);
+	return NULL;
+}
+
+static void *worker_cloned_main(void *argument)
+{
+	struct worker me = {.tid = (pid_t)SYS_0(SYS_gettid)};
+	struct work *work = argument;
+	struct pool *pool = pool_of(work);
+
+	thread_is_ours = true;
+	pthread_mutex_lock(&pool->lock);
+	run_work(pool, &me, work);
 	leave(pool);
 	return NULL;
 }
@@ -276,13 +294,29 @@ static bool find_thread(struct pool *pool, const struct work *work)
 	return pool->threads && !work->at_once;
 }
 
+/* Under the pool's lock: the thread can't leave before it is counted. */
+static int start_cloned(struct pool *pool, struct work *work)
+{
+	pthread_t made;
+
+	work->stop = 0;
+	list_init(&work->node);
+	if (pool->threads >= UNBOUNDED_MAX ||
+	    worker_thread(worker_cloned_main, work, "polyring-work", &made))
+		return -EAGAIN;
+	pool->threads++;
+	return 0;
+}
+
 int worker_start(struct work *work)
 {
 	struct pool *pool = pool_of(work);
 	int err = -EAGAIN;
 
 	pthread_mutex_lock(&pool->lock);
-	if (find_thread(pool, work)) {
+	if (work->cloned) {
+		err = start_cloned(pool, work);
+	} else if (find_thread(pool, work)) {
 		work->stop = 0;
 		if (work->at_once)
 			list_push_front(&pool->queue, &work->node);

@@ -13,6 +13,11 @@
  * lock and reports its end by its own means. It makes calls that wait with
  * worker_call(), which worker_interrupt() interrupts.
  *
+ * A thread has the rights of the one that created it: credentials, Landlock
+ * domain, seccomp filters, root, cwd and umask. A pool's thread may have been
+ * created by any thread, so work that depends on rights is *cloned*: the
+ * caller of worker_start() creates a thread for it that does nothing else.
+ *
  * Locks: one mutex a pool, inside. Threads block all signals but those of
  * faults.
  */
@@ -29,13 +34,14 @@ struct work {
 	void (*run)(struct work *work);
 	bool unbounded;
 	bool at_once; /* is not queued behind others: either starts or fails */
+	bool cloned; /* runs on a new thread, with its starter's rights */
 	uint32_t stop; /* set by worker_interrupt() */
 };
 
 /*
  * Queue @work. Returns 0, or -EAGAIN when no thread exists and none could be
- * started, or with at_once when no thread is free: then the work was not
- * queued.
+ * started, or with at_once or cloned when no thread is free: then the work was
+ * not queued.
  */
 int worker_start(struct work *work);
 

@@ -4,12 +4,16 @@
  *
  * Theory: opening is tried immediately if it needs only the kernel's caches
  * (openat2(2) with RESOLVE_CACHED, Linux 5.12) and can neither create nor
- * truncate. Otherwise it is handled like a worker's call, though the submitter
- * makes it, with its own rights (D7). In both cases the call has O_NONBLOCK,
- * which is removed afterwards, because a FIFO or a device could make it wait:
- * so a FIFO opens for reading without a writer, and for writing without a
- * reader the result is ENXIO. The kernel's io_uring does the same inline; its
- * workers wait, but a worker of the engine's could then not be stopped.
+ * truncate. The try has O_NONBLOCK, which is removed afterwards, as in the
+ * kernel's io_uring: so a FIFO opens for reading without a writer, and for
+ * writing without a reader the result is ENXIO.
+ *
+ * Otherwise it is handled like a worker's call. The kernel's workers wait: for
+ * the partner of a FIFO, or for the holder of a lease. If statx(2) says that it
+ * is no FIFO, the submitter makes the call, with its own rights (D7), again
+ * with O_NONBLOCK, because a device could make it wait. For a FIFO, and when
+ * the call says that there is a lease, the submitter clones a worker that
+ * waits. A FIFO can't be recognized by opening it: that would wake its partner.
  *
  * A file for a slot of registered files is installed under the ring lock, in
  * open_finish(), wherever it was opened; until then it is close-on-exec.
@@ -24,6 +28,8 @@
 
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <linux/stat.h>
+#include <sys/stat.h>
 
 #include "base/fault.h"
 #include "base/sys.h"
@@ -40,6 +46,8 @@
  */
 #define HOW_BYTES_MAX 65536u
 #define LARGEFILE 0100000
+/* What the kernel's worker says of an open that cancelling has interrupted. */
+#define ERESTARTSYS 512
 
 struct open_cmd {
 	struct open_how how;
@@ -187,28 +195,57 @@ static long try_cached(const struct req *req, const struct open_cmd *c)
 	return fd;
 }
 
+/* Cancelling ends it. */
 static long open_and_wait(const struct req *req, const struct open_cmd *c)
 {
+	long path = (long)(uintptr_t)req->extra;
+
 	if (c->strict)
-		return open_as(req, &c->how);
-	return SYS_4(SYS_openat, req->fd, req->extra, c->how.flags,
-		     c->how.mode);
+		return worker_call(&req->work, SYS_openat2, req->fd, path,
+				   (long)(uintptr_t)&c->how, sizeof(c->how), 0,
+				   0);
+	return worker_call(&req->work, SYS_openat, req->fd, path,
+			   (long)c->how.flags, (long)c->how.mode, 0, 0);
 }
 
 /*
- * On EAGAIN another process holds a lease, which must be waited for without the
- * lock.
+ * Does it wait for a partner? A name that begins at another root can't be
+ * looked at by statx(2), and may be a FIFO's.
  */
-static int open_on_worker(struct req *req, const struct open_cmd *c,
-			  bool may_wait)
+static bool waits_for_partner(const struct req *req, const struct open_how *how)
 {
-	long fd = open_at_once(req, c->how);
+	struct statx st;
 
-	if (fd == -EAGAIN && !may_wait)
+	if (how->flags & (O_NONBLOCK | O_PATH | O_DIRECTORY) ||
+	    (how->flags & O_ACCMODE) == O_RDWR)
+		return false;
+	if (how->resolve & RESOLVE_IN_ROOT)
+		return true;
+	return !SYS_5(SYS_statx, req->fd, req->extra,
+		      how->flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0,
+		      STATX_TYPE, &st) &&
+	       S_ISFIFO(st.stx_mode);
+}
+
+/* EAGAIN: somebody holds a lease, and has to be waited for. */
+static int open_here(struct req *req, const struct open_cmd *c)
+{
+	long fd;
+
+	if (waits_for_partner(req, &c->how))
 		return ISSUE_PUNT;
-	if (fd == -EAGAIN || fd == -ENOSYS)
-		fd = open_and_wait(req, c);
-	req->res = (int32_t)fd;
+	fd = open_at_once(req, c->how);
+	if (fd == -EAGAIN)
+		return ISSUE_PUNT;
+	req->res = (int32_t)(fd == -ENOSYS ? open_and_wait(req, c) : fd);
+	return ISSUE_DONE;
+}
+
+static int open_on_worker(struct req *req, const struct open_cmd *c)
+{
+	long fd = open_and_wait(req, c);
+
+	req->res = fd == -EINTR ? -ERESTARTSYS : (int32_t)fd;
 	return ISSUE_DONE;
 }
 
@@ -217,8 +254,10 @@ int open_issue(struct req *req, uint32_t issue_flags)
 	const struct open_cmd *c = req_cmd(req, struct open_cmd);
 	long fd = -EAGAIN;
 
+	if (issue_flags & ISSUE_HERE)
+		return open_here(req, c);
 	if (issue_flags & ISSUE_WORKER)
-		return open_on_worker(req, c, !(issue_flags & ISSUE_HERE));
+		return open_on_worker(req, c);
 	if (may_try(c))
 		fd = try_cached(req, c);
 	if (fd == -EAGAIN && !(c->how.resolve & RESOLVE_CACHED))

@@ -115,17 +115,20 @@ static bool by_user_data(const struct cancel_match *match)
 	return !(match->flags & others);
 }
 
-/* What was cancelled; with ALL, waits of workers count as one, as in 6.18. */
+/*
+ * What was cancelled; with ALL, waits of workers count as one, as in 6.18, and
+ * others that a worker has begun don't count.
+ */
 struct tally {
 	int requests;
 	int waits;
 };
 
-static void tally_add(struct tally *tally, const struct req *req)
+static void tally_add(struct tally *tally, const struct req *req, int err)
 {
 	if (req->def->recalls)
 		tally->waits++;
-	else
+	else if (err != -EALREADY)
 		tally->requests++;
 }
 
@@ -153,7 +156,7 @@ static int cancel_pending(struct ctx *ctx,
 		err = cancel_request(req);
 		if (!(flags & EVERY))
 			return err;
-		tally_add(&tally, req);
+		tally_add(&tally, req, err);
 	}
 	return flags & EVERY ? tally_sum(&tally, flags) : -ENOENT;
 }
@@ -170,7 +173,7 @@ int cancel_matching(struct ctx *ctx, const struct cancel_match *match)
 
 		if (!(match->flags & EVERY))
 			return err;
-		tally_add(&tally, req);
+		tally_add(&tally, req, err);
 	}
 	return match->flags & EVERY ? tally_sum(&tally, match->flags) : -ENOENT;
 }

@@ -103,7 +103,9 @@ static void wait_for(struct req *req, enum req_state state)
 	req->state = (uint8_t)state;
 	index_add(req);
 	chain_count(req);
-	chain_waits(req);
+	/* The kernel's worker starts the timeout only after the operation. */
+	if (state != REQ_PUNTED || !req->def->by_path)
+		chain_waits(req);
 }
 
 /*
@@ -175,6 +177,7 @@ static void punt(struct req *req)
 		reactor_disarm(&req->ctx->reactor, &req->wait);
 	req->work.run = worker_runs;
 	req->work.unbounded = req->def->unbounded;
+	req->work.cloned = req->def->by_path;
 	list_init(&req->work.node);
 	wait_for(req, REQ_PUNTED);
 	req->ctx->punted++;

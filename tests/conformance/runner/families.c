@@ -36,6 +36,7 @@
 	row(streams) \
 	row(xattr) \
 	row(nop) \
+	row(open) \
 	row(mixed) \
 	row(futex) \
 	row(waitid) \
