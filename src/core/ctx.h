@@ -195,6 +195,9 @@ struct ctx {
 	struct list ready; /* may run now: next members of link chains */
 	struct list again; /* used their share: retried in the next turn */
 	bool queues_ready; /* requests that become ready go behind those */
+	struct list polls; /* gathered to look once for all: see polls.h */
+	uint32_t polls_gathered;
+	uint32_t polls_epoch; /* moves when a number may be another file */
 	struct req *chain_head; /* the link chain being submitted */
 	struct req *chain_last;
 	bool chain_failed;

@@ -6,22 +6,7 @@
 #include "base/compiler.h"
 #include "base/mem.h"
 #include "base/sys.h"
-
-/*
- * The mapping that io_setup(2) makes; its address is the name of the context.
- */
-struct completion_ring {
-	uint32_t id;
-	uint32_t count;
-	uint32_t head;
-	uint32_t tail;
-	uint32_t magic;
-	uint32_t features[2];
-	uint32_t header_bytes;
-	struct io_event events[];
-};
-
-#define COMPLETION_RING_MAGIC 0xa10a10a1u
+#include "drive/aio_ring.h"
 
 int aio_open(struct aio *aio, int event_fd,
 	     void (*done)(void *owner, long result))
@@ -112,33 +97,6 @@ void aio_flush(struct aio *aio)
 	aio->queued = 0;
 }
 
-static bool ring_is_known(const struct completion_ring *ring)
-{
-	return ring->magic == COMPLETION_RING_MAGIC && !ring->features[1] &&
-	       ring->header_bytes == sizeof(*ring);
-}
-
-/* Like io_getevents(2), without the call: it does not wait. */
-static long take_events(const struct aio *aio, struct io_event *events,
-			uint32_t room)
-{
-	static const struct timespec at_once;
-	struct completion_ring *ring = (struct completion_ring *)aio->context;
-	uint32_t head = ring->head, tail, n;
-
-	if (!ring_is_known(ring))
-		return SYS_5(SYS_io_getevents, aio->context, 0, room, events,
-			     &at_once);
-	/* Pairs with the kernel's store after it has written the events. */
-	tail = load_acquire(&ring->tail);
-	for (n = 0; n < room && head != tail; n++) {
-		events[n] = ring->events[head];
-		head = (head + 1) % ring->count;
-	}
-	store_release(&ring->head, head);
-	return n;
-}
-
 int aio_reap(struct aio *aio)
 {
 	struct io_event events[AIO_BATCH_MAX];
@@ -148,7 +106,8 @@ int aio_reap(struct aio *aio)
 	do {
 		n = 0;
 		if (aio->under_way)
-			n = take_events(aio, events, array_size(events));
+			n = aio_ring_take(aio->context, events,
+					  array_size(events));
 		if (n < 0)
 			return (int)n;
 		aio->under_way -= (uint32_t)n;

@@ -2,15 +2,18 @@
 #include "drive/reactor.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/sys.h"
 #include "base/tool.h"
+#include "drive/aio_polls.h"
 
 /* There is one for each waiting connection, so it is small. */
 struct reactor_watch {
@@ -83,6 +86,7 @@ close_epoll:
 
 void reactor_close(struct reactor *r)
 {
+	aio_polls_close(r->polls);
 	for (uint32_t i = 0; i < r->watches; i++)
 		fd_close(watch_at(r, i)->held);
 	for (uint32_t i = 0; i * BLOCK_WATCHES < r->watches; i++)
@@ -95,6 +99,8 @@ void reactor_close(struct reactor *r)
 
 void reactor_abandon(struct reactor *r)
 {
+	aio_polls_abandon(r->polls);
+	r->polls = NULL;
 	fd_close(r->wake_fd);
 	fd_close(r->epoll_fd);
 	r->wake_fd = -1;
@@ -334,6 +340,18 @@ static struct list *next_wait(const struct reactor_watch *w,
 	return w->from_back ? node->prev : node->next;
 }
 
+static void watch_join(struct reactor *r, struct reactor_watch *w,
+		       struct reactor_wait *wait)
+{
+	if (w->from_back == !(wait->how & WAIT_IN_TURN))
+		list_push_back(&w->waits, &wait->node);
+	else
+		list_push_front(&w->waits, &wait->node);
+	w->lookers += !(wait->how & WAIT_TRIES);
+	wait->watch = w;
+	r->armed++;
+}
+
 int reactor_arm(struct reactor *r, struct reactor_wait *wait, int fd,
 		bool owned, uint32_t mask)
 {
@@ -349,15 +367,164 @@ int reactor_arm(struct reactor *r, struct reactor_wait *wait, int fd,
 			w->held = -1;
 	}
 	list_remove(&w->idle);
-	if (w->from_back == !(wait->how & WAIT_IN_TURN))
-		list_push_back(&w->waits, &wait->node);
-	else
-		list_push_front(&w->waits, &wait->node);
-	w->lookers += !(wait->how & WAIT_TRIES);
-	wait->watch = w;
+	watch_join(r, w, wait);
 	wait->mask = mask | ALWAYS;
-	r->armed++;
 	return 0;
+}
+
+/* Its event came, or there will be none. */
+#define POLL_OVER UINT32_MAX
+
+/*
+ * AIO asks a file that was woken without a word what is ready, in a thread of
+ * the kernel. To a signalfd that is a thread without signals, and a kept event
+ * would come late for those that say nothing else: only files that say what
+ * woke them are polled so.
+ */
+static bool file_says_why(int fd)
+{
+	char path[32], target[32];
+	struct stat of;
+	long n;
+
+	if (SYS_2(SYS_fstat, fd, &of) < 0)
+		return false;
+	if (S_ISSOCK(of.st_mode) || S_ISFIFO(of.st_mode))
+		return true;
+	if (of.st_mode & S_IFMT)
+		return false;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	n = SYS_3(SYS_readlink, path, target, sizeof(target) - 1);
+	if (n < 0)
+		return false;
+	target[n] = 0;
+	return !strcmp(target, "anon_inode:[eventfd]") ||
+	       !strcmp(target, "anon_inode:[timerfd]");
+}
+
+/*
+ * A watch that epoll does not know: as a stray's, its waits go on through the
+ * duplicate, and the last takes it along.
+ */
+static struct reactor_watch *watch_once(struct reactor *r, int fd, bool owned)
+{
+	struct reactor_watch *w;
+
+	if (!file_says_why(fd))
+		return NULL;
+	w = watch_new(r, fd, owned);
+	if (!w)
+		return NULL;
+	w->stray = true;
+	if (!owned)
+		w->held = fd_dup_spare(fd);
+	if (w->held < 0)
+		w->held = -1;
+	r->once = w;
+	r->once_generation = w->generation;
+	return w;
+}
+
+/* The last one, if it is there and of this file. */
+static struct reactor_watch *watch_once_again(const struct reactor *r, int fd,
+					      bool owned, uint32_t epoch)
+{
+	struct reactor_watch *w = r->once;
+
+	if (!w || w->generation != r->once_generation || w->number != fd ||
+	    w->owned != owned)
+		return NULL;
+	if (r->once_epoch == epoch || owned ||
+	    (w->held >= 0 && fd_same_file(w->held, fd)))
+		return w;
+	return NULL;
+}
+
+static bool has_polls(struct reactor *r)
+{
+	if (likely(r->polls))
+		return true;
+	if (!r->polls_refused)
+		r->polls = aio_polls_open(r->wake_fd);
+	r->polls_refused = !r->polls;
+	return r->polls != NULL;
+}
+
+static bool once_join(struct reactor *r, struct reactor_once *o, uint32_t epoch)
+{
+	struct reactor_watch *w;
+
+	w = watch_once_again(r, o->fd, o->owned, epoch);
+	if (!w)
+		w = watch_once(r, o->fd, o->owned);
+	if (!w)
+		return false;
+	r->once_epoch = epoch;
+	o->wait->poll = POLL_OVER;
+	o->wait->how = WAIT_KEPT;
+	watch_join(r, w, o->wait);
+	return true;
+}
+
+/* Urgent data alone wakes nobody, as in the kernel's io_uring. */
+static uint32_t once_mask(uint32_t mask)
+{
+	return mask & (POLLIN | POLLRDNORM | POLLRDBAND)
+		       ? mask
+		       : mask & ~(uint32_t)POLLPRI;
+}
+
+static void once_settle(struct reactor *r, struct reactor_once *o,
+			const struct aio_poll_start *start)
+{
+	if (start->said >= 0) {
+		o->wait->poll = (uint32_t)start->said;
+		o->err = 0;
+		return;
+	}
+	o->err = start->said;
+	reactor_disarm(r, o->wait);
+	o->wait->how = 0;
+}
+
+void reactor_arm_once(struct reactor *r, struct reactor_once *all,
+		      uint32_t count, uint32_t epoch)
+{
+	struct aio_poll_start starts[REACTOR_ONCE_MAX];
+	struct reactor_once *joined[REACTOR_ONCE_MAX];
+	uint32_t many = 0;
+
+	_Static_assert(REACTOR_ONCE_MAX == AIO_POLLS_BATCH, "one call");
+	for (uint32_t i = 0; i < count; i++) {
+		all[i].err = -ENOSYS;
+		if (!has_polls(r) || !once_join(r, &all[i], epoch))
+			continue;
+		joined[many] = &all[i];
+		starts[many++] = (struct aio_poll_start){
+			.fd = reactor_fd(all[i].wait),
+			.mask = once_mask(all[i].mask),
+			.owner = all[i].wait,
+		};
+	}
+	if (many)
+		aio_polls_start(r->polls, starts, many);
+	for (uint32_t i = 0; i < many; i++)
+		once_settle(r, joined[i], &starts[i]);
+}
+
+static void once_fired(void *owner, uint32_t events)
+{
+	struct reactor_wait *wait = owner;
+
+	wait->poll = POLL_OVER;
+	wait->ready(wait, events);
+}
+
+static void once_disarm(const struct reactor *r,
+			const struct reactor_wait *wait)
+{
+	if (wait->poll != POLL_OVER && r->polls)
+		aio_polls_cancel(r->polls, wait->poll);
 }
 
 void reactor_disarm(struct reactor *r, struct reactor_wait *wait)
@@ -372,6 +539,8 @@ void reactor_disarm(struct reactor *r, struct reactor_wait *wait)
 	w->lookers -= !(wait->how & WAIT_TRIES);
 	wait->watch = NULL;
 	r->armed--;
+	if (unlikely(wait->how & WAIT_KEPT))
+		once_disarm(r, wait);
 	if (!list_empty(&w->waits))
 		return;
 	if (w->stray)
@@ -430,6 +599,8 @@ void reactor_forget(struct reactor *r, int fd)
 {
 	struct reactor_watch *w = watch_of(r, fd);
 
+	if (r->once && r->once->number == fd)
+		r->once = NULL;
 	if (!w)
 		return;
 	r->by_number[fd] = 0;
@@ -598,6 +769,10 @@ bool reactor_dispatch(struct reactor *r, const struct reactor_events *found)
 		else
 			woken |= tag == WAKE_TAG;
 	}
+	/* Their signal is spent: where they can't be had, another has to come.
+	 */
+	if (woken && r->polls && aio_polls_reap(r->polls, once_fired) < 0)
+		reactor_wake(r);
 	return woken;
 }
 

@@ -31,6 +31,12 @@
  * same are not called. The kernel wakes them all, and they queue again from the
  * other end; so after each event the list is read from its other end.
  *
+ * A wait for one event can be *kept* (reactor_arm_once): kernel AIO's poll
+ * makes its event when the file wakes it, not when somebody looks, so it is not
+ * lost where the data is taken meanwhile, and none of many costs a call of its
+ * own. Its watch is never told to epoll, and shared by those that are armed one
+ * behind the other on one file.
+ *
  * Locks: the caller's (the ring lock) for all but reactor_sleep() and
  * reactor_wake(), which run without. Events fetched without the lock refer to a
  * watch by index and generation, so a watch freed meanwhile is recognised.
@@ -55,12 +61,16 @@ enum {
 	WAIT_IN_TURN = 1u << 1, /* the first armed is called first */
 	/* called many times, keeps its place in the queue */
 	WAIT_STAYS = 1u << 2,
+	WAIT_KEPT = 1u << 3, /* the reactor's: its event stands, no look */
 };
 
 struct reactor_wait {
 	struct list node;
 	struct reactor_watch *watch; /* NULL when not armed */
-	uint32_t mask;
+	union {
+		uint32_t mask;
+		uint32_t poll; /* WAIT_KEPT: AIO's number of it */
+	};
 	uint32_t how; /* WAIT_, set before it is armed */
 	/*
 	 * The file has these events. The wait is still armed; the callback may
@@ -82,6 +92,11 @@ struct reactor {
 	struct list strays; /* watches whose fd is another file */
 	struct list *cursor; /* the next wait of the dispatch under way */
 	bool found_empty; /* set by a callback: nothing is left to read */
+	struct aio_polls *polls; /* NULL: none yet */
+	bool polls_refused; /* there is no AIO */
+	struct reactor_watch *once; /* the last of reactor_arm_once() */
+	uint32_t once_generation;
+	uint32_t once_epoch;
 	uint32_t armed;
 };
 
@@ -108,6 +123,25 @@ void reactor_abandon(struct reactor *reactor);
  */
 int reactor_arm(struct reactor *reactor, struct reactor_wait *wait, int fd,
 		bool owned, uint32_t mask);
+
+struct reactor_once {
+	struct reactor_wait *wait;
+	int fd;
+	bool owned;
+	uint32_t mask;
+	int err;
+};
+
+#define REACTOR_ONCE_MAX 128u
+
+/*
+ * Arm up to so many for one event each, which is kept from the moment of the
+ * wake-up and may name more than was asked for. @all[].err: 0, or why not:
+ * reactor_arm() may still do, as there may be files that AIO can't poll, or no
+ * AIO. While @epoch stays the same so do the files behind fds.
+ */
+void reactor_arm_once(struct reactor *reactor, struct reactor_once *all,
+		      uint32_t count, uint32_t epoch);
 
 /* Does nothing when not armed. */
 void reactor_disarm(struct reactor *reactor, struct reactor_wait *wait);

@@ -720,6 +720,107 @@ static void waits_are_called_in_the_kernels_order(void **state)
 	}
 }
 
+static int arm_once(struct reactor *r, struct listener *l, int fd)
+{
+	static uint32_t epoch;
+	struct reactor_once once = {
+		.wait = &l->wait,
+		.fd = fd,
+		.mask = EPOLLIN,
+	};
+
+	reactor_arm_once(r, &once, 1, ++epoch);
+	return once.err;
+}
+
+static void a_kept_event_outlives_its_data(void **state)
+{
+	struct listener l;
+	struct reactor r;
+	int ends[2];
+
+	(void)state;
+	open_for_test(&r);
+	pair_of_sockets(ends);
+	l = listener_of(&r);
+	if (arm_once(&r, &l, ends[0]))
+		skip();
+	put_byte(ends[1]);
+	assert_int_equal(read(ends[0], &(char){0}, 1), 1);
+	wait_for_calls(&r, &l, 1);
+	assert_int_equal(l.calls, 1);
+	assert_int_equal(l.seen & EPOLLIN, EPOLLIN);
+	reactor_disarm(&r, &l.wait);
+	/* It was for one event. */
+	put_byte(ends[1]);
+	drain(&r);
+	assert_int_equal(l.calls, 1);
+	reactor_close(&r);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* The end is seen although its number was closed while they were armed. */
+static void kept_waits_of_one_file_share_a_duplicate(void **state)
+{
+	enum { WAITS = 5 };
+	struct pollfd end = {.events = POLLIN};
+	struct listener l[WAITS];
+	struct reactor r;
+	int ends[2];
+
+	(void)state;
+	open_for_test(&r);
+	pair_of_sockets(ends);
+	for (int i = 0; i < WAITS; i++) {
+		l[i] = listener_of(&r);
+		if (arm_once(&r, &l[i], ends[0]))
+			skip();
+		assert_int_equal(reactor_fd(&l[i].wait),
+				 reactor_fd(&l[0].wait));
+	}
+	close(ends[0]);
+	reactor_disarm(&r, &l[0].wait);
+	put_byte(ends[1]);
+	wait_for_calls(&r, &l[1], 1);
+	drain(&r);
+	for (int i = 1; i < WAITS; i++) {
+		assert_int_equal(l[i].calls, 1);
+		reactor_disarm(&r, &l[i].wait);
+	}
+	assert_int_equal(l[0].calls, 0);
+	end.fd = ends[1];
+	assert_int_equal(poll(&end, 1, (int)(PATIENCE_NS / 1000000)), 1);
+	reactor_close(&r);
+	close(ends[1]);
+}
+
+static void what_aio_cannot_poll_is_left_to_epoll(void **state)
+{
+	struct listener l;
+	struct reactor r;
+	int ends[2];
+
+	(void)state;
+	open_for_test(&r);
+	pair_of_sockets(ends);
+	l = listener_of(&r);
+	assert_true(arm_once(&r, &l, r.epoll_fd) < 0);
+	assert_true(arm_once(&r, &l, -1) < 0);
+	inject_start();
+	inject_number(SYS_io_submit, -ENOSYS);
+	assert_true(arm_once(&r, &l, ends[0]) < 0);
+	inject_stop();
+	assert_null(l.wait.watch);
+	assert_int_equal(arm(&r, &l, ends[0], EPOLLIN), 0);
+	put_byte(ends[1]);
+	wait_for_calls(&r, &l, 1);
+	assert_int_equal(l.calls, 1);
+	reactor_close(&r);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 int reactor_tests_run(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -727,6 +828,9 @@ int reactor_tests_run(void)
 		cmocka_unit_test(D5_tells_what_happened_before_arming),
 		cmocka_unit_test(each_wait_hears_its_own_mask),
 		cmocka_unit_test(a_changed_mask_is_heard),
+		cmocka_unit_test(a_kept_event_outlives_its_data),
+		cmocka_unit_test(kept_waits_of_one_file_share_a_duplicate),
+		cmocka_unit_test(what_aio_cannot_poll_is_left_to_epoll),
 		cmocka_unit_test(D5_a_number_reused_while_armed),
 		cmocka_unit_test(D5_a_number_given_out_while_armed),
 		cmocka_unit_test(D5_a_number_that_comes_back),

@@ -4,9 +4,11 @@
  *
  * Theory: a poll that waits is PARKED with its wait armed in the reactor.
  *
- *   single     calls poll(2) first, arms if there is no event, and calls
- * poll(2) again when the reactor calls: the event may be older than the arming.
- * If there is none, it stays armed, because the next event is a new edge.
+ *   single     looks first, and waits when nothing is there: for a socket, a
+ *              pipe, an eventfd or a timerfd by kernel AIO, whose event stands
+ *              though the data be gone when it is seen; for others by epoll,
+ *              and then it looks again when the reactor calls, as the event may
+ *              be older than the arming (sched/polls.h).
  *   multishot  posts one completion for each edge. It has a duplicate of the
  *              file of its own, and so an fd of its own in the reactor: arming
  *              reports what is ready at that moment, and others that arm the
@@ -25,8 +27,8 @@
  * Differs: for a mask with several bits a multishot reports all that are ready,
  * the kernel those of the wake-up.
  *
- * Locks: the ring lock. Cost: one poll(2) and one arming; for a multishot also
- * one duplicate.
+ * Locks: the ring lock. Cost: one poll(2) and one arming, which polls that
+ * follow one another share; a multishot has a duplicate in addition.
  */
 #include "ops/poll.h"
 
@@ -41,6 +43,7 @@
 #include "core/req_end.h"
 #include "sched/cancel.h"
 #include "sched/issue.h"
+#include "sched/polls.h"
 
 /*
  * Always reported by the kernel; poll(2) and epoll don't report RDHUP unasked.
@@ -171,22 +174,12 @@ static void multishot_ready(struct reactor_wait *wait, uint32_t events)
 static void single_ready(struct reactor_wait *wait, uint32_t events)
 {
 	struct req *req = container_of(wait, struct req, wait);
-	int seen = poll_look(req);
+	int seen = (int)(events & req_cmd(req, struct poll_cmd)->mask);
 
-	(void)events;
+	if (!(wait->how & WAIT_KEPT))
+		seen = poll_look(req);
 	if (seen && !issue_is_orphan(req))
 		req_finish_with(req, seen);
-}
-
-static int poll_arm(struct req *req,
-		    void (*ready)(struct reactor_wait *wait, uint32_t events))
-{
-	const struct poll_cmd *c = req_cmd(req, struct poll_cmd);
-
-	req->wait.ready = ready;
-	req->wait.how = 0;
-	return reactor_arm(&req->ctx->reactor, &req->wait, file_of(req),
-			   c->own_fd >= 0 || req->file, c->mask);
 }
 
 /* Fetch the report of the arming. Other waits that are ready are called too. */
@@ -216,7 +209,10 @@ static int poll_begin(struct req *req)
 		c->own_fd = fd_dup_high(req_io_fd(req));
 	if (c->own_fd == -EBADF)
 		return -EBADF;
-	err = poll_arm(req, multishot_ready);
+	req->wait.ready = multishot_ready;
+	req->wait.how = 0;
+	err = reactor_arm(&req->ctx->reactor, &req->wait, file_of(req),
+			  c->own_fd >= 0 || req->file, c->mask);
 	if (err < 0)
 		return err;
 	if (fetch_first(req) && !deliver(req, c->seen))
@@ -226,14 +222,10 @@ static int poll_begin(struct req *req)
 
 static int look_or_arm(struct req *req)
 {
-	int seen = poll_look(req);
-
-	if (seen < 0)
-		return seen;
-	if (!seen)
-		return poll_arm(req, single_ready) ?: ISSUE_PARKED;
-	req->res = seen;
-	return ISSUE_DONE;
+	req->wait.ready = single_ready;
+	req->wait.how = 0;
+	req->wait.mask = req_cmd(req, struct poll_cmd)->mask;
+	return polls_issue(req);
 }
 
 int poll_add_issue(struct req *req, uint32_t issue_flags)
@@ -246,9 +238,9 @@ int poll_add_issue(struct req *req, uint32_t issue_flags)
 	if (unlikely(ring))
 		poll_watch_ring(req, ring);
 	if (!c->multishot)
-		said = look_or_arm(req);
-	else
-		said = poll_begin(req);
+		return look_or_arm(req);
+	polls_settle(req->ctx);
+	said = poll_begin(req);
 	if (said != -EPERM)
 		return said;
 	/*
@@ -293,7 +285,13 @@ static void restart(struct req *poll)
 
 	drop_own(poll);
 	reactor_disarm(&poll->ctx->reactor, &poll->wait);
-	c->own_fd = again < 0 ? -1 : again;
+	fd_close(poll->held);
+	poll->held = -1;
+	again = again < 0 ? -1 : again;
+	if (c->multishot)
+		c->own_fd = again;
+	else
+		poll->held = again;
 	if (poll->flags & REQ_F_RETRY)
 		return;
 	poll->flags |= REQ_F_RETRY;

@@ -123,6 +123,7 @@ static void reset(struct ctx *ctx) HOLDS(&ctx->lock)
 	list_init(&ctx->deferred);
 	list_init(&ctx->ready);
 	list_init(&ctx->again);
+	list_init(&ctx->polls);
 	list_init(&ctx->cold.reads);
 	list_init(&ctx->counting);
 	list_init(&ctx->arrivals);

@@ -8,6 +8,7 @@
 #include "core/req.h"
 #include "sched/issue.h"
 #include "sched/order.h"
+#include "sched/polls.h"
 #include "sched/read_runs.h"
 #include "sched/turn.h"
 #include "tables/personalities.h"
@@ -140,6 +141,7 @@ static NOINLINE bool fail(struct req *req)
 
 	req_take(req);
 	read_run_end(ctx);
+	polls_settle(ctx);
 	order_submit(req, true);
 	return go_on;
 }
@@ -193,6 +195,7 @@ int submit(struct ctx *ctx, uint32_t count)
 	bool go_on = true;
 
 	ctx->submitter = submitter(ctx);
+	ctx->polls_epoch++;
 	while (go_on && done < left && likely(req_at_hand(ctx)) &&
 	       likely(queue_fetch(&ctx->queue, &entry.sqe))) {
 		done++;

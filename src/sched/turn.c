@@ -10,6 +10,7 @@
 #include "sched/aio_reads.h"
 #include "sched/issue.h"
 #include "sched/order.h"
+#include "sched/polls.h"
 #include "sched/sleeper.h"
 
 /* How long a thread stays up for another's wake-up. */
@@ -63,7 +64,8 @@ void turn_settle(struct ctx *ctx)
 {
 	do
 		order_run_ready(ctx);
-	while (finish_counted(ctx) || aio_reads_settle(ctx));
+	while (polls_settle(ctx) || finish_counted(ctx) ||
+	       aio_reads_settle(ctx));
 	show_taskrun(ctx);
 }
 
@@ -94,6 +96,7 @@ static void turn_take(struct ctx *ctx, const struct reactor_events *events)
 	bool woken;
 
 	counter_add(&ctx->counters, COUNTER_SLEEPS, 1);
+	ctx->polls_epoch++;
 	issue_arrivals(ctx);
 	if (ctx->timers.count)
 		timer_fire_due(&ctx->timers, clock_now_ns(CLOCK_MONOTONIC));

@@ -5,6 +5,8 @@
 #include "runner/scenario.h"
 
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
 
 static struct io_uring_sqe *poll_multi(struct ring *r, int fd, uint32_t events)
 {
@@ -369,6 +371,172 @@ static void linked(struct ring *r)
 	reap(r, 2);
 }
 
+/* The data is gone before anybody looks; that it came was an event. */
+static void consumed_before_anybody_looked(struct ring *r)
+{
+	static const enum pair_kind kinds[] = {PAIR_PIPE, PAIR_STREAM,
+					       PAIR_DGRAM, PAIR_TCP, PAIR_UDP};
+
+	for (size_t i = 0; i < array_size(kinds); i++) {
+		int fd[2];
+
+		pair(fd, kinds[i]);
+		sqe_poll(r, fd[0], POLLIN);
+		submit(r);
+		quiet(r);
+		put(fd[1], "a");
+		wait_readable(fd[0]);
+		take_byte(fd[0]);
+		reap(r, 1);
+		quiet(r);
+	}
+}
+
+static void consumed_count(struct ring *r)
+{
+	const struct itimerspec soon = {.it_value = {.tv_nsec = 1000000}};
+	int event = eventfd(0, EFD_NONBLOCK);
+	int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+	uint64_t count = 1;
+
+	sqe_poll(r, event, POLLIN);
+	sqe_poll(r, timer, POLLIN);
+	submit(r);
+	quiet(r);
+	if (write(event, &count, 8) != 8 || read(event, &count, 8) != 8)
+		give_up("eventfd");
+	timerfd_settime(timer, 0, &soon, NULL);
+	wait_readable(timer);
+	if (read(timer, &count, 8) != 8)
+		give_up("timerfd");
+	reap(r, 2);
+	quiet(r);
+}
+
+static void consumed_room(struct ring *r)
+{
+	static char page[4096];
+	int fd[2], full = 0;
+
+	pair(fd, PAIR_PIPE);
+	nonblocking(fd[1]);
+	while (write(fd[1], page, sizeof(page)) > 0)
+		full++;
+	sqe_poll(r, fd[1], POLLOUT);
+	submit(r);
+	quiet(r);
+	for (int i = 0; i < full; i++)
+		if (read(fd[0], page, sizeof(page)) < 0)
+			give_up("read");
+	while (write(fd[1], page, sizeof(page)) > 0)
+		;
+	reap(r, 1);
+	quiet(r);
+}
+
+static void urgent_data_alone_wakes_nobody(struct ring *r)
+{
+	int fd[2];
+
+	pair(fd, PAIR_TCP);
+	sqe_poll(r, fd[0], POLLPRI);
+	sqe_poll(r, fd[0], POLLIN | POLLPRI | POLLRDNORM);
+	submit(r);
+	if (send(fd[1], "a", 1, MSG_OOB) != 1)
+		give_up("send");
+	reap(r, 1);
+	quiet(r);
+	sqe_poll(r, fd[0], POLLPRI);
+	go(r);
+}
+
+/* What is ready completes at once and in order, among others and more. */
+static void many_in_one_submission(struct ring *r)
+{
+	int empty[2], full[2];
+	struct ring other;
+
+	ring_open(&other, 128, 0);
+	pair(empty, PAIR_PIPE);
+	pair(full, PAIR_STREAM);
+	put(full[1], "a");
+	for (int i = 0; i < 90; i++) {
+		int fd = i % 7 == 3 ? full[0] : i % 11 == 5 ? -1 : empty[0];
+
+		sqe_poll(&other, fd, POLLIN);
+	}
+	sqe_nop(&other);
+	submit(&other);
+	reap(&other, 21);
+	put(empty[1], "b");
+	reap_sorted(&other, 70);
+	quiet(&other);
+	ring_close(&other);
+	sqe_poll(r, full[0], POLLIN);
+	sqe_poll(r, full[0], POLLIN)->len = 16;
+	sqe_nop(r);
+	submit(r);
+	quiet(r);
+}
+
+/* A poll between others is woken by what comes behind it. */
+static void woken_by_the_next_request(struct ring *r)
+{
+	static char byte;
+	int fd[2];
+
+	pair(fd, PAIR_PIPE);
+	sqe_poll(r, fd[0], POLLIN);
+	sqe_new(r, IORING_OP_WRITE, fd[1], "a", 1, (uint64_t)-1);
+	sqe_new(r, IORING_OP_READ, fd[0], &byte, 1, (uint64_t)-1);
+	submit(r);
+	reap_sorted(r, 3);
+	quiet(r);
+}
+
+/* The last reference to the file goes with the poll. */
+static void the_file_goes_with_the_poll(struct ring *r)
+{
+	int fd[2];
+
+	pair(fd, PAIR_STREAM);
+	sqe_poll(r, fd[0], POLLIN);
+	submit(r);
+	close(fd[0]);
+	put(fd[1], "a");
+	reap(r, 1);
+	note_result("write", write(fd[1], "a", 1) < 0 ? -errno : 0);
+	pair(fd, PAIR_STREAM);
+	sqe_poll(r, fd[0], POLLIN)->user_data = 77;
+	submit(r);
+	close(fd[0]);
+	sqe_cancel(r, 77, 0);
+	submit(r);
+	reap_sorted(r, 2);
+	wait_readable(fd[1]);
+	get(fd[1], 1);
+}
+
+static void canceled_and_armed_again(struct ring *r)
+{
+	int fd[2];
+
+	pair(fd, PAIR_STREAM);
+	for (uint64_t i = 0; i < 3; i++) {
+		sqe_poll(r, fd[0], POLLIN)->user_data = 77;
+		submit(r);
+		sqe_cancel(r, 77, 0);
+		submit(r);
+		reap_sorted(r, 2);
+	}
+	sqe_poll(r, fd[0], POLLIN);
+	submit(r);
+	quiet(r);
+	put(fd[1], "a");
+	reap(r, 1);
+	quiet(r);
+}
+
 static const struct scenario rows[] = {
 	SCENARIO(once, NULL, .modes = MODES_ALL),
 	SCENARIO(already_ready, NULL),
@@ -389,6 +557,14 @@ static const struct scenario rows[] = {
 	SCENARIO(several_on_one_file, NULL),
 	SCENARIO(polling_another_ring, NULL),
 	SCENARIO(linked, NULL, .modes = MODES_ALL),
+	SCENARIO(consumed_before_anybody_looked, NULL, .modes = MODES_ALL),
+	SCENARIO(consumed_count, NULL, .modes = MODES_ALL),
+	SCENARIO(consumed_room, NULL, .modes = MODES_ALL),
+	SCENARIO(urgent_data_alone_wakes_nobody, NULL),
+	SCENARIO(many_in_one_submission, NULL),
+	SCENARIO(woken_by_the_next_request, NULL),
+	SCENARIO(the_file_goes_with_the_poll, NULL, .modes = MODES_ALL),
+	SCENARIO(canceled_and_armed_again, NULL, .modes = MODES_ALL),
 };
 
 FAMILY(poll, rows);
