@@ -9,7 +9,7 @@
 #include "core/req.h"
 #include "sched/issue.h"
 
-/* Requests to a number between two questions about it. */
+/* Requests to an fd before it is queried again. */
 #define DISK_BELIEF 64
 
 static struct disk_belief *aio_reads_cached_kind(struct ctx *ctx, int fd)
@@ -90,7 +90,7 @@ void aio_reads_reap(struct ctx *ctx)
 {
 	if (likely(!ctx->disk.aio.batch))
 		return;
-	/* Their signal is spent: another turn has to come. */
+	/* aio_reap() has consumed their signal, so another turn must come. */
 	if (aio_reap(&ctx->disk.aio) < 0)
 		reactor_wake(&ctx->reactor);
 	ctx->disk.landed = false;

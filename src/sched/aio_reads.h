@@ -2,23 +2,23 @@
 /*
  * Requests whose transfer kernel AIO does (D7).
  *
- * Theory: RWF_NOWAIT means nothing to O_DIRECT: preadv2(2) sits there until
- * the device has answered, and with it the whole ring. So such transfers go to
- * the ring's AIO context, opened with the first of them. They are submitted in
- * batches: when a batch is full, when the ring settles, and before anything
- * that could take their file's number away (aio_reads_flush). A request under
+ * Theory: RWF_NOWAIT has no effect on O_DIRECT: preadv2(2) waits until the
+ * device has answered, and the ring would wait with it. So such transfers go to
+ * the ring's AIO context, which is opened with the first of them. They are
+ * submitted in batches: when a batch is full, when the ring settles, and before
+ * anything that could close their file's fd (aio_reads_flush). A request under
  * way is in state REQ_AT_DISK and counted among the punted; as in the kernel,
- * nobody can cancel it. What becomes of it arrives as a worker's result does,
- * and its operation is issued once more, with ISSUE_LANDED and the answer in
+ * it can't be cancelled. Its completion arrives as a worker's result does, and
+ * its operation is issued once more, with ISSUE_LANDED and the result in
  * req->res.
  *
- * Whether a number is an O_DIRECT file has to be asked (90 ns), too much for a
- * read of the page cache. So what was learnt is believed for some requests
- * (DISK_BELIEF) and then asked again. A wrong belief costs time and nothing
- * else: NOWAIT of a file that is not direct reads its cache or says EAGAIN, and
- * every answer but success is looked at with a fresh eye (disk_believe_not).
+ * Whether an fd is an O_DIRECT file takes a query (90 ns), too much for a
+ * cached read. So the result is cached for some requests (DISK_BELIEF) and then
+ * queried again. A stale cached value only costs time: NOWAIT of a file that is
+ * not direct reads its cached pages or returns EAGAIN, and after every error of
+ * AIO the file is queried again (aio_reads_is_direct_now).
  *
- * Where there is no context to be had (seccomp, aio-max-nr) workers do it all.
+ * Where no context can be had (seccomp, aio-max-nr) workers do all transfers.
  * Locks: the ring lock.
  */
 #ifndef POLYRING_SCHED_AIO_READS_H
@@ -27,16 +27,16 @@
 #include "core/ctx.h"
 #include "core/req.h"
 
-/* A file without a disk behind it: moving its bytes is but a copy. */
+/* Is it a file without a disk behind it? Then moving its bytes is a copy. */
 bool aio_reads_is_memory(int fd);
 
 /* Is @fd an O_DIRECT file on a disk, as far as known? */
 bool aio_reads_is_direct(struct ctx *ctx, int fd);
 
-/* It did not behave like one: look again. */
+/* The file did not behave like one: query it again. */
 bool aio_reads_is_direct_now(struct ctx *ctx, int fd);
 
-/* Queue the transfer: ISSUE_DISK, or ISSUE_PUNT where AIO is not to be had. */
+/* Queue the transfer: ISSUE_DISK, or ISSUE_PUNT where AIO can't be used. */
 int aio_reads_start(struct req *req, const struct aio_transfer *transfer);
 
 /* Submit what is queued. */
@@ -46,10 +46,10 @@ static inline void aio_reads_flush(struct ctx *ctx)
 		aio_flush(&ctx->disk.aio);
 }
 
-/* Submit, and let what is done already arrive: whether anything was there. */
+/* Submit, and take in finished transfers. Returns whether there were any. */
 bool aio_reads_settle(struct ctx *ctx) HOLDS(&ctx->lock);
 
-/* Something may have ended: let it arrive. */
+/* Take in transfers that may have finished. */
 void aio_reads_reap(struct ctx *ctx) HOLDS(&ctx->lock);
 
 void aio_reads_close(struct ctx *ctx);

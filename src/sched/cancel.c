@@ -14,10 +14,10 @@
 #include "sched/order.h"
 #include "sched/turn.h"
 
-/* Not only the first that is found. */
+/* All matching requests, not only the first. */
 #define EVERY (IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_ANY)
 
-/* Returns whether the request is ours again. */
+/* Returns whether the worker no longer has the request. */
 static bool take_from_worker(struct req *req)
 {
 	if (worker_cancel(&req->work)) {
@@ -46,11 +46,14 @@ int cancel_request(struct req *req)
 	req->canceled = true;
 	req->flags |= REQ_F_OWES | REQ_F_RETRY;
 	list_push_back(&req->ctx->ready, &req->node);
-	/* The kernel counts these; of others it says that it is done. */
+	/* The kernel counts these as waits; for others it reports success. */
 	return req->def->recalls;
 }
 
-/* Time is up: this completes, then the watched request, then what follows. */
+/*
+ * The time is up: complete the timeout, then the watched request, then the
+ * rest.
+ */
 void cancel_timed(struct timer *timer)
 {
 	struct req *timeout = container_of(timer, struct req, timer);
@@ -90,7 +93,7 @@ static bool matches(struct req *req, const void *argument)
 	    req->state == REQ_AT_DISK)
 		return false;
 	if (req->canceled && flags & EVERY)
-		return false; /* asked already; a worker has it */
+		return false; /* was cancelled before; a worker has it */
 	if (flags & IORING_ASYNC_CANCEL_ANY)
 		return true;
 	if (flags & IORING_ASYNC_CANCEL_OP && req->opcode != match->opcode)
@@ -98,14 +101,14 @@ static bool matches(struct req *req, const void *argument)
 	if (flags & IORING_ASYNC_CANCEL_FD &&
 	    !(req->def->needs_file && fd_same_file(req_io_fd(req), match->fd)))
 		return false;
-	/* Without another criterion user_data is the criterion. */
+	/* Without another criterion user_data decides. */
 	if (!(flags & (IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_OP)) ||
 	    flags & IORING_ASYNC_CANCEL_USERDATA)
 		return req->user_data == match->user_data;
 	return true;
 }
 
-/* Nothing but user_data says whom. */
+/* Is user_data the only criterion? */
 static bool by_user_data(const struct cancel_match *match)
 {
 	const uint32_t others = IORING_ASYNC_CANCEL_FD |
@@ -116,7 +119,7 @@ static bool by_user_data(const struct cancel_match *match)
 }
 
 /*
- * What was cancelled; with ALL, waits of workers count as one, as in 6.18, and
+ * Cancelled requests. With ALL, waits of workers count as one, as in 6.18, and
  * others that a worker has begun don't count.
  */
 struct tally {
@@ -139,7 +142,7 @@ static int tally_sum(const struct tally *tally, uint32_t flags)
 	return tally->requests + (each ? tally->waits : tally->waits > 0);
 }
 
-/* The oldest first. Cancelling takes out that one request and no other. */
+/* The oldest first. Cancelling removes only that request from the index. */
 static int cancel_pending(struct ctx *ctx,
 			  bool (*match)(struct req *, const void *),
 			  const void *argument, uint32_t flags)

@@ -25,7 +25,7 @@
 #include "tables/buffers.h"
 #include "tables/files.h"
 
-/* One end for the application, one for us (D2). */
+/* One end for the application, one for the engine (D2). */
 static int open_socket(struct ctx *ctx)
 {
 	/* read(2) of a ring fd fails; it must not wait. */
@@ -58,7 +58,7 @@ static void close_socket(struct ctx *ctx)
 	ctx->peer_fd = -1;
 }
 
-/* ---- what the tables ask of their ring ---- */
+/* ---- calls of the tables ---- */
 
 /* Rings can't be registered as files. */
 static int adopt_file(int fd)
@@ -70,7 +70,7 @@ static int adopt_file(int fd)
 	return fd_dup_high(fd);
 }
 
-/* A tag is posted when the last user has let go. */
+/* A tag is posted when the last user has dropped its node. */
 static void post_tag(struct ctx *ctx, uint64_t tag)
 {
 	lock_assume(&ctx->lock);
@@ -100,9 +100,9 @@ static const struct file_table_ops file_ops = {
 /* ---- opening ---- */
 
 /*
- * All but the counters starts from zero, and the lock stays as it is: a thread
- * with an old belief about a number may be waiting for it. So does the state,
- * which others read without the lock: it is CTX_FREE.
+ * Sets everything to zero but the counters; the lock and the state stay as they
+ * are. A thread with an old cached fd may be waiting for the lock. The state,
+ * which others read without the lock, is CTX_FREE.
  */
 static void reset(struct ctx *ctx) HOLDS(&ctx->lock)
 {
@@ -131,7 +131,7 @@ static void reset(struct ctx *ctx) HOLDS(&ctx->lock)
 	queue_init(&ctx->queue);
 }
 
-/* Opcodes are numbered in the order in which kernels learnt them. */
+/* Opcodes are numbered in the order in which kernels introduced them. */
 static uint32_t opcodes_of(unsigned int version)
 {
 	uint32_t known = 0;
@@ -158,7 +158,7 @@ static void set_modes(struct ctx *ctx, const struct io_uring_params *p)
 	}
 }
 
-/* The parts, each undone by the next function in reverse. */
+/* Opens the parts in the order of the functions that undo them. */
 static int open_parts(struct ctx *ctx, struct io_uring_params *p)
 {
 	int err;
@@ -209,7 +209,7 @@ static void close_parts(struct ctx *ctx)
 	queue_close(&ctx->queue);
 }
 
-/* Those who looked at the ring without its lock (mmap) have to leave first. */
+/* Threads that use the ring without its lock (mmap) must leave first. */
 static void end(struct ctx *ctx) UNCHECKED_LOCKS
 {
 	lock_take(&ctx->lock);
@@ -219,7 +219,7 @@ static void end(struct ctx *ctx) UNCHECKED_LOCKS
 	lock_drop(&ctx->lock);
 }
 
-/* From here on other threads may see the ring, also when this fails. */
+/* From here on other threads may see the ring, even if this fails. */
 static int publish(struct ctx *ctx)
 {
 	int err;
@@ -276,9 +276,9 @@ recycle:
 }
 
 /*
- * Whoever is inside finishes in peace: as in the kernel, a call holds the ring
- * open, and its wake-ups are its own. What workers bring is taken in before
- * all else is cancelled, so that a later arrival finds the reactor watched.
+ * Calls under way complete normally: as in the kernel, a call holds the ring
+ * open and gets its wake-ups. Results of workers are taken in before the rest
+ * is cancelled, so that a later arrival finds the reactor watched.
  */
 static bool still_used(struct ctx *ctx) HOLDS(&ctx->lock)
 {
@@ -298,13 +298,16 @@ bool ctx_close(struct ctx *ctx) UNCHECKED_LOCKS
 		return false;
 	}
 	lock_drop(&ctx->lock);
-	/* Nobody comes in any more, and nobody was left inside. */
+	/* No thread can enter any more, and none was left inside. */
 	end(ctx);
 	registry_recycle(ctx);
 	return true;
 }
 
-/* Its worker doesn't exist here: memory that one may use stays. */
+/*
+ * The request's worker doesn't exist here, so memory that a worker may use is
+ * not freed.
+ */
 static void abandon_request(struct req *req)
 {
 	if (req->claim.kind != KBUF_NONE)
@@ -316,7 +319,10 @@ static void abandon_request(struct req *req)
 	fd_close(req->held);
 }
 
-/* Files and claims of what is pending; the slabs go with the ring. */
+/*
+ * Release files and claims of pending requests; the slabs are freed with the
+ * ring.
+ */
 static void abandon_requests(struct ctx *ctx)
 {
 	struct list *node;
@@ -326,9 +332,9 @@ static void abandon_requests(struct ctx *ctx)
 }
 
 /*
- * epoll is shared with the parent, which goes on: nothing here may change it,
- * so its number goes first. A ring whose lock was held in that moment may be in
- * the middle of anything: all that is safe is to close its numbers.
+ * The parent uses the same epoll: nothing here may change it, so its fd is
+ * closed first. A ring whose lock was held at the fork may be in an
+ * inconsistent state: then only closing its fds is safe.
  */
 void ctx_abandon(struct ctx *ctx)
 {

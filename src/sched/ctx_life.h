@@ -4,9 +4,10 @@
  *
  * Theory: a ring is opened by setup, in the thread of the application, and
  * becomes visible to other threads only when it is complete. It ends when the
- * last copy of its fd is closed, in the standby thread: first nobody may be
- * inside, then everything pending is cancelled, then its parts are closed in
- * the reverse order of their opening. A forked child abandons its parent's.
+ * last copy of its fd is closed, in the thread that notices that: first it
+ * waits until no thread is inside, then it cancels everything pending, then it
+ * closes the parts in the reverse order of their opening. A forked child
+ * abandons its parent's rings.
  *
  * Locks: none to open; ctx_close() takes the ring lock; a child is alone.
  */
@@ -19,14 +20,14 @@
 int ctx_open(struct io_uring_params *params, const struct abi_view *abi);
 
 /*
- * End a ring whose fd is gone: cancel all, give everything back, recycle.
- * Returns false while somebody is inside, or, having cancelled what it could,
- * while a worker still holds requests: call again when the last has left
- * (standby_leave()) or the reactor has something.
+ * End a ring whose fd is closed: cancel all requests, release everything,
+ * recycle. Returns false while a thread is inside, or, after cancelling what it
+ * can, while a worker still has requests: call it again when the last has left
+ * (standby_leave()) or the reactor has an event.
  */
 bool ctx_close(struct ctx *ctx) UNCHECKED_LOCKS;
 
-/* In a forked child: the ring is the parent's; close our numbers for it. */
+/* In a forked child: the ring is the parent's; close the child's fds of it. */
 void ctx_abandon(struct ctx *ctx);
 
 #endif

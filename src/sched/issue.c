@@ -76,7 +76,7 @@ bool issue_is_orphan(struct req *req)
 	return true;
 }
 
-/* Behind those that were there before. */
+/* Append to ctx->again. */
 static void issue_later(struct req *req)
 {
 	if (req->flags & REQ_F_RETRY)
@@ -109,8 +109,8 @@ static void wait_for(struct req *req, enum req_state state)
 }
 
 /*
- * The wake-up is under the lock, too: whoever takes the request from the list
- * may be about to close the ring.
+ * The wake-up is sent under the lock, too: the thread that takes the request
+ * from the list may be about to close the ring.
  */
 static void arrive(struct req *req)
 {
@@ -131,8 +131,7 @@ static void worker_runs(struct work *work)
 	arrive(req);
 }
 
-/* The SQPOLL thread has the rights of whoever made the ring, as in the kernel.
- */
+/* The SQPOLL thread has the rights of the ring's maker, as in the kernel. */
 static bool is_submitter(const struct req *req)
 {
 	return req->ctx->flags & IORING_SETUP_SQPOLL ||
@@ -140,10 +139,10 @@ static bool is_submitter(const struct req *req)
 }
 
 /*
- * What may be done to a path depends on the thread that asks: its credentials,
- * Landlock domain, seccomp filters, root, cwd and umask. The submitter has the
- * right ones, so it makes the call; the result goes the way of a worker's.
- * False: the call would wait for somebody, which the submitter must not.
+ * What may be done to a path depends on the calling thread: its credentials,
+ * Landlock domain, seccomp filters, root, cwd and umask. Those of the submitter
+ * apply, so it makes the call; the result is delivered like a worker's. False:
+ * the call would wait, which the submitter must not.
  */
 static bool run_here(struct req *req)
 {
@@ -161,7 +160,7 @@ void issue_keep_file(struct req *req)
 	if (!req->def->needs_file || req->file || req->held >= 0)
 		return;
 	req->held = fd_dup_high(req->fd);
-	/* Without a duplicate the number itself has to do. */
+	/* Without a duplicate the fd itself is used. */
 	if (req->held < 0)
 		req->held = -1;
 }
@@ -172,7 +171,7 @@ static void punt(struct req *req)
 
 	issue_keep_file(req);
 	req->flags |= REQ_F_QUIET;
-	/* From here on the worker alone touches it. */
+	/* From here on only the worker accesses the request. */
 	if (req->wait.watch)
 		reactor_disarm(&req->ctx->reactor, &req->wait);
 	req->work.run = worker_runs;
@@ -210,8 +209,8 @@ static bool has_arrived(struct req *req)
 }
 
 /*
- * What is left for the worker to do is short and waits for nobody. The signal
- * is sent again from time to time, should its handler have been replaced.
+ * The worker's remaining work is short and does not wait. The signal is sent
+ * again from time to time, because its handler may have been replaced.
  */
 bool issue_recall(struct req *req)
 {
@@ -232,7 +231,7 @@ bool issue_recall(struct req *req)
 	return true;
 }
 
-/* What EAGAIN says of others that wait for the same file. */
+/* What EAGAIN means for others that wait for the same file. */
 static uint32_t how_it_waits(const struct req *req)
 {
 	uint32_t how = req->flags & REQ_F_MULTISHOT ? WAIT_STAYS : 0;
@@ -245,8 +244,8 @@ static uint32_t how_it_waits(const struct req *req)
 }
 
 /*
- * A number of our own is armed without a call, because the try before it found
- * nothing. Without a try, epoll has to say what is there already.
+ * An fd of the engine's is armed without a call, because the try before it
+ * found nothing. Without such a try, epoll has to report what is ready.
  */
 static int arm_file(struct req *req)
 {
@@ -261,17 +260,20 @@ static int arm_file(struct req *req)
 	return err;
 }
 
-/* It will be tried again by whoever empties @list. */
+/* It will be retried with the others of @list. */
 static void keep(struct req *req, struct list *list)
 {
 	wait_for(req, REQ_ARMED);
-	/* Its file may have called it while it already had a turn to come. */
+	/*
+	 * It may have been queued for another turn already, before its file
+	 * called.
+	 */
 	if (!(req->flags & REQ_F_RETRY))
 		list_push_back(list, &req->node);
 	req->flags |= REQ_F_RETRY;
 }
 
-/* No cold read has come back: each waits on a worker of its own. */
+/* No cold read has come back: each now waits on a worker of its own. */
 static void cold_too_late(struct timer *timer)
 {
 	struct ctx *ctx = container_of(timer, struct ctx, cold.timer);
@@ -286,7 +288,7 @@ static void cold_retry(struct ctx *ctx)
 	struct list now;
 	struct req *req;
 
-	list_init(&now); /* those that fail again are for the next time */
+	list_init(&now); /* those that fail again wait for the next time */
 	cold_take_all(ctx, &now);
 	while ((req = cold_next(&now)))
 		issue_retry(req);
@@ -336,7 +338,7 @@ static NOINLINE void settle_rare(struct req *req, int said)
 		punt(req);
 		break;
 	case ISSUE_PARKED:
-		/* No worker ends it, though one began it. */
+		/* No worker completes it, even if one has begun it. */
 		if (!req->def->raises)
 			req->flags &= ~REQ_F_QUIET;
 		wait_for(req, REQ_PARKED);
@@ -365,13 +367,16 @@ void issue_settle(struct req *req, int said)
 	}
 }
 
-/* A registered ring lives on when its number has become another file's. */
+/* A registered ring stays open when its fd has become another file. */
 static int try_on_ring(const struct req *req)
 {
 	return registry_verify(req->ctx, req->fd) ? req->def->on_ring : 0;
 }
 
-/* The file is looked up when the request runs: a link may have opened it. */
+/*
+ * The file is looked up when the request runs: a linked request may have opened
+ * it.
+ */
 static int issue_take_file(struct req *req)
 {
 	if (req->file)
@@ -413,7 +418,7 @@ void issue_again(struct ctx *ctx, uint32_t most)
 {
 	struct list now, *node;
 
-	/* Those that ask for more have to wait for the turn after this one. */
+	/* A request that asks for another turn waits for the one after this. */
 	list_init(&now);
 	while (most-- && (node = list_pop_front(&ctx->again)))
 		list_push_back(&now, node);
@@ -451,7 +456,7 @@ void issue_arrivals(struct ctx *ctx)
 			req->said = try(req, ISSUE_NONBLOCK | ISSUE_LANDED);
 		else if (req->said == ISSUE_DONE && req->def->finish)
 			req->said = req->def->finish(req);
-		/* Asked to stop meanwhile: it doesn't begin to wait again. */
+		/* Cancelled meanwhile: it must not begin to wait again. */
 		if (req->canceled &&
 		    (req->said > ISSUE_DONE || req->said == -EINTR))
 			req->said = -ECANCELED;

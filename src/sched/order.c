@@ -11,7 +11,7 @@ static bool links(const struct req *req)
 	return req->sqe_flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK);
 }
 
-/* Every member of a chain counts for later drains, from the first on. */
+/* Every member of a chain counts for later drains from now on. */
 static void count_chain(struct req *req)
 {
 	for (; req; req = req->link)
@@ -24,7 +24,7 @@ static void defer(struct req *req)
 	list_push_back(&req->ctx->deferred, &req->node);
 }
 
-/* A whole chain, or a request alone. */
+/* Queue a chain, or a single request. */
 static void queue_chain(struct req *head)
 {
 	struct ctx *ctx = head->ctx;
@@ -42,7 +42,10 @@ static void queue_chain(struct req *head)
 	issue_request(head);
 }
 
-/* The chain never starts: the member that failed says why, others ECANCELED. */
+/*
+ * The chain never starts: the invalid member gets its error, the others
+ * ECANCELED.
+ */
 static void fail_chain(struct req *head)
 {
 	head->flags |= REQ_F_FAIL_LINK;
@@ -80,7 +83,7 @@ NOINLINE void order_submit(struct req *req, bool failed)
 	if (!ctx->chain_head) {
 		ctx->chain_head = req;
 	} else {
-		/* A drain anywhere holds back the whole chain. */
+		/* A drain on any member holds back the chain. */
 		ctx->chain_head->sqe_flags |= req->sqe_flags & IOSQE_IO_DRAIN;
 		ctx->chain_last->link = req;
 		req->state = REQ_DEFERRED;
@@ -97,7 +100,7 @@ void order_submit_end(struct ctx *ctx)
 		end_chain(ctx);
 }
 
-/* The rest of a broken chain, in order. */
+/* Cancel the rest of a broken chain, in order. */
 static void cancel_rest(struct req *next)
 {
 	while (next) {
@@ -132,7 +135,7 @@ static bool release_deferred(struct ctx *ctx)
 	return true;
 }
 
-/* What was moved was moved: that is then the result (S8). */
+/* Bytes that were moved are the result (S8). */
 static void finish_canceled(struct req *req)
 {
 	if (req->moved && req->claim.kind != KBUF_NONE)

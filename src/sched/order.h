@@ -8,15 +8,14 @@
  * rest (P12), unless the link is a hard one. A chain is collected while it is
  * submitted and queued with its last member.
  *
- * LINK_TIMEOUT is a member that never runs: when its predecessor has to wait,
- * its timer starts; whoever finishes first ends the other.
+ * LINK_TIMEOUT is a member that is never issued: its timer starts when its
+ * predecessor has to wait; the first of the two to finish ends the other.
  *
  * A drain waits until everything accepted before it has finished, and holds
  * back everything after it: ctx->deferred, in order of submission.
  *
- * Nothing here recurses: what may run next goes to ctx->ready, and
- * order_run_ready() works that off. Its length is bounded by the requests
- * accepted.
+ * Nothing here recurses: requests that may run next go to ctx->ready, and
+ * order_run_ready() runs them. The list is bounded by the requests accepted.
  *
  * Locks: the ring lock.
  */
@@ -27,18 +26,22 @@
 #include "core/req.h"
 
 /*
- * A checked request, in order of submission: it runs, joins a chain, or is
- * deferred. @failed: its checks said so (req->res), and its chain dies with it.
+ * Place a checked request, in order of submission: it runs, joins a chain, or
+ * is deferred. @failed: its checks failed (req->res), and its chain is
+ * cancelled with it.
  */
 void order_submit(struct req *req, bool failed);
 
-/* The submission ends: a chain whose last member still links ends as well. */
+/*
+ * The submission ends: a chain whose last member still has a link flag ends as
+ * well.
+ */
 void order_submit_end(struct ctx *ctx);
 
-/* Run what has become ready, until nothing is. */
+/* Run the requests that are ready, until there are none. */
 void order_run_ready(struct ctx *ctx);
 
-/* Finish deferred requests that @match names with ECANCELED; how many. */
+/* Finish deferred requests that match with ECANCELED; returns how many. */
 uint32_t order_cancel_deferred(struct ctx *ctx,
 			       bool (*match)(struct req *, const void *),
 			       const void *argument, bool all);

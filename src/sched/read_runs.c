@@ -13,13 +13,13 @@
 #include "sched/aio_reads.h"
 #include "tables/files.h"
 
-/* More than that of one read, and the call is not what it costs. */
+/* For longer reads the system call is not the main cost. */
 #define MEMBER_BYTES_MAX 65536u
 #define POSITION_MAX ((uint64_t)INT64_MAX - MEMBER_BYTES_MAX)
-/* So far a read looks for its successor. */
+/* How many entries ahead a read looks for its successor. */
 #define LOOK_AHEAD 4u
 #define RUN_FLAGS (IOSQE_BUFFER_SELECT | IOSQE_FIXED_FILE)
-/* The device that has no end, and no positions. */
+/* The device without end and positions. */
 #define DEV_ZERO makedev(1, 5)
 
 static bool selects(const struct run *run)
@@ -27,7 +27,7 @@ static bool selects(const struct run *run)
 	return run->entry.flags & IOSQE_BUFFER_SELECT;
 }
 
-/* ---- a member's memory --------------------------------------------------- */
+/* ---- a member's buffer --------------------------------------------------- */
 
 static ALWAYS_INLINE bool choose_buffer(struct ctx *ctx, struct run_member *m)
 {
@@ -40,7 +40,10 @@ static ALWAYS_INLINE bool choose_buffer(struct ctx *ctx, struct run_member *m)
 	return false;
 }
 
-/* Its vector, unless it has none or leads out of the file. */
+/*
+ * Add its vector. False if it has no buffer or reaches past the end of the
+ * file.
+ */
 static ALWAYS_INLINE bool give_memory(struct ctx *ctx, struct run_member *m)
 {
 	struct run *run = &ctx->run;
@@ -73,7 +76,7 @@ static bool asks_for_more(const struct io_uring_sqe *sqe)
 	return sqe->op_flags || sqe->attr_type_mask;
 }
 
-/* Asks for bytes, and for nothing special. */
+/* A read without special features. */
 static bool is_plain_read(const struct ctx *ctx, const struct io_uring_sqe *sqe)
 {
 	return sqe->opcode == IORING_OP_READ && !(sqe->flags & ~RUN_FLAGS) &&
@@ -89,7 +92,9 @@ static inline uint64_t word_at(const void *at)
 	return word;
 }
 
-/* Is so, word for word, as the first is: from opcode to fd, and from group on.
+/*
+ * Are the fields the same as the first read's: from opcode to fd, and from
+ * group on?
  */
 static ALWAYS_INLINE bool is_as_plain(const struct io_uring_sqe *first,
 				      const struct io_uring_sqe *sqe)
@@ -112,8 +117,8 @@ static bool is_immediate(const struct ctx *ctx, uint8_t opcode)
 }
 
 /*
- * Might the next read continue this one? There may be something that passes
- * between them. What the entries say now is no more than a hint.
+ * Might the next read continue this one? Immediate requests may be between
+ * them. The entries are shared memory, so the answer is only a hint.
  */
 static bool seems_continued(const struct ctx *ctx,
 			    const struct io_uring_sqe *sqe, uint32_t more)
@@ -156,7 +161,10 @@ static bool read_run_begin(struct ctx *ctx, const struct io_uring_sqe *sqe,
 	return true;
 }
 
-/* O_DIRECT is for kernel AIO, where all of them are under way at once. */
+/*
+ * O_DIRECT is left to kernel AIO, which has all reads under way at the same
+ * time.
+ */
 static bool read_run_may_be_direct(const struct run *run)
 {
 	const uint64_t sector_mask = 511;
@@ -165,7 +173,7 @@ static bool read_run_may_be_direct(const struct run *run)
 		 sector_mask);
 }
 
-/* Ask the file once: is it one of those that rule 1 names? */
+/* Query the file once: is it of a kind that rule 1 allows? */
 static bool is_fit(struct ctx *ctx)
 {
 	struct run *run = &ctx->run;
@@ -201,8 +209,8 @@ static void open_run(struct ctx *ctx)
 }
 
 /*
- * Does it follow the candidate? Whoever reads one position again and again
- * knows that there are none; that is asked of the file, too.
+ * Does it follow the candidate? Reads at the same position again and again
+ * suggest a device without positions, so the file is queried then too.
  */
 static NOINLINE bool opens(struct ctx *ctx, const struct io_uring_sqe *sqe)
 {
@@ -247,7 +255,7 @@ static bool may_pass(struct ctx *ctx, const struct io_uring_sqe *sqe)
 	       ctx->run.count < RUN_MAX;
 }
 
-/* It ends the run, or may pass, or a new one may begin with it. */
+/* The entry ends the run, or may pass, or begins a new one. */
 static NOINLINE bool may_begin(struct ctx *ctx, const struct io_uring_sqe *sqe,
 			       uint32_t more)
 {
@@ -301,7 +309,7 @@ static void read_run_post(struct ctx *ctx, const struct run_member *m,
 	cq_post(ctx, m->user_data, res, cflags, NULL);
 }
 
-/* Rule 2. Returns how many members were served, the first ones. */
+/* Rule 2. Returns how many members were served, from the first on. */
 static uint32_t deal(struct ctx *ctx, uint32_t count)
 {
 	struct run *run = &ctx->run;
@@ -342,7 +350,10 @@ static void submit_alone(struct ctx *ctx, const struct run_member *m)
 		read_run_post(ctx, m, -ENOMEM, 0);
 }
 
-/* Those behind @served. Their buffers go back before the first is submitted. */
+/*
+ * Submit the members after @served. Their buffers go back before the first of
+ * them.
+ */
 static void submit_rest(struct ctx *ctx, uint32_t served, uint32_t count)
 {
 	struct run_member *members = ctx->run.members;

@@ -19,8 +19,9 @@ bool sigpipe_is_foreign(const struct req *req)
 }
 
 /*
- * Only where it is blocked can one be pending. A thread of ours always blocks
- * it and takes each that it raises, so that it never has one of before.
+ * One can be pending only if the signal is blocked. A thread of the engine's
+ * always blocks it and takes each one that it raises, so none is ever left
+ * pending there.
  */
 struct sigpipe sigpipe_begin(void)
 {

@@ -15,10 +15,10 @@
 
 #define IDLE_MS_DEFAULT 1000
 #define WATCHED_NS 1000000
-/* How often a busy thread looks whether a ring's fd is gone. */
+/* How often a busy thread checks whether the ring's fd is closed. */
 #define LOOPS_BETWEEN_LOOKS 64
 
-/* Say that a wake-up is needed, unless something was submitted meanwhile. */
+/* Set NEED_WAKEUP. Returns false if something was submitted meanwhile. */
 static bool may_sleep(struct ctx *ctx)
 {
 	queue_sq_flags(&ctx->queue, IORING_SQ_NEED_WAKEUP, 0);
@@ -34,7 +34,7 @@ static void sleep_until_woken(struct ctx *ctx) HOLDS(&ctx->lock)
 		.due_ns = CLOCK_NEVER,
 	};
 
-	/* Pollers of the ring's fd must see that the CQ was emptied. */
+	/* Pollers of the ring's fd must see when the CQ is emptied. */
 	if (ctx->watched && ctx->byte_out)
 		me.due_ns = clock_now_ns(CLOCK_MONOTONIC) + WATCHED_NS;
 	if (may_sleep(ctx))
@@ -88,7 +88,7 @@ static void *sqpoll_main(void *argument)
 		lock_take(&ctx->lock);
 	}
 	ctx->sqpoll_runs = false;
-	standby_leave(ctx); /* which ends the ring */
+	standby_leave(ctx); /* ends the ring */
 	return NULL;
 }
 
@@ -96,7 +96,7 @@ int sqpoll_start(struct ctx *ctx, uint32_t idle_ms)
 {
 	int err;
 
-	/* The standby thread may look at the ring already. */
+	/* The standby thread may already use the ring. */
 	lock_take(&ctx->lock);
 	ctx->sqpoll_idle_ns =
 		(int64_t)(idle_ms ? idle_ms : IDLE_MS_DEFAULT) * 1000000;

@@ -4,9 +4,9 @@
  *
  * Theory: the thread polls the submission queue. After sq_thread_idle
  * milliseconds without a submission it sets SQ_NEED_WAKEUP, fences, looks once
- * more, and sleeps in the reactor, where armed work still wakes it; enter with
- * SQ_WAKEUP does so too. Without two cores a spinning thread would hold up the
- * application it spins for, so it yields at every empty turn.
+ * more, and sleeps in the reactor, where armed work still wakes it, and so does
+ * enter with SQ_WAKEUP. On a single core a spinning thread would delay the
+ * application that it spins for, so it yields in every empty turn.
  * Locks: the ring lock, taken anew for each turn.
  */
 #ifndef POLYRING_SCHED_SQPOLL_H

@@ -18,39 +18,39 @@
 
 #define TICK_MIN_NS 50000
 #define TICK_MAX_NS 1000000
-/* Ticks without any ring moving before the thread sleeps for good. */
+/* Ticks without activity in any ring before the thread stops ticking. */
 #define QUIET_TICKS_MAX 64
 #define EVENTS_MAX 64
-/* It may wait for a lock that the ending thread itself has. */
+/* The ending thread may itself hold the lock that this waits for. */
 #define END_PATIENCE_S 1
 
 /* Low bits of an event's data: which of a ring's two descriptors. */
 enum { TAG_PEER = 0, TAG_REACTOR = 1, TAG_MASK = 1 };
 
-/* So many enters that slept show that the application waits there... */
+/* Enters that slept before the application counts as one that waits there... */
 #define WAITS_ENOUGH 4
-/* ...and so many in a row that did not, that it does so no more. */
+/* ...and leaves in a row without sleeping before it no longer does. */
 #define UNWAITED_MAX 64
-/* Leaves between two tries to get a thread that can't be had. */
+/* Leaves between two tries to start a thread after a failure. */
 #define LEAVES_BETWEEN_TRIES 1024
 
 enum thread_is {
 	THREAD_NONE,
 	THREAD_RUNS,
-	THREAD_ENDS, /* unless somebody still needs it */
+	THREAD_ENDS, /* unless a ring still needs it */
 };
 
 static struct {
 	bool (*close)(struct ctx *ctx); /* ends a ring: ctx_close() */
-	struct lock lock; /* rings coming and going, the thread as well */
+	struct lock lock; /* guards the rings and the thread */
 	uint32_t thread_is; /* enum thread_is */
 	bool leaving; /* the process ends */
 	bool to_join; /* thread runs, or has run */
 	pthread_t thread;
 	uint32_t
 		rings; /* added and not yet ended; with one, epoll_fd is open */
-	uint32_t strays; /* of these, rings whose own number is closed */
-	uint32_t refused; /* leaves until a thread is asked for again */
+	uint32_t strays; /* of these, rings whose own fd is closed */
+	uint32_t refused; /* leaves before the next try to start a thread */
 	int epoll_fd;
 	int wake_fd;
 	uint32_t ticking;
@@ -69,10 +69,10 @@ static bool defers(const struct ctx *ctx)
 }
 
 /*
- * Is there work that nobody brings forward but the thread? A ring whose
- * completions are announced is driven until then. Otherwise the application
- * may look at the CQ's memory alone, unless it has shown that it waits in
- * enter, or asked for the flag that tells it to enter.
+ * Is there work that only the thread can complete? A ring whose completions are
+ * announced is driven until it has none. Otherwise the application may look
+ * only at the CQ's memory, unless it has shown that it waits in enter, or has
+ * asked for TASKRUN_FLAG.
  */
 static bool needs_thread(const struct ctx *ctx)
 {
@@ -86,7 +86,9 @@ static bool needs_thread(const struct ctx *ctx)
 	       ctx->waits < WAITS_ENOUGH;
 }
 
-/* epoll hands the pointer to the thread; thread sanitizer has to be told. */
+/*
+ * epoll passes the pointer to the thread; thread sanitizer has to be informed.
+ */
 static int epoll_tell(int how, int fd, uint32_t events, void *data)
 {
 	struct epoll_event event = {.events = events, .data.ptr = data};
@@ -96,8 +98,8 @@ static int epoll_tell(int how, int fd, uint32_t events, void *data)
 }
 
 /*
- * Under the ring's lock. One event, then attend() again. Where epoll refuses
- * the ring stays unattended.
+ * Under the ring's lock. Reports one event; then attend() must be called again.
+ * If epoll refuses, the ring stays unattended.
  */
 static void attend(struct ctx *ctx)
 {
@@ -122,9 +124,9 @@ static void step_back(struct ctx *ctx)
 }
 
 /*
- * One turn, or for a DEFER_TASKRUN ring the word that one is due. A thread
- * that sleeps in the ring drives it: to look there beside it would take its
- * events, and its wake-ups, away.
+ * Take one turn, or for a DEFER_TASKRUN ring announce that work waits. A thread
+ * that sleeps in the ring drives it: a turn here would take its events and
+ * wake-ups.
  */
 static void drive(struct ctx *ctx) HOLDS(&ctx->lock)
 {
@@ -141,7 +143,7 @@ static void drive(struct ctx *ctx) HOLDS(&ctx->lock)
 
 static void start_thread(void);
 
-/* Is the last copy of its fd gone? */
+/* Is the last copy of the ring's fd closed? */
 static bool hung_up(const struct ctx *ctx)
 {
 	struct pollfd look = {.fd = ctx->peer_fd, .events = POLLRDHUP};
@@ -150,7 +152,10 @@ static bool hung_up(const struct ctx *ctx)
 	       look.revents & (POLLRDHUP | POLLHUP);
 }
 
-/* The event may be as old as the ring that had this memory before. */
+/*
+ * The event may be of an earlier ring with the same ctx, so check for the
+ * hang-up.
+ */
 static bool begin_to_end(struct ctx *ctx)
 {
 	bool ends;
@@ -170,7 +175,7 @@ static bool begin_to_end(struct ctx *ctx)
 	return ends;
 }
 
-/* One thread at a time ends a ring. */
+/* Only one thread ends a ring. */
 static bool take_over(struct ctx *ctx)
 {
 	bool mine;
@@ -203,14 +208,14 @@ static void count_out(bool stray)
 	standby.strays -= stray;
 	close_epoll_if_unused();
 	lock_drop(&standby.lock);
-	/* The thread, if there is one, has no reason to stay. */
+	/* Without rings the thread, if there is one, must end. */
 	if (!load_relaxed(&standby.rings))
 		standby_nudge();
 }
 
 /*
- * Who comes meanwhile finds that the ring is being ended, so whether it can be
- * is asked again. Returns whether only a worker is waited for.
+ * A thread that arrives meanwhile sees ctx->ending and leaves, so check once
+ * more whether the ring can end. Returns whether only a worker is waited for.
  */
 static bool give_over(struct ctx *ctx, bool *again)
 {
@@ -258,7 +263,7 @@ static void on_event(const struct epoll_event *event)
 	bool closing;
 
 	if (!ctx)
-		return; /* the nudge */
+		return; /* from standby_nudge() */
 	if ((data & TAG_MASK) == TAG_PEER) {
 		if (begin_to_end(ctx))
 			finish(ctx);
@@ -277,12 +282,12 @@ static void on_event(const struct epoll_event *event)
 }
 
 struct look {
-	bool moving; /* somebody comes and goes: keep ticking */
-	bool needed; /* there is a ring that nobody else drives */
+	bool moving; /* a ring has activity: keep ticking */
+	bool needed; /* a ring needs the thread */
 	int64_t next_timer_ns;
 };
 
-/* Where epoll has no room for the ring, it is looked at after a while. */
+/* If epoll has no room for the ring, check it again after a while. */
 static void attend_or_come_back(struct ctx *ctx, struct look *look)
 {
 	int64_t later_ns = clock_now_ns(CLOCK_MONOTONIC) + TICK_MAX_NS;
@@ -345,7 +350,7 @@ static void look_at_all(struct look *look)
 	registry_for_each(standby_look_at, look);
 }
 
-/* How long to sleep: a tick, until a timer, or for good. */
+/* How long to sleep: a tick, until a timer, or without end. */
 static int64_t next_deadline(struct look *look)
 {
 	int64_t now = clock_now_ns(CLOCK_MONOTONIC), due;
@@ -388,9 +393,9 @@ static int sleep_until(struct epoll_event *events, int64_t deadline_ns)
 }
 
 /*
- * Nothing has moved for a while and no ring needs it. Whoever leaves a ring
- * looks at thread_is after dropping the ring's lock, so one last look finds
- * what was left before.
+ * There was no activity for a while and no ring needs the thread. A thread that
+ * leaves a ring reads thread_is after dropping the ring's lock, so checking all
+ * rings once more finds work that was left before.
  */
 static bool may_end(struct look *look)
 {
@@ -444,12 +449,12 @@ static void *standby_main(void *argument)
 	}
 }
 
-/* Under the lock. Where a thread can't be had, enters alone drive the ring. */
+/* Under the lock. If no thread can be started, only enters drive the ring. */
 static int start(void)
 {
 	int err;
 
-	/* The one before wants nothing more of us. */
+	/* The thread before has ended or is about to. */
 	if (standby.to_join)
 		pthread_join(standby.thread, NULL);
 	standby.to_join = false;
@@ -479,7 +484,7 @@ static void start_thread(void)
 	lock_drop(&standby.lock);
 }
 
-/* With the first ring, so that no number is taken but in setup. */
+/* With the first ring, so that only setup opens fds. */
 static int open_epoll(void)
 {
 	int err;
@@ -552,7 +557,7 @@ void standby_closed(struct ctx *ctx)
 	lock_drop(&ctx->lock);
 }
 
-/* Under the lock: without rings the thread and its numbers may be gone. */
+/* Under the lock: without rings the thread and its fds may be gone. */
 void standby_nudge(void)
 {
 	uint64_t one = 1;
@@ -568,7 +573,7 @@ void standby_end(void)
 	struct timespec until;
 	bool join;
 
-	/* Ended from within the engine, by a signal's handler. */
+	/* A signal handler ends the process from within the engine. */
 	if (!lock_try(&standby.lock))
 		return;
 	standby.leaving = true;
@@ -593,7 +598,7 @@ static void tick_again(void)
 	standby_nudge();
 }
 
-/* Counts this leave: does the application come back by itself? */
+/* Records this leave, to learn whether the application comes back by itself. */
 static void note_leave(struct ctx *ctx)
 {
 	if (ctx->slept) {

@@ -13,7 +13,7 @@
 #include "sched/turn.h"
 #include "tables/personalities.h"
 
-/* What has to do with the order of requests: link.c knows. */
+/* Flags that concern the order of requests: see order.h. */
 #define ORDERED (IOSQE_IO_DRAIN | IOSQE_IO_LINK | IOSQE_IO_HARDLINK)
 
 static const struct opdef unknown_op = {.name = "INVALID"};
@@ -23,7 +23,7 @@ static const struct opdef *def_of(const struct ctx *ctx, uint8_t opcode)
 	return opcode < ctx->opcodes ? &opdefs[opcode] : &unknown_op;
 }
 
-/* Every kernel has these flags, and they need no more looking at. */
+/* Every kernel has these flags, and they need no further check. */
 static bool is_easy(const struct req *req, const struct io_uring_sqe *sqe)
 {
 	uint8_t easy = req->def->selects_buffer
@@ -45,7 +45,7 @@ static int submit_run_as(struct req *req, uint16_t personality)
 	return 0;
 }
 
-/* The words that all operations share, in the kernel's order. */
+/* Checks the fields that all operations share, in the kernel's order. */
 static NOINLINE int check_words(struct req *req, const struct io_uring_sqe *sqe)
 {
 	const struct opdef *def = req->def;
@@ -57,7 +57,8 @@ static NOINLINE int check_words(struct req *req, const struct io_uring_sqe *sqe)
 	if (sqe->flags & IOSQE_BUFFER_SELECT && !def->selects_buffer)
 		return -EOPNOTSUPP; /* P13 */
 	if (sqe->flags & IOSQE_CQE_SKIP_SUCCESS)
-		req->ctx->drain_disabled = true; /* drains count entries */
+		/* drains count completion entries */
+		req->ctx->drain_disabled = true;
 	if (sqe->flags & IOSQE_IO_DRAIN && req->ctx->drain_disabled)
 		return -EOPNOTSUPP;
 	if (!restrictions_allow_sqe(&req->ctx->restrictions, sqe->opcode,
@@ -68,7 +69,7 @@ static NOINLINE int check_words(struct req *req, const struct io_uring_sqe *sqe)
 	return sqe->personality ? submit_run_as(req, sqe->personality) : 0;
 }
 
-/* Then the operation's own. */
+/* Then the operation's own checks. */
 static inline int check(struct req *req, const struct io_uring_sqe *sqe)
 {
 	const struct opdef *def = req->def;
@@ -96,13 +97,13 @@ static inline void submit_take_words(struct ctx *ctx, struct req *req,
 	req->buf_group = sqe->buf_group;
 }
 
-/* A thread that polls for submissions stays, whoever does its work for it. */
+/* With SQPOLL the submitter never ends, whichever thread submits for it. */
 static uint32_t submitter(const struct ctx *ctx)
 {
 	return ctx->flags & IORING_SETUP_SQPOLL ? 0 : thread_number();
 }
 
-/* Nothing that came before it has to do with it. */
+/* Is the request independent of those before it? */
 static bool stands_alone(const struct ctx *ctx)
 {
 	return !ctx->chain_head && list_empty(&ctx->deferred);
@@ -114,8 +115,8 @@ static bool is_plain_and_immediate(const struct req *req)
 }
 
 /*
- * Never armed, punted or linked, it has a result as soon as it is issued, and
- * its flags say whether it owes anything.
+ * It is never armed, punted or linked, so it has a result as soon as it is
+ * issued, and its flags show whether it needs the slow end.
  */
 static ALWAYS_INLINE void submit_issue(struct ctx *ctx, struct req *req)
 {
@@ -131,11 +132,11 @@ static ALWAYS_INLINE void submit_issue(struct ctx *ctx, struct req *req)
 	cq_post(ctx, req->user_data, req->res, req->cflags, NULL);
 }
 
-/* Its checks failed. Returns false when the batch ends here. */
+/* The checks have failed. Returns false if the batch ends here. */
 static NOINLINE bool fail(struct req *req)
 {
 	struct ctx *ctx = req->ctx;
-	/* A chain takes its failure to its end before it ends the batch. */
+	/* A failed chain is collected to its end before it ends the batch. */
 	bool go_on = req->sqe_flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK) ||
 		     ctx->flags & IORING_SETUP_SUBMIT_ALL;
 
@@ -146,7 +147,7 @@ static NOINLINE bool fail(struct req *req)
 	return go_on;
 }
 
-/* In its place among the others. */
+/* Place it in the order of requests. */
 static NOINLINE void place(struct req *req)
 {
 	struct ctx *ctx = req->ctx;

@@ -2,10 +2,10 @@
 /*
  * From submission entries to requests.
  *
- * Theory: each entry is copied once (the application may scribble on it),
- * checked in the kernel's order, and handed on. A request whose checks fail
- * completes with the error and, unless the ring was set up with SUBMIT_ALL,
- * ends the batch. What was accepted completes (D14).
+ * Theory: each entry is copied once (the application may write to it), checked
+ * in the kernel's order, and passed on. A request whose checks fail completes
+ * with the error and, unless the ring was set up with SUBMIT_ALL, ends the
+ * batch. An accepted request completes (D14).
  * Locks: the ring lock.
  */
 #ifndef POLYRING_SCHED_SUBMIT_H
@@ -17,8 +17,8 @@
 int submit(struct ctx *ctx, uint32_t count) HOLDS(&ctx->lock);
 
 /*
- * An entry that was held back (read_runs.h): as if it came now. False, and
- * nothing is done, when out of memory.
+ * Submit an entry that was held back (read_runs.h), as if it came now. Returns
+ * false when out of memory; then it has done nothing.
  */
 bool submit_again(struct ctx *ctx, const struct io_uring_sqe *sqe);
 

@@ -13,14 +13,15 @@
 #include "sched/polls.h"
 #include "sched/sleeper.h"
 
-/* How long a thread stays up for another's wake-up. */
+/* How long a thread stays awake for another's wake-up. */
 #define YIELDS_MAX 64
 
 /*
- * Timeouts that wait for a number of completions, the nearest first. Their own
- * completions are not counted, as those of expired ones are not. One that ends
- * without an entry is not counted all the same, so that the total goes back;
- * to the kernel a total that went back has gone round, and reached them all.
+ * Completes timeouts that wait for a number of completions, the nearest first.
+ * Their own completions are not counted, nor those of expired ones. A timeout
+ * that completes without an entry is subtracted although it was not added, so
+ * the total decreases. The kernel takes a decreased total for one that has
+ * wrapped and reached all targets.
  */
 static bool finish_counted(struct ctx *ctx)
 {
@@ -45,7 +46,7 @@ static bool finish_counted(struct ctx *ctx)
 	return any;
 }
 
-/* liburing's peek enters by itself while this flag says that work is armed. */
+/* liburing's peek enters when this flag shows that work is armed. */
 static void show_taskrun(struct ctx *ctx)
 {
 	bool show = turn_has_cause(ctx);
@@ -70,9 +71,9 @@ void turn_settle(struct ctx *ctx)
 }
 
 /*
- * The kernel's pace: before the application sees what was done, a ring that
- * defers runs no more than so many requests, or as many as it waits for. The
- * application may give buffers back in between. The others have no bound.
+ * The kernel's pace: a ring with DEFER_TASKRUN runs at most so many requests,
+ * or as many as the call waits for, before the application sees the results and
+ * may give buffers back. Other rings have no bound.
  */
 #define DEFERS_A_TURN 20u
 
@@ -112,7 +113,9 @@ static void turn_take(struct ctx *ctx, const struct reactor_events *events)
 	turn_settle(ctx);
 }
 
-/* A handler that comes meanwhile may call the engine: nothing is held. */
+/*
+ * A signal handler that runs meanwhile may call the engine, as no lock is held.
+ */
 static int sleep_outside(const struct ctx *ctx, struct reactor_events *events,
 			 int64_t until_ns, const sigset_t *sigmask)
 {
@@ -131,9 +134,9 @@ void turn_arrivals(struct ctx *ctx)
 }
 
 /*
- * The lock is kept, as nothing is waited for: what is found ready is still so
- * when it is dispatched. A multishot that was woken for what another thread has
- * taken meanwhile would look for a buffer, and might end for want of one.
+ * The lock is kept, because this does not wait: events are still valid when
+ * they are dispatched. A multishot that was called for data that another thread
+ * has taken meanwhile would need a buffer, and might end with ENOBUFS.
  */
 int turn_look(struct ctx *ctx, uint32_t want)
 {
@@ -147,8 +150,8 @@ int turn_look(struct ctx *ctx, uint32_t want)
 }
 
 /*
- * The last to fall asleep is the first that epoll wakes. So as not to catch the
- * wake-up that is meant for another, stay up until it has arrived.
+ * epoll wakes the thread that fell asleep last. To avoid taking a wake-up that
+ * is meant for another, stay awake until that has arrived.
  */
 static void let_others_wake(struct ctx *ctx) HOLDS(&ctx->lock)
 {
@@ -207,7 +210,7 @@ int turn_sleep(struct ctx *ctx, struct sleep_wish *me, const sigset_t *sigmask)
 	err = sleep_outside(ctx, &events, me->due_ns, sigmask);
 	lock_take(&ctx->lock);
 	sleeper_end(ctx, sleeper, &mark);
-	/* As in turn_look(): whoever came may have taken what was there. */
+	/* As in turn_look(): a thread that entered may have taken the data. */
 	if (ctx->entered != entered)
 		reactor_recheck(&ctx->reactor, &events);
 	turn_take(ctx, &events);

@@ -10,7 +10,10 @@ static uint32_t wanted_now(const struct wait_spec *spec, int64_t now)
 	return spec->want;
 }
 
-/* When this phase of the wait ends: the first one, though that be later. */
+/*
+ * When this phase of the wait ends: the minimum wait first, even if it is
+ * longer.
+ */
 static int64_t phase_end(const struct wait_spec *spec, int64_t now)
 {
 	return spec->min_wait_until_ns > now ? spec->min_wait_until_ns
@@ -45,7 +48,7 @@ bool wait_is_over(struct ctx *ctx, uint32_t want)
 	return true;
 }
 
-/* Take in what is ready now, all of it if that many are wanted. */
+/* Take in what is ready now, repeatedly if that many completions are wanted. */
 static int wait_look(struct ctx *ctx, uint32_t want) HOLDS(&ctx->lock)
 {
 	uint64_t before;
@@ -59,8 +62,8 @@ static int wait_look(struct ctx *ctx, uint32_t want) HOLDS(&ctx->lock)
 }
 
 /*
- * However short the time is, what is ready at its end is found: it ends after a
- * turn that brought nothing.
+ * Even a very short wait finds completions that are ready at its end: it ends
+ * after a turn that brought none.
  */
 int wait_completions(struct ctx *ctx, const struct wait_spec *spec)
 {

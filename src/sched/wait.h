@@ -2,10 +2,10 @@
 /*
  * Waiting for completions inside enter.
  *
- * Theory: the waiter drives the ring itself (D4) until enough completions are
- * there, time is up, or a signal came. With a minimum wait there are two
- * phases: first it waits for all it wants, at most so long; then one
- * completion is enough.
+ * Theory: the waiting thread drives the ring itself (D4) until there are enough
+ * completions, the time is up, or a signal came. With a minimum wait there are
+ * two phases: first it waits for all completions wanted, at most for that time;
+ * then one completion is enough.
  * Locks: the ring lock, dropped while asleep.
  */
 #ifndef POLYRING_SCHED_WAIT_H
@@ -21,12 +21,12 @@ struct wait_spec {
 };
 
 /*
- * Are @want completions there? Then it takes one look at what is armed, which
- * must not starve behind completions that need no wait.
+ * Are there @want completions? Then it also checks armed work once, which must
+ * not starve behind completions that need no wait.
  */
 bool wait_is_over(struct ctx *ctx, uint32_t want) HOLDS(&ctx->lock);
 
-/* Returns 0, -ETIME or -EINTR; the errors only when nothing is there. */
+/* Returns 0, -ETIME or -EINTR; the errors only if there is no completion. */
 int wait_completions(struct ctx *ctx, const struct wait_spec *spec)
 	HOLDS(&ctx->lock);
 
