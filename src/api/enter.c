@@ -144,6 +144,13 @@ static int read_arg(struct enter_arg *a, const struct ctx *ctx, const void *arg,
 	return 0;
 }
 
+/* With SQPOLL its thread polls, and enter waits like on any ring. */
+static bool is_polled_here(const struct ctx *ctx)
+{
+	return (ctx->flags & (IORING_SETUP_IOPOLL | IORING_SETUP_SQPOLL)) ==
+	       IORING_SETUP_IOPOLL;
+}
+
 static int get_events(struct ctx *ctx, uint32_t min_complete, uint32_t flags,
 		      const void *arg, size_t bytes) HOLDS(&ctx->lock)
 {
@@ -156,6 +163,8 @@ static int get_events(struct ctx *ctx, uint32_t min_complete, uint32_t flags,
 	a.spec.want = min_complete < most ? min_complete : most;
 	if (wait_is_over(ctx, a.spec.want))
 		return 0;
+	if (is_polled_here(ctx))
+		return wait_polled(ctx, a.spec.want);
 	/* The signal mask is needed only if the thread sleeps. */
 	err = read_sigmask(&a);
 	ctx->slept = true;

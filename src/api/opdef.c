@@ -37,6 +37,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 	[IORING_OP_NOP] =
 		{
 			.name = "NOP",
+			.polled = true,
 			.since = KVER(5, 1),
 			.needs_ctx = true,
 			.prep = nop_prep,
@@ -46,6 +47,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 	[IORING_OP_READV] =
 		{
 			.name = "READV",
+			.polled = true,
 			.on_ring = -EINVAL,
 			.since = KVER(5, 1),
 			.needs_file = true,
@@ -60,6 +62,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 	[IORING_OP_WRITEV] =
 		{
 			.name = "WRITEV",
+			.polled = true,
 			.on_ring = -EINVAL,
 			.since = KVER(5, 1),
 			.needs_file = true,
@@ -82,6 +85,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 	[IORING_OP_READ_FIXED] =
 		{
 			.name = "READ_FIXED",
+			.polled = true,
 			.on_ring = -EINVAL,
 			.since = KVER(5, 1),
 			.needs_file = true,
@@ -97,6 +101,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 	[IORING_OP_WRITE_FIXED] =
 		{
 			.name = "WRITE_FIXED",
+			.polled = true,
 			.on_ring = -EINVAL,
 			.since = KVER(5, 1),
 			.needs_file = true,
@@ -245,6 +250,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 	[IORING_OP_FILES_UPDATE] =
 		{
 			.name = "FILES_UPDATE",
+			.polled = true,
 			.since = KVER(5, 6),
 			.needs_ctx = true,
 			.prep = files_update_prep,
@@ -262,6 +268,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 	[IORING_OP_READ] =
 		{
 			.name = "READ",
+			.polled = true,
 			.on_ring = -EINVAL,
 			.since = KVER(5, 6),
 			.needs_file = true,
@@ -276,6 +283,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 	[IORING_OP_WRITE] =
 		{
 			.name = "WRITE",
+			.polled = true,
 			.on_ring = -EINVAL,
 			.since = KVER(5, 6),
 			.needs_file = true,
@@ -360,6 +368,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 	[IORING_OP_PROVIDE_BUFFERS] =
 		{
 			.name = "PROVIDE_BUFFERS",
+			.polled = true,
 			.since = KVER(5, 7),
 			.needs_ctx = true,
 			.prep = provide_prep,
@@ -369,6 +378,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 	[IORING_OP_REMOVE_BUFFERS] =
 		{
 			.name = "REMOVE_BUFFERS",
+			.polled = true,
 			.since = KVER(5, 7),
 			.needs_ctx = true,
 			.prep = remove_prep,
@@ -444,6 +454,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 	[IORING_OP_MSG_RING] =
 		{
 			.name = "MSG_RING",
+			.polled = true,
 			.since = KVER(5, 18),
 			.needs_file = true,
 			.needs_ctx = true,
@@ -500,6 +511,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 	[IORING_OP_URING_CMD] =
 		{
 			.name = "URING_CMD",
+			.polled = true,
 			.on_ring = -EOPNOTSUPP,
 			.since = KVER(5, 19),
 			.needs_file = true,
@@ -646,6 +658,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 	[IORING_OP_READV_FIXED] =
 		{
 			.name = "READV_FIXED",
+			.polled = true,
 			.on_ring = -EINVAL,
 			.since = KVER(6, 15),
 			.needs_file = true,
@@ -661,6 +674,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 	[IORING_OP_WRITEV_FIXED] =
 		{
 			.name = "WRITEV_FIXED",
+			.polled = true,
 			.on_ring = -EINVAL,
 			.since = KVER(6, 15),
 			.needs_file = true,

@@ -50,6 +50,9 @@ static int check_setup_flags(const struct abi_view *abi, uint32_t flags)
 	if (flags & IORING_SETUP_REGISTERED_FD_ONLY &&
 	    !(flags & IORING_SETUP_NO_MMAP))
 		return -EINVAL;
+	if (flags & IORING_SETUP_HYBRID_IOPOLL &&
+	    !(flags & IORING_SETUP_IOPOLL))
+		return -EINVAL;
 	if (flags & IORING_SETUP_CQE_MIXED && flags & IORING_SETUP_CQE32)
 		return -EINVAL;
 	return 0;

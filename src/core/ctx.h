@@ -163,6 +163,7 @@ struct ctx {
 	uint32_t flags; /* IORING_SETUP_ */
 	struct abi_view abi; /* the kernel that the ring answers as */
 	uint32_t opcodes; /* how many opcodes that kernel has */
+	uint32_t opcodes_plain; /* the same, or 0 on an IOPOLL ring */
 	int ring_fd; /* the application's end */
 	uint64_t ring_inode; /* of its socket: identifies duplicates */
 	int peer_fd; /* the engine's end: gets the hang-up, sends the byte */

@@ -168,6 +168,7 @@ struct opdef {
 	bool immediate; /* issue waits for nothing and always completes */
 	bool hidden; /* known but refused: `missing` has the reason */
 	bool empties; /* ISSUE_AGAIN means that its file has nothing to read */
+	bool polled; /* an IOPOLL ring takes it */
 	bool by_path; /* the submitter makes a worker's calls */
 	bool raises; /* its call may raise SIGPIPE */
 	bool takes_turns; /* the first armed is retried first */

@@ -109,7 +109,9 @@ int cmd_issue(struct req *req, uint32_t issue_flags)
 			  &bytes);
 
 	(void)issue_flags;
-	if (said == -ENOTSOCK)
+	if (said != -EBADF && req->ctx->flags & IORING_SETUP_IOPOLL)
+		said = -EOPNOTSUPP;
+	else if (said == -ENOTSOCK)
 		said = is_dev_null(fd) ? 0 : -EOPNOTSUPP;
 	else if (!said && abi_has(req->ctx->abi.answers, ABI_SOCKET_COMMANDS))
 		said = socket_command(fd, domain, c);

@@ -25,6 +25,7 @@
  */
 #include "ops/rw.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <sys/resource.h>
@@ -437,15 +438,37 @@ static int rw_landed(struct req *req, const struct rw_cmd *c, long *n)
 }
 
 /*
+ * Polled transfers are for IOPOLL rings, and for O_DIRECT files. Such a file
+ * goes to AIO like one of another ring. Returns 0 or a negative errno.
+ */
+static int begin_polled(const struct req *req, struct rw_cmd *c)
+{
+	long flags = SYS_2(SYS_fcntl, req_io_fd(req), F_GETFL);
+	int other = c->writes ? O_RDONLY : O_WRONLY;
+
+	if (flags < 0)
+		return -EBADF;
+	if (!(req->ctx->flags & IORING_SETUP_IOPOLL))
+		return -EINVAL;
+	if (flags & O_PATH || (flags & O_ACCMODE) == other)
+		return -EBADF;
+	if (!aio_reads_is_direct_now(req->ctx, req_io_fd(req)))
+		return -EOPNOTSUPP;
+	c->rw_flags &= ~(uint32_t)RWF_HIPRI;
+	return 0;
+}
+
+/*
  * Try to move bytes: ISSUE_DONE with the result in *@n, or another
  * issue_result.
  */
 static int attempt(struct req *req, struct rw_cmd *c, uint32_t issue_flags,
 		   long *n)
 {
-	if (unlikely(c->rw_flags & RWF_HIPRI)) { /* only for IOPOLL rings */
-		*n = req_file_is_open(req) ? -EINVAL : -EBADF;
-		return ISSUE_DONE;
+	if (unlikely(c->rw_flags & RWF_HIPRI)) {
+		*n = begin_polled(req, c);
+		if (*n < 0)
+			return ISSUE_DONE;
 	}
 	if (issue_flags & ISSUE_WORKER) {
 		*n = transfer_anywhere(req, c, c->rw_flags);

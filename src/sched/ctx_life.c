@@ -249,6 +249,7 @@ int ctx_open(struct io_uring_params *p, const struct abi_view *abi)
 	reset(ctx);
 	ctx->abi = *abi;
 	ctx->opcodes = opcodes_of(abi->version);
+	ctx->opcodes_plain = p->flags & IORING_SETUP_IOPOLL ? 0 : ctx->opcodes;
 	ctx->files.chooses = abi_has(abi->answers, ABI_SLOT_ALLOC);
 	set_modes(ctx, p);
 	err = open_parts(ctx, p);

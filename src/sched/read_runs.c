@@ -113,7 +113,7 @@ static ALWAYS_INLINE bool can_be_member(const struct io_uring_sqe *sqe)
 
 static bool is_immediate(const struct ctx *ctx, uint8_t opcode)
 {
-	return opcode < ctx->opcodes && opdefs[opcode].immediate;
+	return opcode < ctx->opcodes_plain && opdefs[opcode].immediate;
 }
 
 /*
@@ -150,7 +150,8 @@ static bool read_run_begin(struct ctx *ctx, const struct io_uring_sqe *sqe,
 
 	if (!seems_continued(ctx, sqe, more) || !is_plain_read(ctx, sqe) ||
 	    !can_be_member(sqe) || ctx->chain_head ||
-	    !list_empty(&ctx->deferred) || ctx->restrictions.hold)
+	    !list_empty(&ctx->deferred) || ctx->restrictions.hold ||
+	    !ctx->opcodes_plain)
 		return false;
 	run->entry = *sqe;
 	run->vectors = 0;

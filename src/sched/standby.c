@@ -82,7 +82,8 @@ static bool needs_thread(const struct ctx *ctx)
 	if (announces(ctx))
 		return true;
 	return !(ctx->flags &
-		 (IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG)) &&
+		 (IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
+		  IORING_SETUP_IOPOLL)) &&
 	       ctx->waits < WAITS_ENOUGH;
 }
 

@@ -2,6 +2,7 @@
 #include "sched/submit.h"
 
 #include <string.h>
+#include <sys/uio.h>
 
 #include "base/thread.h"
 #include "core/cq.h"
@@ -20,7 +21,7 @@ static const struct opdef unknown_op = {.name = "INVALID"};
 
 static const struct opdef *def_of(const struct ctx *ctx, uint8_t opcode)
 {
-	return opcode < ctx->opcodes ? &opdefs[opcode] : &unknown_op;
+	return opcode < ctx->opcodes_plain ? &opdefs[opcode] : &unknown_op;
 }
 
 /* Every kernel has these flags, and they need no further check. */
@@ -69,6 +70,27 @@ static NOINLINE int check_words(struct req *req, const struct io_uring_sqe *sqe)
 	return sqe->personality ? submit_run_as(req, sqe->personality) : 0;
 }
 
+/*
+ * An IOPOLL ring takes few operations. Its transfers are those that RWF_HIPRI
+ * asks for.
+ */
+static NOINLINE int check_polled(struct req *req,
+				 const struct io_uring_sqe *sqe)
+{
+	const struct ctx *ctx = req->ctx;
+	struct io_uring_sqe polled = *sqe;
+	int err;
+
+	if (!(ctx->flags & IORING_SETUP_IOPOLL) ||
+	    sqe->opcode >= ctx->opcodes || !opdefs[sqe->opcode].polled)
+		return -EINVAL;
+	req->def = &opdefs[sqe->opcode];
+	if (req->def->waits_for)
+		polled.op_flags |= RWF_HIPRI;
+	err = check_words(req, sqe);
+	return err < 0 ? err : req->def->prep(req, &polled);
+}
+
 /* Then the operation's own checks. */
 static inline int check(struct req *req, const struct io_uring_sqe *sqe)
 {
@@ -76,7 +98,7 @@ static inline int check(struct req *req, const struct io_uring_sqe *sqe)
 	int err = 0;
 
 	if (unlikely(!def->prep))
-		return -EINVAL;
+		return check_polled(req, sqe);
 	if (sqe->flags || sqe->ioprio || sqe->personality ||
 	    unlikely(req->ctx->restrictions.hold))
 		err = check_words(req, sqe);

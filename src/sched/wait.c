@@ -91,3 +91,15 @@ int wait_completions(struct ctx *ctx, const struct wait_spec *spec)
 	}
 	return queue_ready(&ctx->queue) ? 0 : err;
 }
+
+int wait_polled(struct ctx *ctx, uint32_t want)
+{
+	struct wait_spec spec = {.deadline_ns = CLOCK_NEVER};
+	int err = 0;
+
+	while (!err && !enough(ctx, want) && ctx->punted) {
+		spec.want = queue_ready(&ctx->queue) + 1;
+		err = wait_completions(ctx, &spec);
+	}
+	return queue_ready(&ctx->queue) ? 0 : err;
+}

@@ -30,4 +30,11 @@ bool wait_is_over(struct ctx *ctx, uint32_t want) HOLDS(&ctx->lock);
 int wait_completions(struct ctx *ctx, const struct wait_spec *spec)
 	HOLDS(&ctx->lock);
 
+/*
+ * On an IOPOLL ring without SQPOLL: until @want completions are there, or
+ * nothing is under way that could bring one. There is no other end, as in the
+ * kernel, except for a signal. Returns 0 or -EINTR.
+ */
+int wait_polled(struct ctx *ctx, uint32_t want) HOLDS(&ctx->lock);
+
 #endif

@@ -64,7 +64,8 @@ static const struct bit sqe_bits[] = {
 
 /* Of setup flags and features, which are named in cli/offer.c. */
 static const struct bit setup_notes[] = {
-	{IORING_SETUP_IOPOLL, NULL, "polled queues are out of reach"},
+	{IORING_SETUP_IOPOLL, NULL,
+	 "O_DIRECT files are read and written by kernel AIO; enter sleeps"},
 	{IORING_SETUP_HYBRID_IOPOLL, NULL, "the same"},
 	{IORING_SETUP_SQE_MIXED, NULL, "younger than 6.18"},
 	{IORING_SETUP_SQ_REWIND, NULL, "younger than 6.18"},

@@ -18,5 +18,6 @@ int main(void)
 	failed += end_tests_run();
 	failed += garbage_tests_run();
 	failed += runs_tests_run();
+	failed += polled_tests_run();
 	return failed ? 1 : 0;
 }

@@ -85,5 +85,6 @@ int threads_tests_run(void);
 int end_tests_run(void);
 int garbage_tests_run(void);
 int runs_tests_run(void);
+int polled_tests_run(void);
 
 #endif

@@ -674,7 +674,7 @@ static const struct scenario rows[] = {
 	SCENARIO(unknown_flags, NULL, .bare = true),
 	SCENARIO(flags_together, NULL, .bare = true),
 	SCENARIO(new_flags, NULL, .bare = true),
-	SCENARIO(polled_queues, NULL, .bare = true, .deviates = "iopoll"),
+	SCENARIO(polled_queues, NULL, .bare = true),
 	SCENARIO(sq_affinity, NULL, .bare = true),
 	SCENARIO(attach_wq, NULL, .bare = true),
 	SCENARIO(reserved, NULL, .bare = true),

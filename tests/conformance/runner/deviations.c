@@ -109,10 +109,11 @@ static const struct deviation rows[] = {
 	},
 	{
 		.name = "iopoll",
-		.what = "IOPOLL and HYBRID_IOPOLL at setup, zero-copy receive "
-			"(RECV_ZC)",
-		.kernel = "accepted; known to the probe",
-		.polyring = "EINVAL, as where the kernel was built without",
+		.what = "reads on an IOPOLL ring from a device without polled "
+			"queues; zero-copy receive (RECV_ZC)",
+		.kernel = "EOPNOTSUPP; known to the probe",
+		.polyring = "kernel AIO reads; EINVAL, as where the kernel was "
+			    "built without",
 		.why = "a device's own queues are out of reach",
 	},
 	{

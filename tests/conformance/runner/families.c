@@ -19,6 +19,7 @@
 	row(rw) \
 	row(direct) \
 	row(disk) \
+	row(polled) \
 	row(net) \
 	row(poll) \
 	row(timeout) \
