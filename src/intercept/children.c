@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a served program executes.
+ * Programs that a served program executes.
  *
- * Theory: whether the next program is served its environment says, and its
- * file (base/preload.h). Where the environment names our library, LD_PRELOAD
- * is fitted to the file: the library is taken out for a program that it would
- * harm, and AddressSanitizer's runtime is put before it, or is taken out that
- * was put there for the program that runs now. Where the environment does not
- * name it (env -i, a script that sets LD_PRELOAD), that is the program's wish:
- * nothing is put back. In both cases what will not be served is said before,
- * once for each exec: on stderr, unless POLYRING_QUIET is set, and as a line in
- * the file that POLYRING_COUNTERS names.
+ * Theory: the environment and the file decide whether the next program is
+ * served (base/preload.h). If the environment names our library, LD_PRELOAD is
+ * fitted to the file: the library is removed for a program that it would harm,
+ * and AddressSanitizer's runtime is put before it, or removed if it was added
+ * for the program that runs now. If the environment does not name the library
+ * (env -i, a script that sets LD_PRELOAD), the program wants it so: nothing is
+ * added. In both cases a message before the exec says which program will not be
+ * served, once for each exec: on stderr, unless POLYRING_QUIET is set, and as a
+ * line in the file that POLYRING_COUNTERS names.
  *
- * posix_spawn() and the exec family of libc lead here. Not noticed: system()
- * and popen(), which run a shell with the environment as it is, and bare
- * system calls.
+ * posix_spawn() and the exec family of libc are handled here. Not noticed are
+ * system() and popen(), which run a shell with the environment as it is, and
+ * bare system calls.
  *
  * Rules:
  *  1. Between vfork() and exec the memory is the parent's: nothing is
- *     allocated, nothing static is written. Lists are on the stack.
- *  2. Which file execvp() takes, and what it does with a script without #!, is
- *     libc's affair. We look along PATH only to know the file.
+ *     allocated, no static variable is written. Lists are on the stack.
+ *  2. libc decides which file execvp() takes, and what it does with a script
+ *     without #!. This file searches PATH only to know the file.
  *  3. When exec fails nothing has changed.
  */
 #include "intercept/intercept.h"
@@ -39,7 +39,7 @@
 
 #define LIST_NAME "LD_PRELOAD="
 
-/* As the program began: `env -i` has emptied its own environment. */
+/* As when the program began: `env -i` has emptied its own environment. */
 static bool quiet;
 
 void children_open(void)
@@ -69,7 +69,7 @@ static size_t string_count(char *const *list)
 	return count;
 }
 
-/* The word of @list that is our library, as the program has it. */
+/* The word of @list that names our library, as the program has it. */
 static bool ours_in(const char *list, char *ours)
 {
 	while (*list) {
@@ -92,7 +92,7 @@ static void children_say_unserved(const char *file, const char *why)
 	counters_unserved(file, why);
 }
 
-/* What fit() writes at most. */
+/* The most that fit() writes. */
 static size_t list_bytes(char *const *environment)
 {
 	const char *before = variable(environment, "LD_PRELOAD");
@@ -102,8 +102,8 @@ static size_t list_bytes(char *const *environment)
 }
 
 /*
- * Fit LD_PRELOAD to the program at @path. True if @list, "LD_PRELOAD=" and
- * more, is to take its place.
+ * Fit LD_PRELOAD to the program at @path. True if @list, which then is
+ * "LD_PRELOAD=" and its value, must replace the variable.
  */
 static bool fit(const char *path, const char *file, char *const *environment,
 		char *list)
@@ -131,7 +131,7 @@ static bool fit(const char *path, const char *file, char *const *environment,
 	return strcmp(list + head, before) != 0;
 }
 
-/* @to has room for as many as @from, and the end. An empty list goes. */
+/* @to has room for as many as @from, and the end. An empty list is removed. */
 static void replace(char *const *from, char *list, char **to)
 {
 	for (; *from; from++) {
@@ -149,7 +149,7 @@ static bool is_program(const char *path)
 	       0;
 }
 
-/* Where execvp() will find @name, for all that is usual (rule 2). */
+/* The file that execvp() will find for @name, in all usual cases (rule 2). */
 static const char *children_find_in_path(const char *name, char *path)
 {
 	const char *dirs = variable(environ, "PATH");
@@ -172,8 +172,8 @@ static const char *children_find_in_path(const char *name, char *path)
 }
 
 /*
- * The environment for @path: the caller's, or a list on the caller's stack.
- * A macro, as the list has to live until exec.
+ * The environment for @path: the caller's, or a list on the caller's stack. A
+ * macro, because the list has to exist until exec.
  */
 #define FITTED(path, file, environment)                                        \
 	({                                                                     \
@@ -196,7 +196,7 @@ static long exec_begin(void)
 	return trap_before_exec();
 }
 
-/* It failed, or posix_spawn() has done it in a child. */
+/* exec has failed, or posix_spawn() has done it in a child. */
 static void exec_end(long before)
 {
 	trap_after_exec(before);
@@ -225,7 +225,9 @@ static int exec_named(const char *name, char *const *argv,
 	return -1;
 }
 
-/* Under names of our own: libc's headers say that arguments are not NULL. */
+/*
+ * Under other names in C: libc's headers declare that arguments are not NULL.
+ */
 #define AS(name) __asm__(name)
 POLYRING_API int children_execve(const char *path, char *const *argv,
 				 char *const *environment) AS("execve");
@@ -269,7 +271,10 @@ int children_execvpe(const char *name, char *const *argv,
 	return exec_named(name, argv, environment);
 }
 
-/* Those of execl() and its relatives, with the NULL; @args is left there. */
+/*
+ * Counts the arguments of execl() and its variants, with the NULL; @args stays
+ * at the end.
+ */
 #define LISTED(arg, args)                                                \
 	({                                                               \
 		va_list counted_;                                        \
@@ -321,7 +326,7 @@ int children_execle(const char *path, const char *arg, ...)
 	return result;
 }
 
-/* A file by its descriptor has a name in /proc. */
+/* A file that is given by its descriptor has a name in /proc. */
 #define NAME_BYTES 64
 static void name_of(int fd, char *path)
 {

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
- * The line that a process leaves behind when POLYRING_COUNTERS names a file.
+ * The line that a process writes at its end when POLYRING_COUNTERS names a
+ * file.
  *
- * Theory: how a program was served is known when it ends. At exit, by
- * whichever way libc offers, one line of JSON is appended with one write():
+ * Theory: how a program was served is known when it ends. At exit, by whichever
+ * function of libc, one line of JSON is appended with one write():
  *
  *   {"pid":7,"program":"fio","lanes":["trap"],"counters":{"name":1,...}}
  *
- * Only a process that made an io_uring call writes one, and only for itself:
- * a child made by fork starts anew, one made by vfork (which shares our
- * memory) is known by its pid and keeps silent. A process that is killed, or
- * that replaces itself by exec, leaves nothing. A program that is executed and
- * cannot be served (children.c) has a line of its own:
+ * Only a process that made an io_uring call writes a line, and only for itself:
+ * a child made by fork starts anew; a child made by vfork (which shares the
+ * parent's memory) is recognised by its pid and writes none. A process that is
+ * killed, or that replaces itself by exec, writes nothing. A program that is
+ * executed and cannot be served (children.c) has a line of its own:
  *
  *   {"pid":8,"program":"./tool","unserved":"it is statically linked: ..."}
  */
@@ -57,7 +58,7 @@ counters_add(struct line *line, const char *format, ...)
 		line->length += (size_t)length;
 }
 
-/* As JSON wants a string. */
+/* Add a string, quoted for JSON. */
 static void add_quoted(struct line *line, const char *text)
 {
 	counters_add(line, "\"");
@@ -107,7 +108,7 @@ static void add_all(struct line *line, unsigned int lanes)
 
 static void append(const char *path, const struct line *line)
 {
-	/* A FIFO that nobody reads must not keep the program from ending. */
+	/* A FIFO without a reader must not keep the program from ending. */
 	long fd = sys_direct(SYS_openat, AT_FDCWD, (long)path,
 			     O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC |
 				     O_NONBLOCK,
@@ -129,8 +130,8 @@ static long pid_now(void)
 }
 
 /*
- * At most one line: whoever takes the lanes writes. Nothing large goes on the
- * stack, which may be that of a crash handler.
+ * At most one line: the caller that clears counters_lanes writes it. Large
+ * objects are not on the stack, which may be that of a crash handler.
  */
 static void counters_write(void)
 {
@@ -149,8 +150,8 @@ static void counters_write(void)
 }
 
 /*
- * From the stack, as this may be a child in its parent's memory; and by the
- * name that held when the program began, as `env -i` has emptied its own
+ * On the stack, as this may be a child in its parent's memory. Uses the file
+ * that was set when the program began, as `env -i` has emptied its own
  * environment.
  */
 void counters_unserved(const char *file, const char *why)

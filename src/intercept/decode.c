@@ -6,7 +6,7 @@
 #define INSN_BYTES_MAX 15
 
 /*
- * One letter an opcode:
+ * One letter for each opcode:
  *   .  nothing follows            M  ModRM            x  not in 64-bit mode
  *   b  8 bits                     B  ModRM, 8 bits
  *   z  32 bits, 16 with 66        Z  ModRM, as z
@@ -16,7 +16,7 @@
  *   3  ModRM; 0 and 1 have b      4  ModRM; 0 and 1 have z
  *   S  as M, of vectors           T  as B, of vectors
  *   f  nothing follows; writes all flags, or DF
- * Prefixes, VEX, EVEX and the escapes are taken care of before.
+ * Prefixes, VEX, EVEX and the escapes are handled before.
  */
 static const char one_byte[] = "MMMMbzxxMMMMbzxx"
 			       "MMMMbzxxMMMMbzxx"
@@ -35,7 +35,7 @@ static const char one_byte[] = "MMMMbzxxMMMMbzxx"
 			       "jjjjbbbbJJxj...."
 			       "x.xx..34.....fMM";
 
-/* After 0f; 38 and 3a lead to two more maps, which are uniform. */
+/* After 0f; 38 and 3a select two more maps, which are uniform. */
 static const char two_byte[] = "MMMMx.....x.xM.B"
 			       "SSSSSSSSMMMMMMMM"
 			       "MMMMxxxxSSSSSSSS"
@@ -57,10 +57,11 @@ enum map { MAP_ONE, MAP_0F, MAP_0F38, MAP_0F3A, MAP_LATER };
 
 struct reader {
 	const uint8_t *begin, *at, *end;
-	bool beyond; /* the instruction goes on behind the end */
+	bool beyond; /* the instruction continues past the end */
 	bool short_operand, short_address;
 	uint8_t rex; /* VEX has the same bits */
-	bool high_vvvv, high_immediate; /* say 8 or more, if a register */
+	/* the field is 8 or more, if it is a register */
+	bool high_vvvv, high_immediate;
 	uint8_t opcode;
 	enum map map;
 	struct insn *insn;
@@ -106,7 +107,9 @@ static bool is_prefix(uint8_t byte)
 	return false;
 }
 
-/* Legacy prefixes in any order, then REX, which counts only in last place. */
+/*
+ * Legacy prefixes in any order, then REX, which counts only as the last prefix.
+ */
 static void read_prefixes(struct reader *r)
 {
 	for (; is_prefix(peek(r, 0)) && !r->beyond; skip(r, 1)) {
@@ -117,7 +120,7 @@ static void read_prefixes(struct reader *r)
 		r->rex = take(r);
 }
 
-/* It may be an operation on general registers; we do not look so closely. */
+/* It may be an operation on general registers; this is not examined. */
 static void read_vex(struct reader *r, uint8_t first)
 {
 	static const enum map maps[8] = {MAP_LATER, MAP_0F,    MAP_0F38,
@@ -184,7 +187,7 @@ static bool has_modrm(char letter)
 	return false;
 }
 
-/* ModRM, SIB and displacement. Returns ModRM. */
+/* Read ModRM, SIB and displacement. Returns ModRM. */
 static uint8_t read_modrm(struct reader *r)
 {
 	uint8_t modrm = take(r), mod = modrm >> 6, rm = modrm & 7;
@@ -206,14 +209,15 @@ static size_t operand_bytes(const struct reader *r)
 	return r->short_operand && !(r->rex & 8) ? 2 : 4;
 }
 
-/* Where a branch goes: counted from the instruction's end. */
+/* The target of a branch: relative to the instruction's end. */
 static void read_branch(struct reader *r, size_t bytes)
 {
 	int32_t far = 0;
 
 	r->insn->flags |= INSN_BRANCH;
 	if (r->short_operand && !(r->rex & 8))
-		r->beyond = true; /* makers of processors differ here */
+		/* processors of different makers differ here */
+		r->beyond = true;
 	for (size_t i = 0; i < bytes; i++)
 		far |= (int32_t)((uint32_t)peek(r, i) << 8 * i);
 	skip(r, bytes);
@@ -222,7 +226,7 @@ static void read_branch(struct reader *r, size_t bytes)
 	r->insn->target = r->at + far;
 }
 
-/* What the letter says follows behind ModRM. */
+/* Read what follows ModRM, by the letter. */
 static void read_rest(struct reader *r, char letter, uint8_t modrm)
 {
 	bool group = (modrm >> 3 & 7) < 2; /* test, unlike not and neg */
@@ -291,7 +295,7 @@ static uint8_t control_one(uint8_t opcode, uint8_t modrm)
 	return 0;
 }
 
-/* fxsave, xsave and their kin; xsavec and xrstors. */
+/* fxsave, xsave and similar instructions; xsavec and xrstors. */
 static bool moves_all_state(uint8_t opcode, uint8_t modrm)
 {
 	unsigned int member = modrm >> 3 & 7;
@@ -313,7 +317,7 @@ static uint8_t control_0f(uint8_t opcode)
 	return 0;
 }
 
-/* Instructions on k0 to k7 that VEX encodes. */
+/* Instructions on k0 to k7 that are encoded with VEX. */
 static bool names_masks(const struct reader *r)
 {
 	if (r->map == MAP_0F)
@@ -321,7 +325,7 @@ static bool names_masks(const struct reader *r)
 	return r->map == MAP_0F3A && r->opcode >> 2 == 0x30 >> 2;
 }
 
-/* Gathering loads count an index in a vector register. */
+/* Gathering loads have an index in a vector register. */
 static bool names_high(const struct reader *r, uint8_t modrm)
 {
 	bool in_register = modrm >> 6 == 3;

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: MIT
 /*
- * Who serves this process, and the one dispatcher that all lanes share.
+ * Which side serves this process, and the dispatcher of all lanes.
  *
  * Theory: POLYRING_ENGINE decides, once, for the life of the process:
  *
  *   polyring  the engine serves io_uring;
- *   kernel    everything passes through, nothing of ours is armed;
+ *   kernel    all calls pass through, the library does nothing;
  *   auto      (also when unset) the kernel if it answers io_uring_setup, the
  *             engine if the answer is EPERM, EACCES or ENOSYS.
  *
- * POLYRING_LANES names the lanes that may be used, with commas between; unset
- * or empty, all. libc's, which costs nothing, is always open.
+ * POLYRING_LANES names the lanes that may be used, separated by commas; unset
+ * or empty means all. libc's, which costs nothing, is always open.
  *
- * The decision is taken on first use, because constructors of other libraries
- * may come here before ours has run. Threads that race compute the same.
+ * The decision is made on first use, because constructors of other libraries
+ * may call functions here before ours has run. Threads that race compute the
+ * same.
  *
  * Cost: one relaxed load for a process that uses no io_uring; for one that
  * does, libc's syscall() costs two compares more than libc's own.
@@ -94,7 +95,9 @@ bool intercept_engine_serves(void)
 	int known = load_relaxed(&serves);
 
 	if (unlikely(known == SERVES_UNDECIDED)) {
-		/* A sanitizer's runtime comes before libc has set it. */
+		/*
+		 * A sanitizer's runtime calls this before libc has set environ.
+		 */
 		if (!environ)
 			return false;
 		known = (int)decide();
@@ -103,7 +106,7 @@ bool intercept_engine_serves(void)
 	return known == SERVES_ENGINE;
 }
 
-/* Which of the names, separated by commas, in @names are lanes. */
+/* The lanes that @names has, separated by commas. */
 static unsigned int lanes_named(const char *names)
 {
 	static const struct {
@@ -148,8 +151,8 @@ bool intercept_lane_open(enum intercept_lane lane)
 }
 
 /*
- * A ring made here starts unwatched: nobody polls it until watch.c sees so.
- * With REGISTERED_FD_ONLY the result is an index, not a file.
+ * A ring made here starts unwatched: watch.c sets it watched when it is polled.
+ * With REGISTERED_FD_ONLY the result is an index, not an fd.
  */
 static long call_setup(uint32_t entries, struct io_uring_params *params)
 {
@@ -164,8 +167,8 @@ static long call_setup(uint32_t entries, struct io_uring_params *params)
 }
 
 /*
- * The program closes numbers: @closed, or a range of them. A ring's may be
- * among them, and ends with its last copy.
+ * The program closes fds: @closed, or a range. A ring's may be among them; the
+ * ring ends with its last copy.
  */
 static long call_closing(long number, long a, long b, long c, int closed)
 {
@@ -178,7 +181,7 @@ static long call_closing(long number, long a, long b, long c, int closed)
 
 long intercept_call(long number, long a, long b, long c, long d, long e, long f)
 {
-	/* The kernel looks at the low half only. */
+	/* The kernel uses only the low half. */
 	switch ((int)number) {
 	case NR_io_uring_setup:
 		return call_setup((uint32_t)a, (struct io_uring_params *)b);
@@ -219,7 +222,9 @@ static bool is_io_uring(long number)
 	       (int)number <= NR_io_uring_register;
 }
 
-/* An inline system call leaves errno alone, so must we. */
+/*
+ * An inline system call does not change errno, so the engine must not either.
+ */
 static inline long from_inline(enum intercept_lane lane, long number, long a,
 			       long b, long c, long d, long e, long f)
 {
@@ -261,8 +266,8 @@ long intercept_from_libc(long number, long a, long b, long c, long d, long e,
 }
 
 /*
- * Not through the real mmap(): memory allocators call this one while they are
- * not ready to be called by a symbol lookup.
+ * Not with the real mmap(): memory allocators call this before they can handle
+ * the allocations of a symbol lookup.
  */
 POLYRING_API void *intercept_mmap(void *hint, size_t bytes, int prot, int flags,
 				  int fd, off_t offset) __asm__("mmap");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ways in that must be exact to the register: libc's syscall(), the
- * trampoline of the trap lane, and where the stubs of the patch lane arrive.
+ * The entries that handle single registers: libc's syscall(), the trampoline of
+ * the trap lane, and the code that the stubs of the patch lane call.
  *
  * The trampoline, theory: a trapped `syscall` instruction raised SIGSYS. The
  * handler changed two registers of the interrupted context, rip and rcx, and
@@ -9,19 +9,19 @@
  * handler, with the registers that it had at the instruction:
  *
  *	rax number; rdi, rsi, rdx, r10, r8, r9 arguments; rsp the program's;
- *	rcx the address behind the instruction, as the instruction leaves it.
+ *	rcx the address after the instruction, as the instruction sets it.
  *
  * Rules, each tested in tests/intercept/registers.c:
  *  1. The 128 bytes below rsp belong to the interrupted function.
- *  2. All registers come back as they were, but rax (the result), rcx (the
- *     address behind the instruction) and r11 (the flags): what the kernel
- *     does. That includes the flags and the vector and x87 registers, which
- *     the engine's C code and libc's memcpy use.
+ *  2. All registers are restored but rax (the result), rcx (the address after
+ *     the instruction) and r11 (the flags), as the kernel does. That includes
+ *     the flags and the vector and x87 registers, which the engine's C code and
+ *     libc's memcpy use.
  *  3. C code is entered with the stack aligned to 16 bytes and DF clear.
- *  4. Nothing is kept outside the stack and registers: a signal handler may
- *     come in anywhere here and arrive here again.
+ *  4. All state is on the stack and in registers: a signal handler may
+ *     interrupt this code anywhere and enter it again.
  *  5. The unwind tables are right at each instruction: debuggers, profilers.
- * It needs about 3 KiB of the program's stack, plus what the engine uses.
+ * It needs about 3 KiB of the program's stack, plus the engine's needs.
  */
 #define RED_ZONE 128
 #define XSAVE_HEADER 512
@@ -61,7 +61,10 @@ FUNCTION(intercept_trampoline)
 	cld
 	mov	%rax, %r11
 
-	/* XRSTOR wants its header zero but for the bits XSAVE writes. */
+	/*
+	 * XRSTOR requires a header of zeros, except for the bits that XSAVE
+	 * writes.
+	 */
 	sub	trap_xsave_bytes(%rip), %rsp
 	and	$-64, %rsp
 	xor	%ecx, %ecx
@@ -114,27 +117,28 @@ FUNCTION(intercept_trampoline)
 	.size	intercept_trampoline, . - intercept_trampoline
 
 /*
- * The entries of the patch lane. A stub (stub.h) called; so at the entry stand
+ * The entries of the patch lane. A stub (stub.h) calls them, so at the entry
+ * there is
  *
- *	0(%rsp)		the way back into the stub
- *	8(%rsp)		the address behind the site, for those who unwind
+ *	0(%rsp)		the return address into the stub
+ *	8(%rsp)		the address after the site, for unwinders
  *	16(%rsp)	the red zone, then the program's stack
  *
- * and all registers as at the site but rcx, which the stub restores. The rules
- * are the trampoline's. What differs is the price:
- *  - Only the vector registers are saved that the site's object can reach
+ * and all registers are as at the site but rcx, which the stub restores. The
+ * rules are the trampoline's. The differences reduce the cost:
+ *  - Only the vector registers that the site's object can write are saved
  *    (patch.c), and by moves: XSAVE and XRSTOR take 160 ns.
  *  - Likewise the flags. pushf and popf take 1.5 and 3 ns and are for objects
- *    that can set DF. Of the others six flags are kept: by lahf and sahf, and
- *    OF by an addition that overflows or not. The rest of r11 is known then.
- *  - io_uring_enter goes to the engine from here. The site's code knows nothing
- *    of errno, so that is kept. All else, and the call by which it is first
- *    noted that the lane is used, goes by way of intercept_from_patch().
+ *    that can set DF. For other objects six flags are saved: by lahf and sahf,
+ *    and OF by an addition that overflows or not. The rest of r11 is known.
+ *  - io_uring_enter is called from here. The site's code does not expect errno
+ *    to change, so it is saved. All other calls, and the first call, which
+ *    notes that the lane is used, go through intercept_from_patch().
  */
 #define FROM_STUB (16 + RED_ZONE)
 #define LANE_PATCH 4
 
-/* What is kept, counted from rbp; below the last are the vector registers. */
+/* Saved registers, relative to rbp; the vector registers are below the last. */
 #define FLAGS 8
 #define RDI -8
 #define RSI -16
@@ -165,7 +169,7 @@ FUNCTION(intercept_trampoline)
 	.endif
 .endm
 
-/* Also r11. 1 + 127 overflows. IF, 0x200, is set in every program. */
+/* Also sets r11. 1 + 127 overflows. IF, 0x200, is set in every program. */
 .macro restore_flags which
 	.if \which == ALL_FLAGS
 	mov	FLAGS(%rbp), %r11
@@ -182,7 +186,7 @@ FUNCTION(intercept_trampoline)
 	.endif
 .endm
 
-/* @move the first @count registers, @bytes wide, to or from the stack. */
+/* @move the first @count registers, each of @bytes, to or from the stack. */
 .macro to_stack move, register, bytes, count
 	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
 	.if \n < \count
@@ -318,10 +322,10 @@ FUNCTION(\name)
 	patched_entry intercept_patched_avx512_flags, AVX512, 32, ALL_FLAGS
 
 /*
- * long syscall(long number, ...): io_uring's three, mmap and what closes file
- * numbers go to the dispatcher, which takes the same seven words in the same places. All else
- * goes straight through without touching the stack, as libc's does: some
- * callers clone() this way. The number is 32 bits wide, to the kernel too.
+ * long syscall(long number, ...): io_uring's three, mmap, and calls that close
+ * fds go to the dispatcher, which takes the same seven arguments in the same
+ * registers. All other calls are made without touching the stack, as in libc:
+ * some callers clone() this way. The number has 32 bits, as for the kernel.
  */
 FUNCTION(syscall)
 	.cfi_startproc
@@ -362,11 +366,12 @@ FUNCTION(syscall)
 	.size	syscall, . - syscall
 
 /*
- * void *intercept_call_as(void *seen, void *function, void *a, void *b, void *c)
+ * void *intercept_call_as(void *seen, void *function, void *a, void *b, void
+ * *c)
  *
- * Call function(a, b, c) so that its return address is @seen, the address of
- * a `ret` instruction; that one comes back here. The dynamic linker looks at
- * dlopen()'s return address to learn who calls, and searches along that
+ * Call function(a, b, c) so that its return address is @seen, the address of a
+ * `ret` instruction, which then returns to this function. The dynamic linker
+ * takes dlopen()'s return address to find the caller, and searches that
  * object's RUNPATH; see loader.c.
  */
 	.hidden intercept_call_as

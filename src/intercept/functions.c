@@ -3,7 +3,10 @@
 
 #include <string.h>
 
-/* Pointer encodings of the DWARF tables: 4 bytes, from here or the header. */
+/*
+ * Pointer encodings of the DWARF tables: 4 bytes, relative to here or the
+ * header.
+ */
 #define FROM_HERE_4 0x1b
 #define UNSIGNED_4 0x03
 #define FROM_HEADER_4 0x3b
@@ -37,9 +40,9 @@ bool functions_open(struct functions *functions, uintptr_t base,
 }
 
 /*
- * An FDE: its length, the way back to what is common to several (CIE), the
- * function's address, its length. The address is known already; that the
- * entry says the same shows that it is encoded as we believe.
+ * An FDE: its length, the distance to the part that several share (CIE), the
+ * function's address, its length. The address is known already; if the entry
+ * has the same, it is encoded as assumed.
  */
 bool functions_at(const struct functions *functions, size_t index,
 		  struct code *function)

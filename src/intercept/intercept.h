@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the parts of libpolyring-preload.so say to one another.
+ * Declarations that the files of libpolyring-preload.so share.
  *
- * Theory: these ways lead from a program's io_uring call to intercept_call():
+ * Theory: a program's io_uring call reaches intercept_call() in these ways:
  *
  *   libc lane   the program calls libc's syscall() or mmap(); ours is found
  *               first (entry.S, dispatch.c).
  *   patch lane  the program has the `syscall` instruction inline, as liburing
- *               does; a jump to code that calls us takes its place (sites.c,
- *               patch.c, entry.S).
+ *               does; it is replaced by a jump to code that calls the library
+ *               (sites.c, patch.c, entry.S).
  *   trap lane   where that cannot be done, a seccomp filter traps exactly
  *               those instructions and a trampoline makes the call (trap.c,
  *               entry.S).
- *   watch       poll, select and epoll_ctl of a ring fd do not reach it, they
- *               only tell the engine that somebody looks (watch.c).
+ *   watch       poll, select and epoll_ctl with a ring fd do not reach
+ *               intercept_call(); they only set the ring watched (watch.c).
  *
- * signals.c keeps the two handlers that this needs (SIGSYS for the trap lane,
- * SIGSEGV and SIGBUS for base/fault.h) out of the program's sight and hands.
- * loader.c looks at objects that are loaded later, mapped.c at other code,
- * children.c at the programs that the program executes.
- * counters.c writes the line that POLYRING_COUNTERS asks for.
+ * signals.c hides the handlers that this needs (SIGSYS for the trap lane,
+ * SIGSEGV and SIGBUS for base/fault.h) from the program. loader.c handles
+ * objects that are loaded later, mapped.c other code, children.c the programs
+ * that the program executes. counters.c writes the line that POLYRING_COUNTERS
+ * asks for.
  */
 #ifndef POLYRING_INTERCEPT_INTERCEPT_H
 #define POLYRING_INTERCEPT_INTERCEPT_H
@@ -33,7 +33,7 @@
 
 /* ---- dispatch.c ---------------------------------------------------------- */
 
-/* Does the engine serve this process? False: everything is the kernel's. */
+/* Does the engine serve this process? False: the kernel does. */
 bool intercept_engine_serves(void);
 
 enum intercept_lane {
@@ -42,25 +42,27 @@ enum intercept_lane {
 	LANE_PATCH = 4,
 };
 
-/* May this lane be used? POLYRING_LANES says; libc's always may. */
+/* May this lane be used? As POLYRING_LANES says; libc's always may. */
 bool intercept_lane_open(enum intercept_lane lane);
 
-/* Has a ring been made through us? One relaxed load; never goes back. */
+/* Has the library made a ring? One relaxed load; never false again. */
 extern bool intercept_rings_exist;
 
-/* Where errno is, counted from a thread's pointer: that is the same for all
- * threads, as libc's own thread-local memory is static. For entry.S. */
+/*
+ * The offset of errno from a thread's pointer: it is the same for all threads,
+ * because libc's own thread-local memory is static. For entry.S.
+ */
 extern intptr_t intercept_errno_at;
 void intercept_find_errno(void);
 
 /*
- * The one dispatcher: a system call by number. Returns what the kernel would,
- * errors as a negative errno. Never touches errno.
+ * The dispatcher: makes a system call by number. Returns what the kernel would,
+ * errors as a negative errno. Never changes errno.
  */
 long intercept_call(long number, long a, long b, long c, long d, long e,
 		    long f);
 
-/* Where the lanes' assembly arrives (called from entry.S). */
+/* Called by the lanes' assembly (entry.S). */
 long intercept_from_trap(long number, long a, long b, long c, long d, long e,
 			 long f);
 long intercept_from_patch(long number, long a, long b, long c, long d, long e,
@@ -75,8 +77,8 @@ void intercept_say(const char *format, ...)
 /* ---- sites.c ------------------------------------------------------------- */
 
 /*
- * Addresses that seccomp reports for a system call made inline: the one
- * behind the instruction. [first, last], both included; usually equal.
+ * Addresses that seccomp reports for an inline system call: the one after the
+ * instruction. [first, last], both included; usually equal.
  */
 struct site {
 	uint64_t first;
@@ -87,24 +89,25 @@ struct site_list {
 	struct site *sites;
 	size_t count;
 	size_t room;
-	const char *object; /* one object they were found in, for messages */
+	/* an object that they were found in, for messages */
+	const char *object;
 };
 
 /*
- * Look at loaded objects not looked at before, and patch what can be patched;
- * what is found is the rest. 0 or -ENOMEM.
+ * Examine loaded objects that were not examined before, and patch what can be
+ * patched; @found gets the remaining sites. 0 or -ENOMEM.
  */
 int sites_find(struct site_list *found);
 
 /* The same for the namespace that dlmopen() put @handle into. */
 int sites_find_beside(void *handle, struct site_list *found);
 
-/* Does any of the objects looked at know one of io_uring's numbers? */
+/* Does any of the examined objects contain one of io_uring's numbers? */
 bool sites_suspected(void);
 
 /*
- * The program has made [@at, @at + @bytes) executable. Is it to be trapped?
- * Then it is in @found.
+ * The program has made [@at, @at + @bytes) executable. Returns whether it must
+ * be trapped; then it is in @found.
  */
 bool sites_mapped(uintptr_t at, size_t bytes, bool writable,
 		  struct site_list *found);
@@ -119,16 +122,18 @@ void sites_forked(void);
 /* Trap @sites from now on. Returns 0 or a negative errno. */
 int trap_arm(const struct site_list *sites);
 
-/* Find new sites and arm; says on stderr what went wrong. @handle may be 0. */
+/*
+ * Find new sites and trap them; prints errors on stderr. @handle may be NULL.
+ */
 void trap_update(void *handle);
 
 /* The program has mapped code, or made it executable; see mapped.c. */
 void trap_mapped(uintptr_t at, size_t bytes, bool writable);
 
 /*
- * Around exec, in a process that has inherited so many filters that there must
- * not be one more each time: the next program's addresses are made to stay.
- * @before is what the other returned.
+ * Around exec, in a process that has inherited so many filters that an exec
+ * must not add another each time: the next program's addresses are kept the
+ * same. @before is the result of trap_before_exec().
  */
 long trap_before_exec(void);
 void trap_after_exec(long before);
@@ -139,7 +144,7 @@ void children_open(void);
 
 /* ---- mapped.c ------------------------------------------------------------ */
 
-/* From now on, look at what becomes executable. */
+/* From now on, examine memory that becomes executable. */
 void mapped_open(void);
 
 /* After a successful mmap() or mprotect(): a relaxed load if not open. */
@@ -150,9 +155,8 @@ void mapped_look(const void *at, size_t bytes, int prot);
 extern const char intercept_trampoline[];
 
 /*
- * For stubs; named for the vector registers that they preserve: 8 of SSE or
- * AVX, all 16 of SSE or AVX, all there are. Those of _flags preserve all, also
- * of the flags.
+ * For stubs. The names say which vector registers they preserve: 8 of SSE or
+ * AVX, all 16 of SSE or AVX, or all. Those with _flags preserve all flags too.
  */
 extern const char intercept_patched_sse_8[];
 extern const char intercept_patched_sse[];
@@ -166,39 +170,42 @@ extern const char intercept_patched_avx512_flags[];
 /* ---- signals.c ----------------------------------------------------------- */
 
 /*
- * Put @handler in place for @signo, hidden from the program: what the program
- * has asked or will ask for is remembered, reported and given signals that
- * @handler passes to signals_pass_on().
+ * Install @handler for @signo, hidden from the program: the action that the
+ * program sets, before or later, is recorded and reported, and gets the signals
+ * that @handler passes to signals_pass_on().
  */
 int signals_take(int signo, void (*handler)(int, siginfo_t *, void *));
 
-/* Around fork(), so that the child finds the actions whole. */
+/* Around fork(), so that the child finds the actions consistent. */
 void signals_before_fork(void);
 void signals_after_fork(bool child);
 
-/* Around exec: the next program inherits what this one believes blocked. */
+/* Around exec: the next program inherits the mask that this one has set. */
 void signals_before_exec(void);
 void signals_after_exec(void);
 
-/* Let a signal meet what the program has installed for it. */
+/* Handle a signal with the action that the program has set for it. */
 void signals_pass_on(int signo, siginfo_t *info, void *ucontext);
 
 /* From now on a filter traps. */
 void signals_sigsys_traps(void);
 
-/* Learn early what a crash handler should not have to look for. */
+/* Look up early what a crash handler should not have to look up. */
 void signals_open(void);
 
-/* Unblock, in the calling thread, the signals that must get through. */
+/* Unblock, in the calling thread, the signals that must not be blocked. */
 void signals_unblock(void);
 
-/* @mask without the signals that must get through; in @copy, if that makes a
- * difference. */
+/*
+ * @mask without the signals that must not be blocked; in @copy, if that
+ * differs.
+ */
 const sigset_t *signals_without_ours(const sigset_t *mask, sigset_t *copy);
 
 /*
- * A call that waits with a signal mask, @call, which names it mask_: the three
- * are not blocked meanwhile but held, and those that wait to be admitted come.
+ * Make @call, which waits with the signal mask @mask and uses the name mask_
+ * for it. Meanwhile the three signals are not blocked but held, and held ones
+ * that the mask admits are delivered.
  */
 #define SIGNALS_WAIT(mask, call)                                      \
 	({                                                            \
@@ -224,7 +231,7 @@ void signals_wait_end(const struct signals_wait *wait);
 
 extern unsigned int counters_lanes;
 
-/* A call came in. Writes only when there is something new. */
+/* Record that a call came in by @lane. Writes only the first time. */
 static inline void intercept_note(enum intercept_lane lane)
 {
 	if (unlikely(!(load_relaxed(&counters_lanes) & lane)))
@@ -233,7 +240,7 @@ static inline void intercept_note(enum intercept_lane lane)
 
 void counters_open(void);
 
-/* A line that @file is executed and not served. Keeps errno. */
+/* Write the line of @file, which is executed and not served. Keeps errno. */
 void counters_unserved(const char *file, const char *why);
 
 /* In the child of a fork. */

@@ -3,16 +3,17 @@
  * Objects that are loaded while the program runs.
  *
  * Theory: after dlopen() and dlmopen() have done their work, new objects are
- * looked at and their sites trapped. A constructor in such an object that
- * makes an io_uring call inline runs before that, and meets the kernel.
+ * examined and their sites trapped. A constructor in such an object that makes
+ * an io_uring call inline runs before that, and reaches the kernel.
  *
- * Standing in front of dlopen() has a catch: the dynamic linker looks at its
- * return address to learn which object calls, whose RUNPATH it then searches
- * and into whose namespace it loads. Called from here it would take us for
- * the caller, and not find what the program finds without us. So the real
- * function is entered with a return address inside the true caller: that of
- * any byte there that means `ret`, which comes back to us (entry.S). A shadow
- * stack would not allow that; where one is in force we call plainly.
+ * Replacing dlopen() has a difficulty: the dynamic linker uses dlopen()'s
+ * return address to find the calling object, whose RUNPATH it then searches and
+ * into whose namespace it loads. Called from here it would take this library
+ * for the caller, and might not find objects that the program finds without us.
+ * So the real function is called with a return address inside the true caller:
+ * that of any byte there that is a `ret`, which returns here (entry.S). A
+ * shadow stack would not allow that; where one is used the function is called
+ * normally.
  */
 #include "intercept/intercept.h"
 
@@ -23,7 +24,10 @@
 #include "base/fault.h"
 #include "intercept/real.h"
 
-/* How far from the caller we look for the byte; the nearest is ~50 away. */
+/*
+ * How far from the caller to look for the byte; the nearest is some 50 bytes
+ * away.
+ */
 #define RET_BYTES_MAX 4096
 #define RET_OPCODE 0xc3
 
@@ -39,7 +43,7 @@ static bool shadow_stack_in_force(void)
 	return pointer != 0;
 }
 
-/* A `ret` in the code of @caller, within its page: that one is mapped. */
+/* A `ret` in the code of @caller, within its page, which is mapped. */
 static const void *find_ret(uintptr_t caller)
 {
 	uintptr_t end = (caller | (RET_BYTES_MAX - 1)) + 1;

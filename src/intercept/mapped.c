@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
- * Code that comes neither with the program nor by dlopen(): what the program
- * maps from files itself, and what it makes at run time.
+ * Code that comes neither with the program nor by dlopen(): code that the
+ * program maps from files itself, and code that it makes at run time.
  *
  * Theory: memory becomes executable by mmap(), mprotect() or pkey_mprotect().
- * Each is looked at afterwards (sites.c), and trapped if it may make our
- * calls; a JIT's code is written before it is made executable, or the memory
- * is writable all the time. A range that is trapped is not looked at again.
+ * Each range is examined afterwards (sites.c), and trapped if it may make the
+ * calls that we serve. A JIT's code is written before it is made executable, or
+ * the memory is writable all the time. A range that is trapped is not examined
+ * again.
  *
- * Not noticed: the bare system calls, and memory that is made executable by
- * mremap() or a second mapping whose code is written through the first after
- * it was looked at.
- * Cost: a compare for each such call; a look at the bytes if it is code.
+ * Not noticed: bare system calls, and memory that is made executable by
+ * mremap() or a second mapping whose code is written through the first after it
+ * was examined.
+ * Cost: a compare for each such call; a scan of the bytes if it is code.
  */
 #include "intercept/intercept.h"
 
@@ -33,7 +34,7 @@ void mapped_look(const void *at, size_t bytes, int prot)
 		trap_mapped((uintptr_t)at, bytes, prot & PROT_WRITE);
 }
 
-/* Not through the real one: as mmap(), it may be called very early. */
+/* Not with the real one: like mmap(), it may be called very early. */
 POLYRING_API int mprotect(void *at, size_t bytes, int prot)
 {
 	long result =
@@ -44,7 +45,7 @@ POLYRING_API int mprotect(void *at, size_t bytes, int prot)
 	return (int)real_result(result);
 }
 
-/* libc has key -1 mean mprotect(). */
+/* In libc key -1 means mprotect(). */
 POLYRING_API int pkey_mprotect(void *at, size_t bytes, int prot, int key)
 {
 	long result;

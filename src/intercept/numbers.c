@@ -24,12 +24,12 @@ static bool loads_number(const uint8_t *at, const struct insn *insn,
 	return true;
 }
 
-/* Which operand an instruction writes. */
+/* The operand that an instruction writes. */
 enum writes {
 	WRITES_ANY, /* not known, or rax besides */
 	WRITES_NONE,
 	WRITES_REG, /* ModRM.reg */
-	WRITES_RM, /* ModRM.rm, if that is no memory */
+	WRITES_RM, /* ModRM.rm, if that is a register */
 	WRITES_LOW, /* the opcode's low three bits */
 };
 
@@ -96,11 +96,11 @@ static bool writes_eax(const uint8_t *at)
 	return true;
 }
 
-/* What is known of eax at the `syscall`. */
+/* The value of eax at the `syscall`, as far as known. */
 struct eax {
-	const uint8_t *loaded; /* the instruction that did; NULL: none */
-	const uint8_t *behind; /* that instruction */
-	const uint8_t *floor; /* the last way in before the `syscall` */
+	const uint8_t *loaded; /* the instruction that set it; NULL: none */
+	const uint8_t *behind; /* the end of that instruction */
+	const uint8_t *floor; /* the last jump target before the `syscall` */
 	int32_t number;
 	bool seen, anywhere;
 };
@@ -116,7 +116,7 @@ static void eax_before(struct eax *eax, const uint8_t *at,
 	}
 }
 
-/* False where the function does not decode. */
+/* False if the function can't be decoded. */
 static bool eax_look(struct eax *eax, const struct code *function,
 		     const uint8_t *syscall)
 {
@@ -171,7 +171,9 @@ enum numbers numbers_at(const struct functions *functions,
 
 /* ---- bytes --------------------------------------------------------------- */
 
-/* mov to eax or rax from a register, memory, or a number below 65,536. */
+/*
+ * mov to eax or rax from a register, from memory, or of a number below 65,536.
+ */
 static bool loads_eax(const uint8_t *at)
 {
 	return (at[0] == 0x89 && at[1] >> 6 == 3 && !(at[1] & 7)) ||
@@ -186,7 +188,7 @@ static bool loaded_before(const struct code *code, const uint8_t *syscall)
 				      ? syscall - BEFORE_BYTES
 				      : code->begin;
 
-	/* The longest that loads_eax() looks at has 6 bytes. */
+	/* loads_eax() reads at most 6 bytes. */
 	for (; from < syscall && from + 6 <= code->end; from++)
 		if (loads_eax(from))
 			return true;

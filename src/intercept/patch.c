@@ -1,55 +1,57 @@
 // SPDX-License-Identifier: MIT
 /*
- * The patch lane: io_uring's call sites become calls.
+ * The patch lane: io_uring's call sites are patched into calls.
  *
- * Theory: a `syscall` is 2 bytes and a jump that goes anywhere 5. So a site
- * needs a window: whole instructions around the `syscall`, at least 5 bytes,
- * that can be executed elsewhere (stub.h), with no way into the window but its
- * begin. To know ways and instructions we decode the function from its begin
- * (functions.h, decode.h) and all others for jumps that enter from outside; a
- * function that jumps to computed places is left alone. In this order:
+ * Theory: a `syscall` has 2 bytes, a jump to anywhere 5. So a site needs a
+ * window: complete instructions around the `syscall`, at least 5 bytes, that
+ * can be executed elsewhere (stub.h), and no jump may enter the window except
+ * at its begin. To know jumps and instructions the function is decoded from its
+ * begin (functions.h, decode.h), and all other functions for jumps that enter
+ * from outside; a function that jumps to computed addresses is not changed. In
+ * this order:
  *
  *  1. One instruction of 5 bytes or more before the `syscall`, which itself
- *     stays. liburing's `mov $nr,%eax` is one, with a few others behind it.
- *     A thread that is past it meets the code as it was, so other threads may
- *     be anywhere meanwhile.
+ *     stays. liburing's `mov $nr,%eax` is one, with a few others after it.
+ *     A thread that is past it executes the code as it was, so other threads
+ *     may be anywhere meanwhile.
  *  2. Several instructions, with the `syscall` among them. A thread might be
- *     on its way between them, so only while there is one thread.
+ *     between them, so this is done only while there is one thread.
  *
- * What finds no window is trapped (trap.c), and only then is there a filter.
- * Nothing is tried again at a hit: what was missing
- * then is missing still.
+ * A site without a window is trapped (trap.c), and only then is there a filter.
+ * A patch that failed is not tried again when the site is hit: the reason is
+ * still the same.
  *
- * How code is changed: never in place. Pages that hold windows are copied, the
- * copies changed and made executable, and moved over the originals by one
- * mremap(), during which page faults of other threads wait. So no thread sees
- * half a jump, no page is ever writable and executable, and processors need no
- * word, for the code comes from other memory. Systems that refuse to make
- * written memory executable (SELinux execmem, PR_SET_MDWE) thereby end the
- * lane, and the trap lane does the work.
+ * How code is changed: never in place. Pages that contain windows are copied,
+ * the copies are changed and made executable, and moved over the originals by
+ * one mremap(), during which page faults of other threads wait. So no thread
+ * sees half a jump, no page is ever writable and executable, and the
+ * processors' caches need no flush, because the code comes from other memory.
+ * On systems that refuse to make written memory executable (SELinux execmem,
+ * PR_SET_MDWE) this lane does not work, and the trap lane is used.
  *
  * What is preserved: all registers but rax, rcx and r11, as the kernel does.
- * The engine is C code and clobbers vector registers and flags. Whoever calls
- * into the object from outside expects no better of the functions it calls;
- * only code of the object itself may keep something there over a `syscall`, or
- * over a call to its own function (compilers do that for functions they see).
- * To keep it, some instruction had to put it there. So what no instruction of
- * the object can reach is not preserved: xmm8 to xmm15, the halves of ymm, all
- * that EVEX brings, DF. Arguments and results are the exception, which a
- * function may pass on without naming them: xmm0 to xmm7 are preserved always,
- * as are the flags that arithmetic sets. (Code in no table was compiled apart,
- * and counts as from outside.) In entry.S are entries for what is usual. x87,
- * MMX and the control words the engine leaves alone.
+ * The engine is C code and overwrites vector registers and flags. Callers from
+ * other objects expect these to be overwritten by any function; only code of
+ * the object itself may keep values there over a `syscall`, or over a call to
+ * its own function (compilers do that for functions they see). To keep a value,
+ * some instruction must have put it there. So registers that no instruction of
+ * the object writes are not preserved: xmm8 to xmm15, the upper halves of ymm,
+ * all registers of EVEX, DF. Arguments and results are an exception, because a
+ * function may pass them on without naming them: xmm0 to xmm7 are always
+ * preserved, and so are the flags that arithmetic sets. (Code in no table was
+ * compiled separately, and counts as from outside.) entry.S has entries for the
+ * usual combinations. The engine does not change x87, MMX and the control
+ * words.
  *
  * Rules:
- *  1. Only whole functions that decode to the end and to the last byte.
+ *  1. Only complete functions that can be decoded to the last byte.
  *  2. A stub is complete and executable before a jump to it can be seen.
  *  3. Patches stay; an object that is unloaded takes them with it.
  *     patch_serves() and patch_reap() see from the bytes whether one is there;
- *     the latter then gives its stub back.
+ *     the latter frees the stubs of those that are gone.
  *  4. The caller (sites.c) holds its lock.
  *
- * Cost of a call beside the library's own: 5 ns, some 70 instructions; with 16
+ * Cost of a call beyond the library's own: 5 ns, some 70 instructions; with 16
  * registers of AVX 7, with AVX-512 some 30 (bench/call.c; 9 and 12 ns while
  * another thread has half of the core); of a trap: 1,600 to 4,000. Of the
  * decoding: 4 ns a byte of an object with io_uring calls, once; for liburing
@@ -73,30 +75,34 @@
 #define BEFORE_MAX 8
 #define BEHIND_MAX 4
 #define SYSCALL_BYTES 2
-/* How far stubs may be from the code; and the steps of looking for room. */
+/*
+ * How far stubs may be from the code, and the steps in which free memory is
+ * sought.
+ */
 #define REACH_BYTES ((uintptr_t)1 << 30)
 #define STEP_BYTES ((uintptr_t)1 << 20)
 
 struct plan {
 	struct window window;
 	const uint8_t *stub;
-	bool dropped; /* there is a way in: the plan is void */
+	bool dropped; /* a jump enters the window: the plan is dropped */
 };
 
 struct plans {
 	struct plan *plans; /* in order of addresses */
 	size_t count;
 	bool one_thread;
-	unsigned int reaches; /* what the object's code can, of INSN_ALL */
+	/* what the object's code can write, of INSN_ALL */
+	unsigned int reaches;
 };
 
-/* Every patch whose object has not been seen to be gone. */
+/* Every patch, unless its object is known to be unloaded. */
 static struct patch {
 	const uint8_t *behind, *begin, *stub;
 } * patches;
 static size_t patches_count, patches_room;
 
-/* The memory that their stubs are in, a mapping for each object. */
+/* The memory of their stubs, one mapping for each object. */
 static struct stubs {
 	uint8_t *at;
 	size_t bytes;
@@ -105,13 +111,14 @@ static size_t stubs_count, stubs_room;
 
 /* ---- a window for a site ------------------------------------------------- */
 
-/* What stands around a `syscall`: only what can be moved. */
+/* Instructions around a `syscall`: only those that can be moved. */
 struct around {
 	const uint8_t *syscall;
 	const uint8_t *before[BEFORE_MAX + 1]; /* begins, nearest first */
 	const uint8_t *behind[BEHIND_MAX + 1]; /* ends, nearest first */
 	size_t befores, behinds;
-	const uint8_t *floor, *ceiling; /* of a window: ways in, neighbours */
+	/* of a window: jump targets, neighbours */
+	const uint8_t *floor, *ceiling;
 	bool behind_ended, seen;
 };
 
@@ -154,7 +161,7 @@ static void around_branch(struct around *around, const uint8_t *target)
 		around->ceiling = target;
 }
 
-/* False when the function is not one that we understand. */
+/* False if the function can't be patched. */
 static bool around_look(struct around *around, const struct code *function)
 {
 	const uint8_t *at = function->begin;
@@ -206,7 +213,7 @@ static bool choose_several(const struct around *a, struct window *window)
 	return false;
 }
 
-/* Windows must not overlap: @from is where the one before ends. */
+/* Windows must not overlap: @from is the end of the one before. */
 static bool plan_site(struct plans *plans, const struct functions *functions,
 		      const uint8_t *syscall, const uint8_t *from)
 {
@@ -234,7 +241,7 @@ static void drop_entered(struct plans *plans, const uint8_t *target)
 {
 	size_t low = 0, high = plans->count;
 
-	/* The first window that ends behind the target. */
+	/* The first window that ends after the target. */
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
@@ -262,7 +269,7 @@ static bool sweep_function(struct plans *plans, const struct code *function)
 	return true;
 }
 
-/* Code that does not decode may reach anything, so all is preserved. */
+/* Code that can't be decoded may write anything, so everything is preserved. */
 static void sweep(struct plans *plans, const struct functions *functions)
 {
 	struct code function;
@@ -283,13 +290,13 @@ static uint8_t *map_at(uintptr_t at, size_t bytes)
 
 	if (got == (long)at)
 		return (uint8_t *)got;
-	/* Kernels before 4.17 take the address for a hint. */
+	/* Kernels before 4.17 take the address as a hint. */
 	if ((unsigned long)got < -4095ul)
 		sys_direct(SYS_munmap, got, (long)bytes, 0, 0, 0, 0);
 	return NULL;
 }
 
-/* Free memory near @code, below it if possible. */
+/* Map free memory near @code, below it if possible. */
 static uint8_t *map_near(const struct code *code, size_t bytes)
 {
 	uintptr_t low = (uintptr_t)code->begin & ~(STEP_BYTES - 1);
@@ -315,7 +322,10 @@ static int make_executable(uint8_t *at, size_t bytes)
 			       PROT_READ | PROT_EXEC, 0, 0, 0);
 }
 
-/* What the processor lacks, or the system does not keep, can't be reached. */
+/*
+ * Registers that the processor lacks, or the system does not save, are never
+ * written.
+ */
 static unsigned int reachable(void)
 {
 	unsigned int state = 0, high, a, b, c, d;
@@ -328,7 +338,7 @@ static unsigned int reachable(void)
 	return INSN_HIGH | INSN_DF | (state & avx ? INSN_AVX : 0);
 }
 
-/* The cheapest that preserves what the object reaches. */
+/* The cheapest entry that preserves what the object writes. */
 static const void *entry_for(const struct plans *plans)
 {
 	static const struct {
@@ -393,7 +403,9 @@ static uintptr_t page_of(const uint8_t *at)
 	return (uintptr_t)at & ~(uintptr_t)(PAGE_BYTES - 1);
 }
 
-/* Plans from @first whose jumps lie in adjoining pages; sets where those end.
+/*
+ * Plans from @first whose jumps are in adjoining pages; sets the end of those
+ * pages.
  */
 static size_t plans_together(const struct plans *plans, size_t first,
 			     uintptr_t *end)
@@ -465,7 +477,7 @@ static void plans_apply(struct plans *plans)
 
 /* ---- an object ----------------------------------------------------------- */
 
-/* "." and ".." and one more. Without /proc there may be any number. */
+/* "." and ".." and one more. Without /proc the number of threads is unknown. */
 static bool only_one_thread(void)
 {
 	uint8_t names[1024] __attribute__((aligned(8)));
@@ -479,7 +491,7 @@ static bool only_one_thread(void)
 	bytes = sys_direct(SYS_getdents64, fd, (long)names, sizeof(names), 0, 0,
 			   0);
 	sys_direct(SYS_close, fd, 0, 0, 0, 0, 0);
-	/* A record's length stands 16 bytes into it. */
+	/* A record's length is 16 bytes into it. */
 	for (long at = 0; at < bytes; count++) {
 		uint16_t length;
 
@@ -489,8 +501,10 @@ static bool only_one_thread(void)
 	return count == 3;
 }
 
-/* The entries restore flags by sahf, which the first 64-bit processors lacked;
- * AVX-512 without BW has no way to save k0 to k7 as a whole. */
+/*
+ * The entries restore flags with sahf, which the first 64-bit processors
+ * lacked; with AVX-512 but without BW k0 to k7 can't be saved completely.
+ */
 static bool processor_can(void)
 {
 	unsigned int a, b, c, d;
@@ -501,7 +515,7 @@ static bool processor_can(void)
 	       b & bit_AVX512BW;
 }
 
-/* An array of @bytes each with room for @wanted, or NULL. */
+/* An array with room for @wanted elements of @bytes, or NULL. */
 static void *grown(void *array, size_t count, size_t *room, size_t wanted,
 		   size_t bytes)
 {
@@ -519,7 +533,7 @@ static void *grown(void *array, size_t count, size_t *room, size_t wanted,
 	return bigger;
 }
 
-/* Room for @count more, so that no patch is ever forgotten (rule 3). */
+/* Make room for @count more, so that no patch is left out (rule 3). */
 static bool patches_reserve(size_t count)
 {
 	struct patch *more = grown(patches, patches_count, &patches_room,
@@ -557,8 +571,9 @@ bool patch_serves(const struct code *code, const uint8_t *behind)
 }
 
 /*
- * Has the code gone that jumped to this stub? By a copy that fails where there
- * is no memory; if copies are refused, it is taken to be there.
+ * Has the code that jumped to this stub been unloaded? Checked by a copy that
+ * fails if there is no memory; if such copies are refused, the code counts as
+ * loaded.
  */
 static bool patch_is_gone(const struct patch *patch)
 {
@@ -601,7 +616,7 @@ void patch_reap(void)
 	stubs_count = stubs_kept;
 }
 
-/* Take off @sites what is patched. */
+/* Remove the patched sites from @sites. */
 static void sites_take_off(struct site_list *sites, const struct plans *plans)
 {
 	size_t next = 0, kept = 0;

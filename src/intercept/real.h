@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The functions that ours stand in front of.
+ * The libc functions that the library replaces.
  *
- * Theory: all are looked up together, when the library starts or when the
- * first is needed, whichever is earlier (constructors of other libraries run
- * before ours). Later calls are one load and one jump, and are as safe in a
- * signal handler as the function itself.
+ * Theory: all are looked up together, when the library starts or when the first
+ * is needed, whichever is earlier (constructors of other libraries run before
+ * ours). Later calls are one load and one jump, and as safe in a signal handler
+ * as the function itself.
  */
 #ifndef POLYRING_INTERCEPT_REAL_H
 #define POLYRING_INTERCEPT_REAL_H
@@ -26,7 +26,7 @@ int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t bytes);
 int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *ts,
 		const sigset_t *mask, size_t bytes);
 
-/* sigset() and sigignore(): nobody should call them, some do. */
+/* sigset() and sigignore() are deprecated, but some programs call them. */
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
 #define REAL_FUNCTIONS(X)             \
@@ -86,7 +86,7 @@ void real_resolve(void);
 		load_relaxed(&real_functions.name);                \
 	}))
 
-/* What a C library makes of a system call's result. */
+/* What a C library returns for a system call's result. */
 static inline long real_result(long result)
 {
 	if (likely((unsigned long)result < -4095ul))

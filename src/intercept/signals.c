@@ -1,40 +1,40 @@
 // SPDX-License-Identifier: MIT
 /*
- * The program's signals, and ours beside them.
+ * The program's signals, and the library's.
  *
- * Theory: SIGSYS belongs to the trap lane, SIGSEGV and SIGBUS belong to the
- * fault-proof copy of the engine (base/fault.h), whose handlers must come
- * first. The program must not notice. So its own actions for these three are
- * kept here, as it gave them; sigaction() and its relatives answer from here;
- * and a signal that is not ours meets here what the program asked for.
+ * Theory: the trap lane needs SIGSYS, the engine's fault-proof copy
+ * (base/fault.h) needs SIGSEGV and SIGBUS, and their handlers must run first.
+ * The program must not notice. So its own actions for these three are recorded
+ * here; sigaction() and its variants answer from the record; and a signal that
+ * is not the library's is handled with the recorded action.
  *
- * The engine installs its handlers with an ordinary sigaction(), which arrives
- * here too and is known by its return address. What it gets as the previous
- * action is signals_pass_on(); that is the whole connection between the two.
+ * The engine installs its handlers with an ordinary sigaction(), which also
+ * comes here and is recognised by its return address. As the previous action it
+ * gets signals_pass_on(); that is the only connection between the two.
  *
- * A trap that meets a blocked SIGSYS kills the process, and so does a fault of
- * the fault-proof copy that meets a blocked SIGSEGV or SIGBUS. So these three
- * are taken out of every mask on its way to the kernel: those that are set,
- * those that waits put in place, those that sigaction() names for the time of
- * a handler. What a thread believes to be blocked is remembered and reported.
- * One of the three that is sent to a thread which believes it blocked is held
- * (struct held) until a mask admits it, or somebody waits for it: then it is
- * sent again as it was, while the kernel blocks it in truth, and the call that
- * changes the mask lets it in at the very moment that it should come.
+ * A trap while SIGSYS is blocked kills the process, and so does a fault of the
+ * fault-proof copy while SIGSEGV or SIGBUS is blocked. So these three are
+ * removed from every mask on its way to the kernel: masks that are set, masks
+ * of calls that wait, and the masks that sigaction() gives a handler. The
+ * signals that a thread has set blocked are recorded and reported. If one of
+ * the three is sent to a thread that has set it blocked, it is held (struct
+ * held) until a mask admits it, or a thread waits for it. Then the kernel
+ * really blocks it and the signal is sent again unchanged, so that the call
+ * that changes the mask delivers it at the right moment.
  *
  * Rules:
- *  1. An action the program reads back is the one it set.
+ *  1. An action that the program reads back is the one it set.
  *  2. A handler of the program's runs with its sa_mask, SA_NODEFER and
- *     SA_RESETHAND as it asked. It may find itself on the alternate stack
- *     where it would not have been.
+ *     SA_RESETHAND as it asked. It may run on the alternate stack where it
+ *     otherwise would not.
  *  3. Everything here may be called in a signal handler: the lock is held
  *     with all signals blocked.
  *  4. Masks are changed on copies.
- *  5. Threads and programs that are begun inherit what their beginner believes.
+ *  5. New threads and programs inherit the mask that their creator has set.
  * Not covered: masks set with the bare system call, sigsetmask() and
- * sigblock(); jumps out of handlers, which change masks without our seeing it;
- * a signalfd() for one of the three; a second one of a kind while one is
- * held; calls that a held one has interrupted.
+ * sigblock(); jumps out of handlers, which change masks unnoticed; a signalfd()
+ * for one of the three; a second signal of a kind while one is held; calls that
+ * a held one has interrupted.
  */
 #include "intercept/intercept.h"
 
@@ -53,20 +53,20 @@
 #define SIGSET_BYTES 8
 #define SIGNALS 65
 
-/* One that came while it was believed blocked. */
+/* A signal that came while the program had it blocked. */
 struct held {
 	bool is_there;
-	long thread; /* that it was sent to; 0: the process */
+	long thread; /* the thread that it was sent to; 0: the process */
 	siginfo_t info;
 };
 
 struct owned {
 	int signo;
-	bool taken; /* a handler of ours is in place */
+	bool taken; /* a handler of the library's is installed */
 	struct sigaction program; /* the program's action, once taken */
 	struct held held;
 	long waiter; /* a thread in sigwait() for it; 0: none */
-	bool woken; /* that one was: it has one more pending than were sent */
+	bool woken; /* that thread has one signal more pending than were sent */
 };
 
 static struct owned owned[] = {
@@ -79,16 +79,16 @@ static pthread_mutex_t owned_lock = PTHREAD_MUTEX_INITIALIZER;
 
 #define BIT(signo) (UINT64_C(1) << ((unsigned int)(signo)-1))
 
-/* What no mask that reaches the kernel may name. */
+/* Signals that no mask that reaches the kernel may contain. */
 #define NEVER_BLOCKED (BIT(SIGSYS) | BIT(SIGSEGV) | BIT(SIGBUS))
 
-/* Which of these the sa_mask that the program gave for a signal named. */
+/* Which of these the program's sa_mask for a signal contains. */
 static uint64_t named_for[SIGNALS];
 
-/* A filter is in force: a blocked SIGSYS would kill. */
+/* A filter is in force: a blocked SIGSYS would kill the process. */
 static bool sigsys_traps;
 
-/* Which of these this thread believes to be blocked. */
+/* Which of these the program has set blocked in this thread. */
 static __thread uint64_t believed_blocked
 	__attribute__((tls_model("initial-exec")));
 
@@ -135,7 +135,10 @@ static void unlock_owned(const uint64_t *mask_before)
 
 static uint64_t mask_before_fork;
 
-/* This thread forks and has the lock: other libraries' handlers may come. */
+/*
+ * This thread forks and holds the lock: other libraries' fork handlers may call
+ * this.
+ */
 static __thread bool in_fork __attribute__((tls_model("initial-exec")));
 
 void signals_before_fork(void)
@@ -151,7 +154,7 @@ void signals_after_fork(bool child)
 {
 	const uint64_t mask = mask_before_fork;
 
-	/* What is pending is not inherited. */
+	/* Pending signals are not inherited. */
 	for (size_t i = 0; i < array_size(owned) && child; i++) {
 		owned[i].held.is_there = false;
 		owned[i].waiter = 0;
@@ -197,14 +200,17 @@ static long process_now(void)
 	return sys_direct(SYS_getpid, 0, 0, 0, 0, 0, 0);
 }
 
-/* To this thread, as if from whoever sent it first: not allowed to others. */
+/*
+ * Send it to this thread, as if from its first sender, which other threads may
+ * not do.
+ */
 static void send_again(int signo, siginfo_t *info)
 {
 	sys_direct(SYS_rt_tgsigqueueinfo, process_now(), thread_now(), signo,
 		   (long)info, 0, 0);
 }
 
-/* In the handler. A thread that waits for it is woken and takes it. */
+/* In the handler. A thread that waits for the signal is woken and takes it. */
 static void held_put(struct owned *o, siginfo_t *info)
 {
 	long thread = info->si_code == SI_TKILL ? thread_now() : 0;
@@ -224,7 +230,7 @@ static void held_put(struct owned *o, siginfo_t *info)
 	unlock_owned(&mask);
 }
 
-/* Is there one for this thread? Call with the lock. */
+/* Is one held for this thread? Call with the lock. */
 static bool held_is_mine(const struct owned *o)
 {
 	return o->held.is_there &&
@@ -268,8 +274,8 @@ static bool held_any(void)
 }
 
 /*
- * Before a call that puts a mask in place which blocks @names: the kernel gets
- * what this admits, and blocks it until then.
+ * Before a call that sets a mask which blocks @names: send again the held
+ * signals that the mask admits, with the signals really blocked until then.
  */
 static void held_release(uint64_t names)
 {
@@ -287,7 +293,7 @@ static void held_release(uint64_t names)
 	}
 }
 
-/* What an ignored signal means for one that is held. Call with the lock. */
+/* Ignoring a signal discards a held one. Call with the lock. */
 static void held_drop_ignored(struct owned *o)
 {
 	if (o->program.sa_handler == SIG_IGN)
@@ -296,7 +302,7 @@ static void held_drop_ignored(struct owned *o)
 
 /* ---- the program's own handlers ------------------------------------------ */
 
-/* Die of @signo, or fault again where the fault was. */
+/* Die of @signo, or fault again at the same place. */
 static void meet_default(int signo, const siginfo_t *info)
 {
 	struct sigaction standard = {.sa_handler = SIG_DFL};
@@ -309,8 +315,9 @@ static void meet_default(int signo, const siginfo_t *info)
 }
 
 /*
- * Rule 2. sigreturn puts the interrupted mask back. The signal itself is really
- * blocked, so that a handler that faults ends as it would have.
+ * Rule 2. sigreturn restores the interrupted mask. The signal itself is really
+ * blocked, so that a handler that faults ends the process, as without the
+ * library.
  */
 static void block_for_handler(int signo, const struct sigaction *action)
 {
@@ -350,7 +357,7 @@ void signals_pass_on(int signo, siginfo_t *info, void *ucontext)
 		action.sa_sigaction(signo, info, ucontext);
 	else
 		action.sa_handler(signo);
-	/* As the kernel puts the mask back, whatever the handler did to it. */
+	/* As the kernel restores the mask, whatever the handler did to it. */
 	believed_blocked = believed;
 }
 
@@ -405,7 +412,10 @@ static bool is_engine(uintptr_t caller)
 	static struct range engine;
 	struct range found = {0};
 
-	/* Pairs with the release store at the end; racers store the same. */
+	/*
+	 * Pairs with the release store at the end; racing threads store the
+	 * same.
+	 */
 	if (!load_acquire(&engine.begin)) {
 		dl_iterate_phdr(find_engine, &found);
 		store_relaxed(&engine.end, found.end);
@@ -424,7 +434,10 @@ void signals_open(void)
 	is_engine(0);
 }
 
-/* The engine's handler goes in; "before it" stands signals_pass_on(). */
+/*
+ * Install the engine's handler; the previous action that it gets is
+ * signals_pass_on().
+ */
 static int engine_sigaction(struct owned *o, const struct sigaction *act,
 			    struct sigaction *old)
 {
@@ -462,7 +475,10 @@ static bool owned_exchange(struct owned *o, const struct sigaction *act,
 	return taken;
 }
 
-/* The signals that no handler of ours is for; their masks lose ours. */
+/*
+ * Signals for which the library has no handler; ours are removed from their
+ * masks.
+ */
 static int foreign_sigaction(int signo, struct sigaction *act,
 			     struct sigaction *old)
 {
@@ -509,7 +525,9 @@ POLYRING_API int sigaction(int signo, const struct sigaction *act,
 			     (uintptr_t)__builtin_return_address(0));
 }
 
-/* Those that take a handler only: libc's would go round our sigaction(). */
+/*
+ * For functions that take only a handler: libc's would bypass our sigaction().
+ */
 static sighandler_t handler_only(int signo, sighandler_t handler, int flags,
 				 uintptr_t caller)
 {
@@ -561,7 +579,7 @@ POLYRING_API int sigignore(int signo)
 		       : 0;
 }
 
-/* libc has them under more than one name. */
+/* libc has them under several names. */
 #define ALSO_NAMED(name, function) \
 	__asm__(".globl " #name "\n.set " #name ", " #function "\n")
 ALSO_NAMED(__sigaction, sigaction);
@@ -571,7 +589,7 @@ ALSO_NAMED(__sysv_signal, sysv_signal);
 
 /* ---- masks --------------------------------------------------------------- */
 
-/* @mask without ours, in @copy if need be (rule 4). */
+/* @mask without ours, in @copy if it differs (rule 4). */
 const sigset_t *signals_without_ours(const sigset_t *mask, sigset_t *copy)
 {
 	if (!mask || !(word_of(mask) & NEVER_BLOCKED) ||
@@ -597,8 +615,9 @@ static uint64_t belief_after(int how, uint64_t names, uint64_t before)
 typedef int (*mask_fn)(int how, const sigset_t *set, sigset_t *old);
 
 /*
- * Before something is believed blocked: what is to be held must meet a handler
- * of ours, also before the engine or a filter needs one.
+ * Before a signal is recorded as blocked: from then on it may have to be held,
+ * so our handler must be installed, even if the engine or a filter does not
+ * need it yet.
  */
 static void take_named(uint64_t names)
 {
@@ -667,7 +686,7 @@ struct signals_wait signals_wait_begin(const sigset_t *mask)
 	return wait;
 }
 
-/* What was not let in comes now, and is held again. */
+/* Signals that were not admitted are delivered now, and held again. */
 void signals_wait_end(const struct signals_wait *wait)
 {
 	const uint64_t never = NEVER_BLOCKED;
@@ -711,7 +730,7 @@ POLYRING_API int sigpending(sigset_t *set)
 	return result;
 }
 
-/* libc tells no signal by tgkill() from one by kill(). */
+/* In libc's result tgkill() looks like kill(). */
 static int wait_result(const siginfo_t *from, siginfo_t *info)
 {
 	if (info) {
@@ -730,7 +749,7 @@ static void waiter_set(uint64_t names, long before, long after)
 			store_relaxed(&owned[i].waiter, after);
 }
 
-/* One that is held, or the number of none: 0. */
+/* Take a held signal; 0 if there is none. */
 static int wait_for_held(uint64_t names, siginfo_t *info)
 {
 	siginfo_t found;
@@ -741,7 +760,7 @@ static int wait_for_held(uint64_t names, siginfo_t *info)
 	return 0;
 }
 
-/* Take what has only woken this thread, unless it is @got already. */
+/* Take the signal that only woke this thread, unless it is @got already. */
 static void waiter_drain(uint64_t names, int got)
 {
 	const struct timespec now = {0, 0};
@@ -760,7 +779,7 @@ static void waiter_drain(uint64_t names, int got)
 	}
 }
 
-/* While it waits the kernel blocks them in truth: no wake-up is missed. */
+/* While it waits the kernel really blocks them, so no wake-up is missed. */
 POLYRING_API int sigtimedwait(const sigset_t *set, siginfo_t *info,
 			      const struct timespec *timeout)
 {
@@ -821,7 +840,7 @@ static void *begin_believing(void *arg)
 	return beginning.start(beginning.arg);
 }
 
-/* Rule 5. Most threads believe nothing and begin where they should. */
+/* Rule 5. Most threads have none of the three blocked and start directly. */
 POLYRING_API int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 				void *(*start)(void *), void *arg)
 {
@@ -841,8 +860,8 @@ POLYRING_API int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 }
 
 /*
- * The engine must know: it may not be left in the middle. What is to be
- * cancelled at once is made so last, and made deferred first.
+ * The engine must not be left in the middle of a call, so it is informed.
+ * Asynchronous cancellation is set last, and deferred cancellation first.
  */
 POLYRING_API int pthread_setcanceltype(int type, int *before)
 {

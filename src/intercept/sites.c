@@ -1,40 +1,41 @@
 // SPDX-License-Identifier: MIT
 /*
- * Which instructions are to be patched or trapped.
+ * Which instructions are patched or trapped.
  *
  * Theory: every `syscall` instruction of a loaded object may make io_uring's
- * calls, unless another number can be seen to be in eax (numbers.h): wrappers
- * take the number as an argument, from another object, from memory. So all
- * these are patched, whether or not anything speaks for io_uring; a patched
+ * calls, unless another number is known to be in eax (numbers.h): wrappers take
+ * the number as an argument, from another object, from memory. So all of these
+ * are patched, whether or not there is evidence of io_uring; a patched
  * `syscall` costs other calls a nanosecond.
  *
- * What can't be patched needs a filter, which costs every system call 25 ns.
- * So there must be evidence that the process knows io_uring: one of the
- * numbers 425, 426, 427 anywhere in an object's code or data. Then the code of
- * the whole object is trapped, as one range: the filter stays short, and
- * which calls are io_uring's it sees by their numbers. Only in a program at a
- * fixed address single instructions are, as its range may be another
- * program's, too (trap.c).
+ * A site that can't be patched needs a filter, which costs every system call 25
+ * ns. So there must be evidence that the process uses io_uring: one of the
+ * numbers 425, 426, 427 anywhere in an object's code or data. Then the object's
+ * code is trapped as one range: the filter stays short, and recognises
+ * io_uring's calls by their numbers. Only in a program at a fixed address
+ * single instructions are trapped, as another program may have the same range
+ * (trap.c).
  *
  * Bytes outside of known functions may be anything. They count if they look
  * like a wrapper (numbers.h), or if the object does:
  *
- *   near   an immediate goes to a register that holds no argument of a call,
- *          and a `syscall` follows within 128 bytes. liburing keeps the
- *          number in any register and moves it to eax late, in loops.
- *   small  the object has at most 256 KiB of code, and an immediate.
+ *   near   an immediate is moved to a register that holds no argument of a
+ * call, and a `syscall` follows within 128 bytes. liburing keeps the number in
+ * any register and moves it to eax late, in loops. small  the object has at
+ * most 256 KiB of code, and an immediate.
  *
- * Code that is mapped or made executable later (mapped.c) is trapped, if it
- * has such bytes. Memory that is writable and executable can't be looked at
- * when its code is written: it is trapped if the evidence is strong, an object
- * that is near, or an immediate in one of 256 KiB at most, in data as well.
- * (Node.js and the JVM have the numbers by chance.)
+ * Code that is mapped or made executable later (mapped.c) is trapped if it has
+ * such bytes. Memory that is writable and executable can't be examined when its
+ * code is written: it is trapped if the evidence is strong: an object that is
+ * near, or an immediate in one of 256 KiB at most, in data as well. (Node.js
+ * and the JVM contain the numbers by chance.)
  *
- * Not looked at: the C library, the dynamic linker, the vDSO, ourselves, the
+ * Not examined: the C library, the dynamic linker, the vDSO, this library, the
  * engine and the command, whose calls are meant for the kernel.
  *
- * Locks: one, around all; loader.c and mapped.c call this from any thread.
- * Cost: 0.1 ns a byte of code, once an object; of data, if there is need.
+ * Locks: one, around everything; loader.c and mapped.c call this from any
+ * thread.
+ * Cost: 0.1 ns a byte of code, once for each object; of data, if needed.
  */
 #include "intercept/intercept.h"
 
@@ -54,7 +55,7 @@
 #include "intercept/patch.h"
 
 #define SYSCALL_BYTES 2
-/* Two instructions of filter each. */
+/* Two instructions of the filter each. */
 #define SITES_EXACT_MAX 64u
 #define OBJECTS_MAX 4096u
 #define NEAR_BYTES 128
@@ -62,19 +63,21 @@
 
 static pthread_mutex_t sites_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* Load addresses of the objects looked at, as of @unloads dlclose()s. */
+/* Load addresses of the examined objects, as of @unloads dlclose()s. */
 static uintptr_t objects_seen[OBJECTS_MAX];
 static size_t objects_count;
 static unsigned long long objects_unloads;
 
-/* In ourselves, the engine, the C library, the dynamic linker, the vDSO, the
- * command, if that is the program (src/cli/kernel.c), and runtimes of
- * sanitizers. */
+/*
+ * An address in each of: this library, the engine, the C library, the dynamic
+ * linker, the vDSO, the command, if that is the program (src/cli/kernel.c), and
+ * runtimes of sanitizers.
+ */
 static uintptr_t exempt[9];
 
 static bool numbers_found;
 
-/* That a process knows io_uring; objects that were asked for it. */
+/* Evidence that the process uses io_uring, in the objects examined for it. */
 static enum evidence {
 	EVIDENCE_NONE,
 	EVIDENCE_SOME, /* the number */
@@ -83,10 +86,10 @@ static enum evidence {
 } evidence;
 static unsigned long long evidence_adds;
 
-/* What can't be patched, as long as there is no evidence. */
+/* Sites that can't be patched, as long as there is no evidence. */
 static struct site_list waiting;
 
-/* All that was ever found: what is in the filter needs no second one. */
+/* All sites ever found: those in the filter need no second one. */
 static struct site_list known;
 
 static int site_add(struct site_list *list, uint64_t first, uint64_t last)
@@ -116,8 +119,8 @@ void sites_free(struct site_list *list)
 }
 
 /*
- * mov $imm,%r32 or mov $imm,%r64 with the immediate at @at: the register's
- * number, or -1.
+ * Is it mov $imm,%r32 or mov $imm,%r64, with the immediate at @at? Returns the
+ * register's number, or -1.
  */
 static int moved_to(const uint8_t *begin, const uint8_t *at)
 {
@@ -132,7 +135,7 @@ static int moved_to(const uint8_t *begin, const uint8_t *at)
 	return -1;
 }
 
-/* Not rcx, rdx, rsi, rdi, r8, r9; nobody keeps a number in rsp. */
+/* Not rcx, rdx, rsi, rdi, r8, r9, and not rsp, which holds no number. */
 static bool holds_no_argument(int reg)
 {
 	const unsigned int arguments = 1u << 1 | 1u << 2 | 1u << 4 | 1u << 6 |
@@ -141,12 +144,12 @@ static bool holds_no_argument(int reg)
 	return reg >= 0 && !(arguments >> reg & 1);
 }
 
-/* What find_pair() looks for, sixteen times. */
+/* The pattern of find_pair(), sixteen times. */
 struct pair {
 	__m128i low, span, second;
 };
 
-/* Bytes that are 0 where @at, and what follows, begins with the pair. */
+/* Bytes that are 0 where the pair begins, at @at and the following bytes. */
 static inline __m128i pair_misses(const struct pair *pair, const uint8_t *at)
 {
 	__m128i one = _mm_loadu_si128((const __m128i *)at);
@@ -165,7 +168,7 @@ static inline unsigned int zeros(__m128i bytes)
 
 /*
  * The next place where a byte within [@low, @low + @span] is followed by
- * @second. Hits are rare, so 64 places are gone over at once.
+ * @second. Hits are rare, so 64 places are examined at a time.
  */
 static const uint8_t *find_pair(const uint8_t *at, const uint8_t *end,
 				uint8_t low, uint8_t span, uint8_t second)
@@ -201,7 +204,7 @@ enum strength {
 	NUMBER_NEAR,
 };
 
-/* What the two bytes at @at, which look like the begin of a number, are. */
+/* What the bytes at @at are, of which two look like the begin of a number. */
 static enum strength number_at(const struct code *code, const uint8_t *at)
 {
 	const uint8_t *end = code->end;
@@ -263,13 +266,13 @@ static struct code code_of(uintptr_t base, const ElfW(Phdr) * segment)
 	return (struct code){begin, begin + segment->p_memsz};
 }
 
-/* An object in memory, and what is known of it. */
+/* An object in memory, and its properties. */
 struct object {
 	uintptr_t base;
 	const ElfW(Phdr) * segments;
 	size_t count;
 	const char *name;
-	struct code code; /* from the lowest to the highest of it */
+	struct code code; /* from its lowest to its highest address */
 	size_t bytes; /* of code */
 	enum strength numbers;
 };
@@ -311,7 +314,7 @@ static void object_numbers(struct object *object)
 	numbers_found = numbers_found || object->numbers != NUMBER_NONE;
 }
 
-/* Are all bytes of this object suspect that look like a `syscall`? */
+/* Do all bytes of this object count that look like a `syscall`? */
 static bool object_counts(const struct object *object)
 {
 	return object->numbers == NUMBER_NEAR ||
@@ -319,7 +322,7 @@ static bool object_counts(const struct object *object)
 		object->bytes <= SMALL_BYTES);
 }
 
-/* Those that may make our calls. */
+/* Keep the sites that may make calls that we serve. */
 static void sites_keep_ours(struct site_list *sites,
 			    const struct object *object,
 			    const struct functions *functions)
@@ -368,8 +371,8 @@ static bool object_holds(uintptr_t base, const ElfW(Phdr) * segments,
 
 /*
  * An address in the sanitizer's runtime that has the function @name, 0 when
- * there is none, or when the program itself has it. The leak checker's calls
- * come from a process of its own that has no handler: a trap would kill it, and
+ * there is none, or when the program itself has it. The leak checker makes its
+ * calls in a process of its own without a handler: a trap would kill it, and
  * the program would wait for it for ever. A runtime makes no call of io_uring.
  */
 static uintptr_t sanitizer_runtime(const char *name)
@@ -383,12 +386,15 @@ static uintptr_t sanitizer_runtime(const char *name)
 	return runtime.dli_fbase == program.dli_fbase ? 0 : (uintptr_t)at;
 }
 
-/* Once, as a name is searched for in all objects. */
+/* Once, as a symbol is searched for in all objects. */
 static void exempt_find(void)
 {
 	if (exempt[0])
 		return;
-	/* RTLD_NEXT: a program's own address of a function may be its PLT's. */
+	/*
+	 * RTLD_NEXT: in a program the address of a function may be that of its
+	 * PLT.
+	 */
 	exempt[0] = (uintptr_t)sites_find;
 	exempt[1] = (uintptr_t)dlsym(RTLD_NEXT, "polyring_setup");
 	exempt[2] = (uintptr_t)dlsym(RTLD_NEXT, "gnu_get_libc_version");
@@ -428,7 +434,7 @@ static bool site_is_known(const struct site *site)
 	return false;
 }
 
-/* Move what is new from @fresh to @found, and remember it. */
+/* Move the new ones of @fresh to @found, and record them. */
 static int sites_take_new(struct site_list *fresh, struct site_list *found)
 {
 	size_t known_before = known.count;
@@ -449,7 +455,7 @@ static int sites_take_new(struct site_list *fresh, struct site_list *found)
 	return err;
 }
 
-/* Those that are patched already: the object was looked at before. */
+/* Remove sites that are patched already: the object was examined before. */
 static void drop_served(struct site_list *sites, const struct code *code)
 {
 	size_t kept = 0;
@@ -460,7 +466,7 @@ static void drop_served(struct site_list *sites, const struct code *code)
 	sites->count = kept;
 }
 
-/* One range of the whole object, where its address is its own. */
+/* Replace the sites by one range for the object, if its address is its own. */
 static int sites_widen(struct site_list *sites, const struct object *object)
 {
 	if (!sites->count || (!object->base && sites->count <= SITES_EXACT_MAX))
@@ -504,7 +510,7 @@ static int sites_look_at(uintptr_t base, const ElfW(Phdr) * segments,
 static int look_at_loaded(struct dl_phdr_info *info, size_t bytes, void *arg)
 {
 	(void)bytes;
-	/* Addresses come round again when objects go. */
+	/* Addresses are used again after objects are unloaded. */
 	if (info->dlpi_subs != objects_unloads) {
 		objects_unloads = info->dlpi_subs;
 		objects_count = 0;
@@ -527,7 +533,7 @@ void sites_forked(void)
 
 /* ---- evidence ------------------------------------------------------------ */
 
-/* In data, too, there may be code: the templates of a JIT. */
+/* Data may contain code, too: the templates of a JIT. */
 static enum evidence evidence_at(const struct code *bytes, const uint8_t *at)
 {
 	switch (number_at(bytes, at)) {
@@ -605,7 +611,7 @@ static int objects_added(struct dl_phdr_info *info, size_t size, void *arg)
 	return 1;
 }
 
-/* Found once, it stays; else new objects are a reason to look again. */
+/* Evidence stays; without it new objects are a reason to search again. */
 static bool evidence_is(enum evidence wanted)
 {
 	unsigned long long adds = 0;
@@ -618,7 +624,9 @@ static bool evidence_is(enum evidence wanted)
 	return evidence >= wanted;
 }
 
-/* What was found waits for evidence, or goes with all that has waited. */
+/*
+ * Sites wait for evidence; once there is some, all that have waited are found.
+ */
 static int sites_await(struct site_list *found)
 {
 	bool evident =
@@ -648,7 +656,7 @@ int sites_find(struct site_list *found)
 	return err;
 }
 
-/* dl_iterate_phdr() shows the caller's namespace alone; walk the other. */
+/* dl_iterate_phdr() shows only the caller's namespace; walk the other one. */
 int sites_find_beside(void *handle, struct site_list *found)
 {
 	struct link_map *map = NULL;
@@ -675,9 +683,11 @@ int sites_find_beside(void *handle, struct site_list *found)
 	return err;
 }
 
-/* ---- code that is no object's -------------------------------------------- */
+/*
+ * ---- code outside of objects ----------------------------------------------
+ */
 
-/* Copied, as what is mapped may have no memory behind it. */
+/* Copied, because mapped ranges may have no memory behind them. */
 #define LOOK_BYTES 65536u
 #define LOOK_MOST (16u << 20)
 #define OVERLAP_BYTES 32u

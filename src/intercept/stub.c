@@ -5,7 +5,7 @@
 
 #include "intercept/numbers.h"
 
-/* All of a stub but the instructions that it takes over. */
+/* A stub without the instructions that it takes over. */
 #define STUB_OWN_BYTES 128
 #define SYSCALL_BYTES 2
 
@@ -25,7 +25,7 @@ static void stub_put(struct writer *w, const void *bytes, size_t count)
 		stub_put((w), bytes_, sizeof(bytes_));  \
 	} while (0)
 
-/* The 4 bytes that end an instruction and say how far @target is from there. */
+/* The 4 bytes at the end of an instruction with the distance to @target. */
 static void put_far(struct writer *w, const uint8_t *target)
 {
 	int32_t far = (int32_t)(target - (w->at + sizeof(far)));
@@ -33,7 +33,7 @@ static void put_far(struct writer *w, const uint8_t *target)
 	stub_put(w, &far, sizeof(far));
 }
 
-/* Jump to a place not known yet: the byte to fill in. */
+/* A jump to a place not known yet: returns the byte to fill in. */
 static uint8_t *put_jump_ahead(struct writer *w, uint8_t opcode)
 {
 	PUT(w, opcode, 0);
@@ -45,7 +45,7 @@ static void land(const struct writer *w, uint8_t *jump)
 	*jump = (uint8_t)(w->at - (jump + 1));
 }
 
-/* lea -number(%rax),%ecx; jrcxz: no flag is touched. */
+/* lea -number(%rax),%ecx; jrcxz: changes no flag. */
 static uint8_t *put_if_number(struct writer *w, int32_t number)
 {
 	number = -number;

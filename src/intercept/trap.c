@@ -3,41 +3,41 @@
  * The trap lane: a seccomp filter and the handler of the signal it raises.
  *
  * Theory: the filter answers SECCOMP_RET_TRAP to io_uring's three calls, to
- * close, which may be a ring's, and to a shared mapping of a file, when they
- * come from one of the instructions or ranges that sites.c found; ALLOW to
+ * close, which may be a ring's, and to a shared mapping of a file, if they come
+ * from one of the instructions or ranges that sites.c found; ALLOW to
  * everything else. TRAP outranks the ERRNO of a container's filter whichever
  * was installed first. The kernel then raises SIGSYS instead of making the
- * call, and the handler turns the interrupted thread towards the trampoline in
+ * call, and the handler sets the interrupted thread to the trampoline in
  * entry.S, where the call is made as ordinary code: the engine takes locks and
  * sleeps, neither of which may happen inside a signal handler.
  *
- * Why the instruction's address is part of the condition: filters outlive
+ * Why the instruction's address is part of the condition: filters survive
  * exec(), handlers do not. In a program that is executed by this one without
- * the preload library, other addresses hold other code, nothing is trapped,
- * and io_uring answers what the container says instead of killing it. An
- * object's code is at one of 2^28 pages, so that a range of 16 MiB is hit by
- * an io_uring call of such a program once in 60,000 times.
+ * the preload library, these addresses hold other code, nothing is trapped, and
+ * io_uring gives the container's answer instead of killing the program. An
+ * object's code is at one of 2^28 pages, so that a range of 16 MiB is hit by an
+ * io_uring call of such a program once in 60,000 times.
  *
  * Rules:
  *  1. No site that could not be patched, no filter, no cost.
  *  2. The handler changes rip and rcx and nothing else; it calls nothing.
- *  3. The filter is installed in all threads at once (TSYNC), the handler
- *     before it, the threads' SIGSYS is unblocked before that (signals.c):
- *     a trap that meets a blocked SIGSYS kills the process.
- *  4. The kernel's reason to grant a filter is CAP_SYS_ADMIN; without, the
- *     process gives up gaining privileges by exec (no_new_privs).
+ *  3. The filter is installed in all threads together (TSYNC), the handler
+ *     before it, and the threads' SIGSYS is unblocked before that (signals.c):
+ *     a trap while SIGSYS is blocked kills the process.
+ *  4. The kernel grants a filter to a process with CAP_SYS_ADMIN, or to one
+ *     that gives up gaining privileges by exec (no_new_privs).
  *  5. A trap is recognised as ours by the filter's data, which the kernel
- *     delivers in si_errno; others are the program's.
+ *     delivers in si_errno; other SIGSYS are the program's.
  *  6. Objects and code that come later add filters; filters are never removed.
- *  7. A program that executes itself inherits its filters. Where its addresses
- *     are the same again, the filter says so itself and no second one is
- *     installed. Elsewhere each exec adds one, and the kernel takes some 800.
- *     So from the 256th on a program is executed without randomisation of its
- *     addresses (ADDR_NO_RANDOMIZE).
+ *  7. A program that executes itself inherits its filters. If its addresses
+ *     are the same again, the filter reports that it is there and no second one
+ *     is installed. Otherwise each exec adds one, and the kernel allows some
+ *     800. So from the 256th on a program is executed without randomisation of
+ *     its addresses (ADDR_NO_RANDOMIZE).
  *
  * Cost: 1.6 to 4 us a trapped call. Every other system call of a process with a
- * filter pays 25 ns, although the kernel answers from a bitmap: it learns
- * from the filter that their number alone decides.
+ * filter costs 25 ns more, although the kernel answers from a bitmap: it finds
+ * out from the filter that their number alone decides.
  */
 #include "intercept/intercept.h"
 
@@ -67,16 +67,20 @@
 #define TRAP_DATA 0x7072
 #define TRAP (SECCOMP_RET_TRAP | TRAP_DATA)
 
-/* From here on, what is executed is kept from adding one each time. */
+/*
+ * From this number of filters on, programs are executed so that they add none.
+ */
 #define FILTERS_MANY 256
 
-/* "prFI": is your filter there? */
+/* "prFI": asks the filter whether it is there. */
 #define MARK_QUESTION 0x70724649u
 
-/* How many ranges of code made at run time are trapped. */
+/* How many ranges of code made at run time are trapped at most. */
 #define MAPPED_MAX 256u
 
-/* x87, SSE, AVX and the three parts of AVX-512: what C code may change. */
+/*
+ * x87, SSE, AVX and the three parts of AVX-512: state that C code may change.
+ */
 #define XSAVE_WANTED 0xe7u
 #define XSAVE_LEGACY_BYTES 576u
 
@@ -86,7 +90,10 @@ __attribute__((visibility("hidden"))) extern uint32_t trap_xsave_mask;
 uint64_t trap_xsave_bytes;
 uint32_t trap_xsave_mask;
 
-/* How much room the trampoline needs. False on a processor without XSAVE. */
+/*
+ * Compute how much room the trampoline needs. False on a processor without
+ * XSAVE.
+ */
 static bool xsave_measure(void)
 {
 	unsigned int a, b, c, d;
@@ -99,7 +106,7 @@ static bool xsave_measure(void)
 	for (unsigned int part = 2; part < 8; part++) {
 		if (!(trap_xsave_mask & 1u << part))
 			continue;
-		/* a: bytes, b: where they begin. */
+		/* a: bytes, b: their offset. */
 		__cpuid_count(0xd, part, a, b, c, d);
 		if (bytes < (uint64_t)a + b)
 			bytes = (uint64_t)a + b;
@@ -108,7 +115,7 @@ static bool xsave_measure(void)
 	return true;
 }
 
-/* Rule 2. The address is also what the instruction itself leaves in rcx. */
+/* Rule 2. The address is also what the instruction sets rcx to. */
 static void on_sigsys(int signo, siginfo_t *info, void *ucontext)
 {
 	greg_t *regs = ((ucontext_t *)ucontext)->uc_mcontext.gregs;
@@ -143,7 +150,7 @@ static void emit(struct program *p, uint16_t op, uint32_t k, uint8_t yes,
 #define RETURN(p, value) emit(p, BPF_RET | BPF_K, value, 0, 0)
 #define IF_EQUAL(p, k, yes, no) emit(p, BPF_JMP | BPF_JEQ | BPF_K, k, yes, no)
 
-/* Lets pass: other architectures, other calls, private or anonymous mmap. */
+/* Allows other architectures, other calls, private or anonymous mmap. */
 static void emit_calls(struct program *p)
 {
 	LOAD(p, arch);
@@ -163,7 +170,7 @@ static void emit_calls(struct program *p)
 	LOAD(p, args[4]);
 	IF_EQUAL(p, UINT32_MAX, 0, 1);
 	RETURN(p, SECCOMP_RET_ALLOW);
-	/* Here io_uring's three go on, close, and mmap. */
+	/* Only io_uring's three, close and mmap get here. */
 }
 
 /* Traps if the low half of the address, which is loaded, is within @site. */
@@ -186,7 +193,9 @@ static int compare_sites(const void *a, const void *b)
 	return one < two ? -1 : one > two;
 }
 
-/* Sites that share the high half of their address; returns how many. */
+/*
+ * Emit the sites that share the high half of their address; returns how many.
+ */
 static size_t emit_sites_of_4g(struct program *p, const struct site *sites,
 			       size_t count)
 {
@@ -204,16 +213,16 @@ static size_t emit_sites_of_4g(struct program *p, const struct site *sites,
 	return done;
 }
 
-/* At worst 3 a site, 4 for each 4 GiB that has one, and the rest. */
+/* At most 3 a site, 4 for each 4 GiB that has one, and the rest. */
 static size_t program_room(size_t sites)
 {
 	return 7 * sites + 40;
 }
 
 /*
- * The filter answers the question whether it is there: a getppid(), which
- * takes no arguments, with these two fails. It is first, for the calls that
- * are to pass leave emit_calls() early.
+ * Lets the filter report that it is there: a getppid(), which takes no
+ * arguments, with these two fails. It is first, because allowed calls leave
+ * emit_calls() early.
  */
 static void emit_mark(struct program *p, uint32_t mark)
 {
@@ -232,7 +241,9 @@ static bool mark_is_there(uint32_t mark)
 	       -EEXIST;
 }
 
-/* A number for these sites; 0 where they are nowhere twice. */
+/*
+ * A number that identifies these sites; 0 if their addresses can't occur again.
+ */
 static uint32_t mark_of(const struct site *sites, size_t count)
 {
 	long personality =
@@ -294,8 +305,8 @@ static long seccomp_filter(const struct program *program, unsigned int flags)
 }
 
 /*
- * This is no sandbox, so the processor may go on speculating as before
- * (SPEC_ALLOW; kernels before 4.17 do not know it).
+ * This filter is no sandbox, so the processor may speculate as before
+ * (SPEC_ALLOW; kernels before 4.17 do not have it).
  */
 static long filter_try(const struct program *program)
 {
@@ -307,7 +318,7 @@ static long filter_try(const struct program *program)
 				 : result;
 }
 
-/* Rules 3 and 4. TSYNC answers with the thread that could not follow. */
+/* Rules 3 and 4. TSYNC returns the thread that could not be synchronised. */
 static int filter_load(const struct program *program)
 {
 	long result;
@@ -371,7 +382,7 @@ static long personality_set(long persona)
 	return sys_direct(SYS_personality, persona, 0, 0, 0, 0, 0);
 }
 
-/* How many there are, the container's and others' included. */
+/* How many filters there are, including the container's and others. */
 static long filters_count(void)
 {
 	static const char key[] = "\nSeccomp_filters:";
@@ -388,8 +399,10 @@ static long filters_count(void)
 	return at ? strtol(at + sizeof(key) - 1, NULL, 10) : 0;
 }
 
-/* Between vfork() and exec, nothing of the parent's is changed: it is of the
- * thread. */
+/*
+ * Between vfork() and exec this changes nothing of the parent's: it belongs to
+ * the thread.
+ */
 long trap_before_exec(void)
 {
 	long before;
@@ -408,7 +421,7 @@ void trap_after_exec(long before)
 		personality_set(before);
 }
 
-/* Those that could not be patched. */
+/* Trap the sites that could not be patched. */
 static void trap_rest(const struct site_list *found)
 {
 	int err;
@@ -445,7 +458,7 @@ void trap_update(void *handle)
 	sites_free(&found);
 }
 
-/* Each is a filter more, so there is a bound. */
+/* Each is one more filter, so their number is bounded. */
 static void trap_one_mapped(const struct site_list *found)
 {
 	static unsigned int count;

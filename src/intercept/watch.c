@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: MIT
 /*
- * Noticing that the program waits for a ring fd from outside, or closes it.
+ * Notices that the program polls a ring fd, or closes it.
  *
  * Theory: keeping a ring fd's readability exact costs a system call whenever
- * the completion queue becomes empty or stops being it, and most programs
- * never look. So rings begin unwatched, and each way of looking tells the
- * engine first. Being watched is for good: there is no moment at which the
- * last watcher is known to be gone.
+ * the completion queue becomes empty or stops being empty, and most programs
+ * never poll the fd. So rings start unwatched, and each call that polls first
+ * sets the ring watched. A ring stays watched, because the library can't tell
+ * when the last poller is gone.
  *
- * A ring ends when the last copy of its fd is closed. Each way of closing tells
- * the engine, which then looks, so that no thread has to wait for it.
+ * A ring ends when the last copy of its fd is closed. Each call that closes an
+ * fd informs the engine, which then checks, so that no thread has to wait for
+ * it.
  *
- * The program takes completions without a call, and epoll would go on telling
- * that they are there. So before it waits in one, rings are settled.
+ * The program takes completions without a call, and epoll would continue to
+ * report them. So before it waits in an epoll, rings are settled.
  *
- * Everything else is libc's affair: we call it with the same arguments, but
- * for some signals in the masks (signals.c).
+ * Otherwise libc's functions are called with the same arguments, but for some
+ * signals in the masks (signals.c).
  *
- * Cost: one relaxed load in a process without rings; with rings, one lookup
- * for each file number that is polled.
- * Not noticed: SIGIO (F_SETOWN), and polls made with the bare system call.
+ * Cost: one relaxed load in a process without rings; with rings, one lookup for
+ * each fd that is polled. Not noticed: SIGIO (F_SETOWN), and polls made with
+ * the bare system call.
  */
 #include "intercept/intercept.h"
 
@@ -91,7 +92,7 @@ POLYRING_API int epoll_wait(int epfd, struct epoll_event *events, int count,
 	return REAL(epoll_wait)(epfd, events, count, timeout);
 }
 
-/* Under names of our own: libc's headers claim that poll() reads nothing. */
+/* Under other names in C: libc's headers declare that poll() reads nothing. */
 POLYRING_API int intercept_poll(struct pollfd *fds, nfds_t count,
 				int timeout) __asm__("poll");
 POLYRING_API int intercept_ppoll(struct pollfd *fds, nfds_t count,
