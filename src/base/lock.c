@@ -8,13 +8,20 @@
 /* A lock is usually held for no longer than a few hundred nanoseconds. */
 #define SPINS_BEFORE_SLEEP 100
 
-void lock_take_slow(struct lock *lock) UNCHECKED_LOCKS
+bool lock_try_briefly(struct lock *lock) UNCHECKED_LOCKS
 {
 	for (int i = 0; i < SPINS_BEFORE_SLEEP; i++) {
-		__builtin_ia32_pause();
 		if (load_relaxed(&lock->word) == 0 && lock_try(lock))
-			return;
+			return true;
+		__builtin_ia32_pause();
 	}
+	return false;
+}
+
+void lock_take_slow(struct lock *lock) UNCHECKED_LOCKS
+{
+	if (lock_try_briefly(lock))
+		return;
 	/* Pairs with the release in lock_drop(). */
 	while (__atomic_exchange_n(&lock->word, 2, __ATOMIC_ACQUIRE) != 0)
 		SYS_4(SYS_futex, &lock->word, FUTEX_WAIT_PRIVATE, 2, NULL);

@@ -19,6 +19,12 @@ struct LOCK_TYPE("lock") lock {
 void lock_take_slow(struct lock *lock);
 void lock_wake_one(struct lock *lock);
 
+/*
+ * Try for as long as a lock is usually held, without sleeping: for who holds
+ * another lock that the holder of this one may want.
+ */
+bool lock_try_briefly(struct lock *lock) TRIES(true, lock);
+
 static inline bool lock_try(struct lock *lock) TRIES(true, lock) UNCHECKED_LOCKS
 {
 	uint32_t free_word = 0;

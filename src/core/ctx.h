@@ -221,6 +221,8 @@ struct ctx {
 	bool in_slots; /* was registered: its fd may be another file */
 	struct list sleepers; /* asleep in the reactor: struct sleeper */
 	bool wake_out; /* a wake-up for one of them is under way */
+	uint32_t wakers; /* threads that send one, without the lock */
+	struct ctx *wakes_other; /* a sleeper of that ring is to be woken */
 	uint32_t entered; /* counts enters: standby checks whether it changes */
 	bool shows_taskrun; /* armed work shows as SQ_TASKRUN (D4) */
 	bool watched; /* the application polls the ring fd */

@@ -27,14 +27,54 @@ void ctx_lock_second(struct ctx *ctx, struct ctx *other) UNCHECKED_LOCKS
 	}
 }
 
-void ctx_unlock(struct ctx *ctx)
+/* Publish and announce. Returns whether a sleeper is to be woken. */
+static inline bool ctx_settle(struct ctx *ctx) HOLDS(&ctx->lock)
 {
 	reactor_release_idle(&ctx->reactor);
 	notify_posted(ctx);
-	if (unlikely(!list_empty(&ctx->sleepers)) && !ctx->wake_out &&
-	    notify_owes_wake(ctx)) {
-		ctx->wake_out = true;
-		reactor_wake(&ctx->reactor);
-	}
+	if (likely(list_empty(&ctx->sleepers)) || ctx->wake_out ||
+	    !notify_owes_wake(ctx))
+		return false;
+	ctx->wake_out = true;
+	__atomic_fetch_add(&ctx->wakers, 1, __ATOMIC_RELAXED);
+	return true;
+}
+
+static void ctx_wake(struct ctx *ctx)
+{
+	reactor_wake(&ctx->reactor);
+	/* Pairs with the load in end(), sched/ctx_life.c. */
+	__atomic_fetch_sub(&ctx->wakers, 1, __ATOMIC_RELEASE);
+}
+
+/* The thread that wakes up takes the lock next, so it is free by then. */
+void ctx_unlock(struct ctx *ctx)
+{
+	bool wakes = ctx_settle(ctx);
+	struct ctx *other = ctx->wakes_other;
+
+	ctx->wakes_other = NULL;
 	lock_drop(&ctx->lock);
+	if (unlikely(wakes))
+		ctx_wake(ctx);
+	if (unlikely(other))
+		ctx_wake(other);
+}
+
+void ctx_unlock_second(struct ctx *ctx, struct ctx *other)
+{
+	bool wakes = ctx_settle(other);
+
+	lock_drop(&other->lock);
+	if (!wakes)
+		return;
+	ctx_wake_other(ctx);
+	ctx->wakes_other = other;
+}
+
+void ctx_wake_other(struct ctx *ctx)
+{
+	if (ctx->wakes_other)
+		ctx_wake(ctx->wakes_other);
+	ctx->wakes_other = NULL;
 }

@@ -19,6 +19,15 @@
  */
 void ctx_unlock(struct ctx *ctx) DROPS(&ctx->lock);
 
+/*
+ * The same for @other, under the lock of @ctx, and without waking its sleeper:
+ * that is done when @ctx is unlocked, as the sleeper may need its lock next.
+ */
+void ctx_unlock_second(struct ctx *ctx, struct ctx *other) DROPS(&other->lock);
+
+/* Do so now. */
+void ctx_wake_other(struct ctx *ctx) HOLDS(&ctx->lock);
+
 /* The open ring of @fd, locked; NULL when @fd is not a ring of the engine's. */
 struct ctx *ctx_lock_fd(int fd) UNCHECKED_LOCKS;
 /*

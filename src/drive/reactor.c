@@ -737,6 +737,9 @@ void reactor_report_again(struct reactor *r)
 		if (!list_empty(&w->waits) && !w->stray)
 			watch_tell_epoll(r, w, EPOLL_CTL_MOD, w->mask);
 	}
+	/* AIO's are where they were; the signal was taken. */
+	if (r->polls)
+		reactor_wake(r);
 }
 
 void reactor_recheck(const struct reactor *r, struct reactor_events *found)

@@ -119,16 +119,25 @@ static int msg_ring_take_file(struct req *req, struct msg_ring_cmd *c)
 /*
  * Returns false if the lock was taken by another thread; otherwise sets *@said.
  */
-static bool give_to_another(struct ctx *to, struct msg_ring_cmd *c,
-			    bool may_wait, int *said) UNCHECKED_LOCKS
+static bool give_to_another(struct ctx *from, struct ctx *to,
+			    struct msg_ring_cmd *c, int *said) UNCHECKED_LOCKS
 {
-	if (may_wait)
-		lock_take(&to->lock);
-	else if (!lock_try(&to->lock))
+	if (!lock_try_briefly(&to->lock))
 		return false;
 	*said = give(to, c);
-	ctx_unlock(to);
+	ctx_unlock_second(from, to);
 	return true;
+}
+
+/* Holding no lock. */
+static int give_waiting(struct ctx *to, struct msg_ring_cmd *c) UNCHECKED_LOCKS
+{
+	int said;
+
+	lock_take(&to->lock);
+	said = give(to, c);
+	ctx_unlock(to);
+	return said;
 }
 
 static int msg_ring_find(int fd, struct ctx **to)
@@ -161,10 +170,12 @@ int msg_ring_issue(struct req *req, uint32_t issue_flags)
 		said = msg_ring_begin(req, c, to);
 	if (said < 0)
 		return said;
-	if (to == req->ctx && !on_worker) {
+	if (on_worker) {
+		said = give_waiting(to, c);
+	} else if (to == req->ctx) {
 		lock_assume(&to->lock);
 		said = give(to, c);
-	} else if (!give_to_another(to, c, on_worker, &said)) {
+	} else if (!give_to_another(req->ctx, to, c, &said)) {
 		return ISSUE_PUNT;
 	}
 	req->res = said;
@@ -186,7 +197,7 @@ int msg_ring_send(const struct io_uring_sqe *sqe)
 	if (!said)
 		said = msg_ring_find(sqe->fd, &to);
 	if (!said)
-		give_to_another(to, &c, true, &said);
+		said = give_waiting(to, &c);
 	return said;
 }
 

@@ -12,6 +12,7 @@
 #include "base/rcu.h"
 #include "base/sys.h"
 #include "core/cq.h"
+#include "core/ctx_lock.h"
 #include "core/index.h"
 #include "core/notify.h"
 #include "core/registry.h"
@@ -215,6 +216,9 @@ static void end(struct ctx *ctx) UNCHECKED_LOCKS
 	lock_take(&ctx->lock);
 	store_release(&ctx->state, CTX_FREE);
 	rcu_wait_for_readers();
+	/* Pairs with the release in ctx_lock.c. */
+	while (load_acquire(&ctx->wakers))
+		SYS_0(SYS_sched_yield);
 	close_parts(ctx);
 	lock_drop(&ctx->lock);
 }
@@ -288,6 +292,7 @@ static bool still_used(struct ctx *ctx) HOLDS(&ctx->lock)
 	if (ctx->sqpoll_runs || ctx->inside || ctx->away)
 		return true;
 	turn_look(ctx, CTX_WANT_NONE);
+	ctx_wake_other(ctx);
 	return cancel_all(ctx) != 0;
 }
 
