@@ -18,7 +18,7 @@
 #include "core/registry.h"
 #include "core/ring_fds.h"
 #include "drive/worker.h"
-#include "ops/conn.h"
+#include "io/nonblock.h"
 #include "sched/ctx_life.h"
 #include "sched/sleeper.h"
 #include "sched/standby.h"
@@ -98,7 +98,7 @@ static void in_child(void)
 	sleeper_forget();
 	worker_forget_threads();
 	thread_forget_lock();
-	conn_forget_lock();
+	nonblock_forget_lock();
 	registry_for_each(abandon, NULL);
 	fork_lock.word = 0;
 }

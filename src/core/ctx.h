@@ -26,7 +26,7 @@
  *                                                    its threads
  *   4 registry_lock      rings by fd                 setup, close
  *   4 tables_lock        threads' registered rings   a thread's first and last
- *   4 flags_lock         O_NONBLOCK while changed    connect (ops/conn.c)
+ *   4 flags_lock         O_NONBLOCK while changed    accept, connect, splice
  *   5 limit_lock         RLIMIT_NOFILE while raised  moving an fd up
  *   5 threads_lock       threads' serial numbers     a thread's first and last
  *

@@ -43,6 +43,7 @@
 #include "core/ctx.h"
 #include "core/req.h"
 #include "core/req_end.h"
+#include "io/nonblock.h"
 #include "sched/issue.h"
 #include "tables/files.h"
 
@@ -53,36 +54,6 @@
 /* The kernel's struct sockaddr_storage. */
 #define ADDRESS_BYTES_MAX 128
 
-/* Held while a socket's O_NONBLOCK is changed. */
-static struct lock flags_lock;
-
-void conn_forget_lock(void)
-{
-	flags_lock.word = 0;
-}
-
-/*
- * Until flags_nonblock_end() calls on @fd don't wait. Returns the former flags
- * for that; negative if there are none.
- */
-static long flags_nonblock_begin(int fd) TAKES(&flags_lock)
-{
-	long was;
-
-	lock_take(&flags_lock);
-	was = SYS_2(SYS_fcntl, fd, F_GETFL);
-	if (was >= 0 && !(was & O_NONBLOCK))
-		SYS_3(SYS_fcntl, fd, F_SETFL, was | O_NONBLOCK);
-	return was;
-}
-
-static void flags_nonblock_end(int fd, long was) DROPS(&flags_lock)
-{
-	if (was >= 0 && !(was & O_NONBLOCK))
-		SYS_3(SYS_fcntl, fd, F_SETFL, was);
-	lock_drop(&flags_lock);
-}
-
 /*
  * connect(2) on a socket of either kind, without waiting. Sets *@blocking,
  * unless it is NULL, to whether the socket is a blocking one.
@@ -90,10 +61,10 @@ static void flags_nonblock_end(int fd, long was) DROPS(&flags_lock)
 static long connect_at_once(int fd, const void *address, long length,
 			    bool *blocking)
 {
-	long was = flags_nonblock_begin(fd);
+	long was = nonblock_begin(fd);
 	long result = SYS_3(SYS_connect, fd, address, length);
 
-	flags_nonblock_end(fd, was);
+	nonblock_end(fd, was);
 	if (blocking)
 		*blocking = !(was & O_NONBLOCK);
 	return result;
@@ -216,12 +187,12 @@ static int accept_at_once(struct req *req, struct accept_cmd *c)
 
 	if (nobody_waits(req, c, fd))
 		return ISSUE_AGAIN;
-	was = flags_nonblock_begin(fd);
+	was = nonblock_begin(fd);
 	if (req->flags & REQ_F_MULTISHOT)
 		said = accept_many(req, c, fd);
 	else
 		said = accept_one(req, c, fd);
-	flags_nonblock_end(fd, was);
+	nonblock_end(fd, was);
 	return said;
 }
 

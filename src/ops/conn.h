@@ -18,7 +18,4 @@ int bind_issue(struct req *req, uint32_t issue_flags);
 int listen_prep(struct req *req, const struct io_uring_sqe *sqe);
 int listen_issue(struct req *req, uint32_t issue_flags);
 
-/* In a forked child: the thread that held flags_lock does not exist here. */
-void conn_forget_lock(void);
-
 #endif

@@ -2,10 +2,12 @@
 /*
  * SPLICE and TEE.
  *
- * Theory: between two pipes the call is made immediately, with
- * SPLICE_F_NONBLOCK. If it would wait, the request is PARKED with one of its
- * ends armed: the input while that is empty, else the output. Other files may
- * wait in spite of that flag (a disk, a blocking socket), so a worker makes the
+ * Theory: between pipes and sockets the call is made immediately, so that it
+ * can't wait: SPLICE_F_NONBLOCK says so to a pipe, O_NONBLOCK to a socket
+ * (io/nonblock.h). If it would wait, the request is PARKED with one of its
+ * ends armed: the input while that is empty, else the output. What a socket
+ * has no room for stays in the pipe, and the rest follows when there is room.
+ * Other files may wait in spite of the flags (a disk), so a worker makes the
  * call; but only when the input has data, so that waiting for input needs no
  * thread.
  *
@@ -21,12 +23,14 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "base/fd.h"
 #include "base/sys.h"
 #include "core/registry.h"
 #include "core/req.h"
+#include "io/nonblock.h"
 #include "sched/issue.h"
 #include "tables/files.h"
 
@@ -43,8 +47,11 @@ struct splice_cmd {
 	int32_t fd_in;
 	int32_t own[ENDS]; /* duplicates, -1: none yet */
 	struct file_node *file_in; /* held */
-	bool looked; /* the next two fields are set */
-	bool pipes; /* both ends are pipes */
+	bool looked; /* the next three fields are set */
+	bool at_once; /* both ends are pipes or sockets */
+	bool socket[ENDS];
+	bool unix_in; /* a unix stream, which heeds SPLICE_F_NONBLOCK */
+	bool waits_known; /* the next one is set */
 	bool waits; /* neither end has O_NONBLOCK */
 };
 
@@ -91,23 +98,32 @@ static int take_input(struct req *req, struct splice_cmd *c)
 	if (c->file_in || c->own[IN] >= 0)
 		return 0;
 	if (!(c->flags & IORING_SPLICE_F_FD_IN_FIXED))
-		return fd_is_open(c->fd_in) ? 0 : -EBADF;
+		return 0;
 	c->file_in = file_get(&req->ctx->files, (uint32_t)c->fd_in);
 	return c->file_in ? 0 : -EBADF;
+}
+
+static bool socket_has(int fd, int option, int value)
+{
+	int is = -1;
+	socklen_t bytes = sizeof(is);
+
+	return SYS_5(SYS_getsockopt, fd, SOL_SOCKET, option, &is, &bytes) ==
+		       0 &&
+	       is == value;
 }
 
 static int splice_look_at(const struct req *req, struct splice_cmd *c, int end)
 {
 	int fd = splice_fd_of(req, end);
-	long flags = SYS_2(SYS_fcntl, fd, F_GETFL);
 	struct stat st;
 
-	if (flags < 0 || SYS_2(SYS_fstat, fd, &st) < 0)
+	if (SYS_2(SYS_fstat, fd, &st) < 0)
 		return -EBADF;
 	if (registry_at(fd))
 		return -EINVAL; /* rings can't be read or written */
-	c->pipes &= S_ISFIFO(st.st_mode);
-	c->waits &= !(flags & O_NONBLOCK);
+	c->socket[end] = S_ISSOCK(st.st_mode);
+	c->at_once &= c->socket[end] || S_ISFIFO(st.st_mode);
 	return 0;
 }
 
@@ -117,11 +133,32 @@ static int splice_look(struct req *req, struct splice_cmd *c)
 
 	if (err < 0 || c->looked)
 		return err;
-	c->pipes = true;
-	c->waits = !(c->flags & SPLICE_F_NONBLOCK);
+	c->at_once = true;
 	err = splice_look_at(req, c, IN) ?: splice_look_at(req, c, OUT);
+	if (!err && c->socket[IN])
+		c->unix_in =
+			socket_has(splice_fd_of(req, IN), SO_DOMAIN, AF_UNIX) &&
+			socket_has(splice_fd_of(req, IN), SO_TYPE, SOCK_STREAM);
 	c->looked = !err;
 	return err;
+}
+
+static bool splice_end_waits(const struct req *req, int end)
+{
+	long flags = SYS_2(SYS_fcntl, splice_fd_of(req, end), F_GETFL);
+
+	return flags >= 0 && !(flags & O_NONBLOCK);
+}
+
+/* Asked only when something would have to wait. */
+static bool splice_waits(const struct req *req, struct splice_cmd *c)
+{
+	if (!c->waits_known)
+		c->waits = !(c->flags & SPLICE_F_NONBLOCK) &&
+			   splice_end_waits(req, IN) &&
+			   splice_end_waits(req, OUT);
+	c->waits_known = true;
+	return c->waits;
 }
 
 /* On a worker, where it may have to be interrupted, or under the lock. */
@@ -130,16 +167,17 @@ static long splice_call(const struct req *req, struct splice_cmd *c,
 {
 	int64_t *off_in = c->offset[IN] == -1 ? NULL : &c->offset[IN];
 	int64_t *off_out = c->offset[OUT] == -1 ? NULL : &c->offset[OUT];
+	uint32_t left = c->len - req->moved;
 
 	flags |= c->flags & ~IORING_SPLICE_F_FD_IN_FIXED;
-	if (!c->len)
+	if (!left)
 		return 0;
 	if (req->opcode == IORING_OP_TEE)
 		return worker_call(&req->work, SYS_tee, splice_fd_of(req, IN),
-				   splice_fd_of(req, OUT), c->len, flags, 0, 0);
+				   splice_fd_of(req, OUT), left, flags, 0, 0);
 	return worker_call(&req->work, SYS_splice, splice_fd_of(req, IN),
 			   (long)off_in, splice_fd_of(req, OUT), (long)off_out,
-			   c->len, flags);
+			   left, flags);
 }
 
 static int splice_conclude(struct req *req, long n)
@@ -156,6 +194,38 @@ static bool ready_now(const struct req *req, int end)
 {
 	return fd_ready_now(splice_fd_of(req, end),
 			    end == IN ? POLLIN : POLLOUT);
+}
+
+/* Of two ends one is a pipe, so no more than one is a socket. */
+static long splice_now(const struct req *req, struct splice_cmd *c)
+{
+	int end = c->socket[IN] ? IN : OUT;
+	long was, n;
+
+	if (!c->socket[end] || (end == IN && c->unix_in))
+		return splice_call(req, c, SPLICE_F_NONBLOCK);
+	was = nonblock_begin(splice_fd_of(req, end));
+	n = splice_call(req, c, SPLICE_F_NONBLOCK);
+	nonblock_end(splice_fd_of(req, end), was);
+	return n;
+}
+
+/*
+ * A blocking socket is given all that the pipe has, however little room it has.
+ * What has moved so far is in req->moved; -EAGAIN: and there is more to come.
+ */
+static long splice_at_once(struct req *req, struct splice_cmd *c)
+{
+	long n;
+
+	do {
+		n = splice_now(req, c);
+		if (n <= 0)
+			return n;
+		req->moved += (uint32_t)n;
+	} while (req->moved < c->len && c->socket[OUT] &&
+		 splice_waits(req, c) && ready_now(req, IN));
+	return n;
 }
 
 static void end_ready(struct reactor_wait *wait, uint32_t events)
@@ -215,16 +285,16 @@ int splice_issue(struct req *req, uint32_t issue_flags)
 	err = splice_look(req, c);
 	if (err < 0)
 		return err;
-	if (!c->pipes) {
-		if (c->waits && !ready_now(req, IN))
+	if (!c->at_once) {
+		if (splice_waits(req, c) && !ready_now(req, IN))
 			return park(req, c);
 		err = hold(req, c);
 		return err < 0 ? err : ISSUE_PUNT;
 	}
-	n = splice_call(req, c, SPLICE_F_NONBLOCK);
-	if (n == -EAGAIN && c->waits)
+	n = splice_at_once(req, c);
+	if (n == -EAGAIN && splice_waits(req, c))
 		return park(req, c);
-	return splice_conclude(req, n);
+	return splice_conclude(req, req->moved ? (long)req->moved : n);
 }
 
 void splice_cleanup(struct req *req)

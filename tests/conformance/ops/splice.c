@@ -351,6 +351,56 @@ static void sockets(struct ring *r)
 }
 
 /* The numbers are the program's again as soon as it waits. */
+/* More than the socket has room for, to one that waits. */
+static void more_than_there_is_room_for(struct ring *r)
+{
+	static const enum pair_kind kinds[] = {PAIR_STREAM, PAIR_TCP};
+	static char page[4096];
+
+	for (size_t i = 0; i < array_size(kinds); i++) {
+		int s[2], p[2], taken = 0;
+
+		pair(p, PAIR_PIPE);
+		pair(s, kinds[i]);
+		while (send(s[0], page, sizeof(page), MSG_DONTWAIT) > 0)
+			;
+		for (int k = 0; k < 4; k++)
+			if (write(p[1], page, sizeof(page)) < 0)
+				give_up("write");
+		splice_sqe(r, p[0], ANY, s[0], ANY, 16384);
+		submit(r);
+		quiet(r);
+		while (!ring_ready(r)) {
+			if (recv(s[1], page, sizeof(page), MSG_DONTWAIT) < 0)
+				pause_ms(1);
+			if (!(++taken % 64))
+				side->enter(r->fd, 0, 0, IORING_ENTER_GETEVENTS,
+					    NULL, 0);
+		}
+		reap(r, 1);
+		get(p[0], 0);
+		note("nonblocking: %d", !!(fcntl(s[0], F_GETFL) & O_NONBLOCK));
+	}
+}
+
+static void datagrams_into_a_pipe(struct ring *r)
+{
+	static const enum pair_kind kinds[] = {PAIR_DGRAM, PAIR_UDP};
+
+	for (size_t i = 0; i < array_size(kinds); i++) {
+		int s[2], p[2];
+
+		pair(p, PAIR_PIPE);
+		pair(s, kinds[i]);
+		splice_sqe(r, s[0], ANY, p[1], ANY, 10);
+		submit(r);
+		quiet(r);
+		put(s[1], "hello");
+		reap(r, 1);
+		get(p[0], 10);
+	}
+}
+
 static void closed_while_it_waits(struct ring *r)
 {
 	int a[2], b[2];
@@ -382,6 +432,8 @@ static const struct scenario rows[] = {
 	SCENARIO(tees, NULL),
 	SCENARIO(sockets, NULL),
 	SCENARIO(closed_while_it_waits, NULL),
+	SCENARIO(more_than_there_is_room_for, NULL),
+	SCENARIO(datagrams_into_a_pipe, NULL),
 };
 
 FAMILY(splice, rows);
