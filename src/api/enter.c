@@ -22,6 +22,7 @@
 #include "core/entry_guard.h"
 #include "core/notify.h"
 #include "polyring/polyring.h"
+#include "sched/order.h"
 #include "sched/standby.h"
 #include "sched/submit.h"
 #include "sched/turn.h"
@@ -261,6 +262,7 @@ static inline int enter_ring(int ring_fd, uint32_t to_submit,
 	counter_add(&ctx->counters, COUNTER_ENTERS, 1);
 	result = enter_locked(ctx, to_submit, min_complete, flags, arg,
 			      arg_bytes);
+	order_leave(ctx, true);
 	notify_taken(ctx);
 	ctx->inside--;
 	standby_leave(ctx);

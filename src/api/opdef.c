@@ -214,6 +214,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 	[IORING_OP_CONNECT] =
 		{
 			.name = "CONNECT",
+			.by_rights = true,
 			.since = KVER(5, 5),
 			.needs_file = true,
 			.waits_for = EPOLLOUT,
@@ -233,7 +234,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 		{
 			.name = "OPENAT",
 			.since = KVER(5, 6),
-			.by_path = true,
+			.by_rights = true,
 			.unbounded = true,
 			.prep = openat_prep,
 			.issue = open_issue,
@@ -260,7 +261,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 		{
 			.name = "STATX",
 			.since = KVER(5, 6),
-			.by_path = true,
+			.by_rights = true,
 			.prep = statx_prep,
 			.issue = fs_issue,
 			.finish = fs_finish,
@@ -339,7 +340,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 		{
 			.name = "OPENAT2",
 			.since = KVER(5, 6),
-			.by_path = true,
+			.by_rights = true,
 			.unbounded = true,
 			.prep = openat2_prep,
 			.issue = open_issue,
@@ -410,7 +411,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 		{
 			.name = "RENAMEAT",
 			.since = KVER(5, 11),
-			.by_path = true,
+			.by_rights = true,
 			.prep = renameat_prep,
 			.issue = fs_issue,
 			.finish = fs_finish,
@@ -419,7 +420,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 		{
 			.name = "UNLINKAT",
 			.since = KVER(5, 11),
-			.by_path = true,
+			.by_rights = true,
 			.prep = unlinkat_prep,
 			.issue = fs_issue,
 			.finish = fs_finish,
@@ -428,7 +429,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 		{
 			.name = "MKDIRAT",
 			.since = KVER(5, 15),
-			.by_path = true,
+			.by_rights = true,
 			.prep = mkdirat_prep,
 			.issue = fs_issue,
 			.finish = fs_finish,
@@ -437,7 +438,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 		{
 			.name = "SYMLINKAT",
 			.since = KVER(5, 15),
-			.by_path = true,
+			.by_rights = true,
 			.prep = symlinkat_prep,
 			.issue = fs_issue,
 			.finish = fs_finish,
@@ -446,7 +447,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 		{
 			.name = "LINKAT",
 			.since = KVER(5, 15),
-			.by_path = true,
+			.by_rights = true,
 			.prep = linkat_prep,
 			.issue = fs_issue,
 			.finish = fs_finish,
@@ -467,7 +468,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 		{
 			.name = "FSETXATTR",
 			.since = KVER(5, 19),
-			.by_path = true,
+			.by_rights = true,
 			.needs_file = true,
 			.prep = fsetxattr_prep,
 			.issue = xattr_issue,
@@ -477,7 +478,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 		{
 			.name = "SETXATTR",
 			.since = KVER(5, 19),
-			.by_path = true,
+			.by_rights = true,
 			.prep = setxattr_prep,
 			.issue = xattr_issue,
 			.finish = fs_finish,
@@ -495,7 +496,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 		{
 			.name = "GETXATTR",
 			.since = KVER(5, 19),
-			.by_path = true,
+			.by_rights = true,
 			.prep = getxattr_prep,
 			.issue = xattr_issue,
 			.finish = fs_finish,
@@ -503,14 +504,17 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 	[IORING_OP_SOCKET] =
 		{
 			.name = "SOCKET",
+			.by_rights = true,
 			.since = KVER(5, 19),
 			.needs_ctx = true,
 			.prep = socket_prep,
 			.issue = socket_issue,
+			.finish = conn_finish_socket,
 		},
 	[IORING_OP_URING_CMD] =
 		{
 			.name = "URING_CMD",
+			.by_rights = true,
 			.polled = true,
 			.on_ring = -EOPNOTSUPP,
 			.since = KVER(5, 19),
@@ -624,6 +628,7 @@ const struct opdef opdefs[IORING_OP_LAST] = {
 	[IORING_OP_BIND] =
 		{
 			.name = "BIND",
+			.by_rights = true,
 			.since = KVER(6, 11),
 			.needs_file = true,
 			.needs_ctx = true,

@@ -236,6 +236,8 @@ struct ctx {
 	struct io_uring_napi napi; /* as last set */
 	uint32_t worker_bounds[2]; /* set by this ring; 0: never */
 	struct restrictions restrictions;
+	struct keeper *keeper; /* for entries of the enter; NULL: none */
+	uint32_t keeper_thread; /* whose rights it keeps */
 	int64_t sqpoll_idle_ns;
 	uint32_t sqpoll_cpu; /* with SQ_AFF */
 

@@ -169,7 +169,7 @@ struct opdef {
 	bool hidden; /* known but refused: `missing` has the reason */
 	bool empties; /* ISSUE_AGAIN means that its file has nothing to read */
 	bool polled; /* an IOPOLL ring takes it */
-	bool by_path; /* the submitter makes a worker's calls */
+	bool by_rights; /* takes its submitter's rights, root, cwd, umask */
 	bool raises; /* its call may raise SIGPIPE */
 	bool takes_turns; /* the first armed is retried first */
 	int on_ring; /* the errno for the ring's own fd */

@@ -8,6 +8,7 @@
 #include "core/ctx.h"
 #include "core/index.h"
 #include "core/req.h"
+#include "drive/keeper.h"
 
 void req_detach(struct req *req)
 {
@@ -66,6 +67,10 @@ static void req_clean(struct req *req)
 	req->file = NULL;
 	fd_close(req->held);
 	req->held = -1;
+	if (unlikely(req->work.keeper)) {
+		keeper_put(req->work.keeper);
+		req->work.keeper = NULL;
+	}
 	req->link_head = NULL;
 	req->events = 0;
 	req->cold_tries = 0;

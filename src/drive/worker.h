@@ -29,6 +29,8 @@
 
 #include "base/list.h"
 
+struct keeper;
+
 struct work {
 	struct list node; /* zeroed or self-pointing when not queued */
 	void (*run)(struct work *work);
@@ -36,6 +38,8 @@ struct work {
 	bool at_once; /* is not queued behind others: either starts or fails */
 	bool cloned; /* runs on a new thread, with its starter's rights */
 	uint32_t stop; /* set by worker_interrupt() */
+	struct keeper *keeper; /* held; NULL: none (drive/keeper.h) */
+	struct list kept; /* in the keeper's queue */
 };
 
 /*

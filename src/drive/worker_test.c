@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/compiler.h"
+#include "drive/keeper.h"
 #include "drive/worker.h"
 
 #define PATIENCE_SECONDS 60
@@ -19,6 +20,7 @@ struct job {
 	sem_t may_end;
 	sem_t done;
 	cpu_set_t cpus; /* where its thread could run */
+	pthread_t thread;
 };
 
 static void job_run(struct work *work)
@@ -120,12 +122,47 @@ static void queued_work_can_be_cancelled(void **state)
 	worker_limit(true, before);
 }
 
+/* ---- keepers ---- */
+
+/* Runs on the keeper's thread, and does not wait. */
+static void errand_run(struct work *work)
+{
+	struct job *job = container_of(work, struct job, work);
+
+	job->thread = pthread_self();
+	sem_post(&job->done);
+}
+
+static void a_keeper_runs_work_on_a_thread_of_its_own(void **state)
+{
+	struct job first = {.work.run = errand_run}, second = first;
+	struct keeper *keeper = keeper_new();
+
+	(void)state;
+	sem_init(&first.done, 0, 0);
+	sem_init(&second.done, 0, 0);
+	assert_false(keeper_run(keeper, &first.work));
+	assert_false(keeper_is_shared(keeper));
+	keeper_get(keeper);
+	assert_true(keeper_is_shared(keeper));
+	keeper_start(keeper);
+	keeper_put(keeper);
+	assert_true(keeper_run(keeper, &first.work));
+	assert_true(keeper_run(keeper, &second.work));
+	expect(&first.done);
+	expect(&second.done);
+	assert_false(pthread_equal(first.thread, pthread_self()));
+	assert_true(pthread_equal(first.thread, second.thread));
+	keeper_put(keeper);
+}
+
 int worker_tests_run(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(work_runs_where_it_is_pinned),
 		cmocka_unit_test(work_beyond_the_bound_waits),
 		cmocka_unit_test(queued_work_can_be_cancelled),
+		cmocka_unit_test(a_keeper_runs_work_on_a_thread_of_its_own),
 	};
 
 	return cmocka_run_group_tests_name("drive/worker", tests, NULL, NULL);

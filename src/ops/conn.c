@@ -297,7 +297,6 @@ int connect_issue(struct req *req, uint32_t issue_flags)
 	bool blocking = false;
 	long err;
 
-	(void)issue_flags;
 	if (c->started)
 		return connect_end(req, fd);
 	err = connect_at_once(fd, req->extra, c->bytes, &blocking);
@@ -309,7 +308,8 @@ int connect_issue(struct req *req, uint32_t issue_flags)
 		 */
 		return connect_end(req, fd);
 	}
-	if (err == -EAGAIN && blocking && is_unix(req))
+	if (err == -EAGAIN && blocking && is_unix(req) &&
+	    !(issue_flags & ISSUE_WORKER))
 		return retry_later(req);
 	return (int)err;
 }
@@ -342,11 +342,18 @@ int socket_issue(struct req *req, uint32_t issue_flags)
 	int hidden = c->slot_plus_1 ? SOCK_CLOEXEC : 0;
 	long sock = SYS_3(SYS_socket, req->fd, c->type | hidden, c->protocol);
 
-	(void)issue_flags;
-	if (sock >= 0 && c->slot_plus_1)
-		sock = files_install(&req->ctx->files, c->slot_plus_1,
-				     (int)sock);
 	req->res = (int32_t)sock;
+	return issue_flags & ISSUE_WORKER ? ISSUE_DONE
+					  : conn_finish_socket(req);
+}
+
+int conn_finish_socket(struct req *req)
+{
+	const struct socket_cmd *c = req_cmd(req, struct socket_cmd);
+
+	if (req->res >= 0 && c->slot_plus_1)
+		req->res = files_install(&req->ctx->files, c->slot_plus_1,
+					 req->res);
 	return ISSUE_DONE;
 }
 

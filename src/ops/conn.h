@@ -11,6 +11,7 @@ int connect_prep(struct req *req, const struct io_uring_sqe *sqe);
 int connect_issue(struct req *req, uint32_t issue_flags);
 int socket_prep(struct req *req, const struct io_uring_sqe *sqe);
 int socket_issue(struct req *req, uint32_t issue_flags);
+int conn_finish_socket(struct req *req);
 int shutdown_prep(struct req *req, const struct io_uring_sqe *sqe);
 int shutdown_issue(struct req *req, uint32_t issue_flags);
 int bind_prep(struct req *req, const struct io_uring_sqe *sqe);

@@ -9,6 +9,7 @@
 #include "core/registry.h"
 #include "core/req.h"
 #include "core/req_end.h"
+#include "drive/keeper.h"
 #include "sched/cold_reads.h"
 #include "sched/sigpipe.h"
 #include "tables/files.h"
@@ -104,7 +105,7 @@ static void wait_for(struct req *req, enum req_state state)
 	index_add(req);
 	chain_count(req);
 	/* The kernel's worker starts the timeout only after the operation. */
-	if (state != REQ_PUNTED || !req->def->by_path)
+	if (state != REQ_PUNTED || !req->def->by_rights)
 		chain_waits(req);
 }
 
@@ -139,15 +140,13 @@ static bool is_submitter(const struct req *req)
 }
 
 /*
- * What may be done to a path depends on the calling thread: its credentials,
- * Landlock domain, seccomp filters, root, cwd and umask. Those of the submitter
- * apply, so it makes the call; the result is delivered like a worker's. False:
- * the call would wait, which the submitter must not.
+ * What may be done, and where names begin, depends on the calling thread: its
+ * credentials, Landlock domain, seccomp filters, root, cwd and umask. Those of
+ * the submitter apply, so it makes the call; the result is delivered like a
+ * worker's. False: the call would wait, which the submitter must not.
  */
 static bool run_here(struct req *req)
 {
-	if (!req->def->by_path || !is_submitter(req))
-		return false;
 	req->said = try(req, ISSUE_WORKER | ISSUE_HERE);
 	if (req->said == ISSUE_PUNT)
 		return false;
@@ -165,6 +164,37 @@ void issue_keep_file(struct req *req)
 		req->held = -1;
 }
 
+/* What waits for somebody gets a thread of its own, with the same rights. */
+static void keeper_runs(struct work *work)
+{
+	struct req *req = container_of(work, struct req, work);
+	int err;
+
+	req->said = try(req, ISSUE_WORKER | ISSUE_HERE);
+	if (req->said == ISSUE_PUNT) {
+		work->run = worker_runs;
+		err = worker_start(work);
+		if (!err)
+			return;
+		req->said = err;
+	}
+	arrive(req);
+}
+
+/*
+ * Never with other rights: where no keeper has them, the request fails.
+ * Returns 0 or a negative errno.
+ */
+static int start_by_rights(struct req *req)
+{
+	if (is_submitter(req))
+		return run_here(req) ? 0 : worker_start(&req->work);
+	req->work.run = keeper_runs;
+	return req->work.keeper && keeper_run(req->work.keeper, &req->work)
+		       ? 0
+		       : -EACCES;
+}
+
 static void punt(struct req *req)
 {
 	int err;
@@ -176,7 +206,7 @@ static void punt(struct req *req)
 		reactor_disarm(&req->ctx->reactor, &req->wait);
 	req->work.run = worker_runs;
 	req->work.unbounded = req->def->unbounded;
-	req->work.cloned = req->def->by_path;
+	req->work.cloned = req->def->by_rights;
 	list_init(&req->work.node);
 	wait_for(req, REQ_PUNTED);
 	req->ctx->punted++;
@@ -184,9 +214,8 @@ static void punt(struct req *req)
 	counter_add(&req->ctx->counters, COUNTER_PUNTED, 1);
 	req->work.at_once = req->def->begun != NULL;
 	list_init(&req->node);
-	if (run_here(req))
-		return;
-	err = worker_start(&req->work);
+	err = req->def->by_rights ? start_by_rights(req)
+				  : worker_start(&req->work);
 	if (err < 0) {
 		req->ctx->punted--;
 		cold_comes(req);
@@ -412,6 +441,23 @@ void issue_request(struct req *req)
 		issue_async(req);
 	else
 		issue_settle(req, try(req, ISSUE_NONBLOCK));
+}
+
+void issue_carried(struct req *req)
+{
+	int err = 0;
+
+	if (likely(!req->def->by_rights || is_submitter(req))) {
+		issue_request(req);
+		return;
+	}
+	req->state = REQ_ISSUING;
+	if (req->def->needs_file)
+		err = issue_take_file(req);
+	if (err < 0)
+		req_finish_with(req, err);
+	else
+		punt(req);
 }
 
 void issue_again(struct ctx *ctx, uint32_t most)

@@ -16,6 +16,12 @@
 /* Try the operation and act on its result. */
 void issue_request(struct req *req);
 
+/*
+ * The same for a request that waited for others, on whichever thread: if it
+ * takes its submitter's rights, it is tried with those, or fails with EACCES.
+ */
+void issue_carried(struct req *req);
+
 /* Act on the result of issue, wherever it ran. */
 void issue_settle(struct req *req, int said);
 

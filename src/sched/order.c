@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "sched/order.h"
 
+#include <sys/single_threaded.h>
+
 #include "core/chain.h"
 #include "core/req.h"
 #include "core/req_end.h"
+#include "drive/keeper.h"
 #include "sched/issue.h"
 
 static bool links(const struct req *req)
@@ -18,8 +21,34 @@ static void count_chain(struct req *req)
 		chain_count(req);
 }
 
+/*
+ * It runs later, perhaps on another thread, and takes its submitter's rights.
+ * An SQPOLL ring has one submitter, its thread; with DEFER_TASKRUN no other
+ * thread continues a chain.
+ */
+static void keep_rights(struct req *req)
+{
+	struct ctx *ctx = req->ctx;
+
+	if (likely(!req->def->by_rights) || req->work.keeper ||
+	    ctx->flags & (IORING_SETUP_SQPOLL | IORING_SETUP_DEFER_TASKRUN))
+		return;
+	if (ctx->keeper && ctx->keeper_thread != req->thread) {
+		keeper_put(ctx->keeper);
+		ctx->keeper = NULL;
+	}
+	if (!ctx->keeper)
+		ctx->keeper = keeper_new();
+	if (!ctx->keeper)
+		return;
+	ctx->keeper_thread = req->thread;
+	req->work.keeper = keeper_get(ctx->keeper);
+	req->flags |= REQ_F_OWES;
+}
+
 static void defer(struct req *req)
 {
+	keep_rights(req);
 	req->state = REQ_DEFERRED;
 	list_push_back(&req->ctx->deferred, &req->node);
 }
@@ -85,6 +114,7 @@ NOINLINE void order_submit(struct req *req, bool failed)
 	} else {
 		/* A drain on any member holds back the chain. */
 		ctx->chain_head->sqe_flags |= req->sqe_flags & IOSQE_IO_DRAIN;
+		keep_rights(req);
 		ctx->chain_last->link = req;
 		req->state = REQ_DEFERRED;
 	}
@@ -131,7 +161,7 @@ static bool release_deferred(struct ctx *ctx)
 		return false;
 	list_remove(&head->node);
 	count_chain(head);
-	issue_request(head);
+	issue_carried(head);
 	return true;
 }
 
@@ -159,7 +189,7 @@ void order_run_ready(struct ctx *ctx)
 			else if (req->canceled)
 				finish_canceled(req);
 			else
-				issue_request(req);
+				issue_carried(req);
 		}
 	} while (release_deferred(ctx));
 }
@@ -183,4 +213,18 @@ uint32_t order_cancel_deferred(struct ctx *ctx,
 			break;
 	}
 	return count;
+}
+
+void order_settle_keeper(struct ctx *ctx, bool leaves)
+{
+	struct keeper *keeper = ctx->keeper;
+
+	if (keeper_is_shared(keeper)) {
+		/* Alone in the process, it continues its chains itself. */
+		if (!leaves && __libc_single_threaded)
+			return;
+		keeper_start(keeper);
+	}
+	keeper_put(keeper);
+	ctx->keeper = NULL;
 }

@@ -38,6 +38,20 @@ void order_submit(struct req *req, bool failed);
  */
 void order_submit_end(struct ctx *ctx);
 
+/* For order_leave(). */
+void order_settle_keeper(struct ctx *ctx, bool leaves);
+
+/*
+ * The calling thread has submitted, or @leaves the ring. Requests of its that
+ * take its rights and still wait for others get a thread that keeps the rights,
+ * if another thread may continue their chain.
+ */
+static inline void order_leave(struct ctx *ctx, bool leaves)
+{
+	if (unlikely(ctx->keeper != NULL))
+		order_settle_keeper(ctx, leaves);
+}
+
 /* Run the requests that are ready, until there are none. */
 void order_run_ready(struct ctx *ctx);
 

@@ -230,5 +230,6 @@ int submit(struct ctx *ctx, uint32_t count)
 	order_submit_end(ctx);
 	queue_consume(&ctx->queue);
 	turn_settle(ctx);
+	order_leave(ctx, false);
 	return !done && left && !ctx->free_reqs ? -EAGAIN : (int)done;
 }

@@ -81,10 +81,11 @@ static const struct deviation rows[] = {
 		.name = "personality",
 		.what = "rights that the process has given up: a personality, "
 			"for good (setresuid of all three); an SQPOLL ring "
-			"made before",
+			"made before; rights of another thread, where no "
+			"thread can be had to keep them",
 		.kernel = "the request runs with them",
 		.polyring = "EPERM for a personality's request; the rights of "
-			    "now for an SQPOLL ring's",
+			    "now for an SQPOLL ring's; EACCES",
 		.why = "user space can't take back what it has given up",
 	},
 	{

@@ -8,9 +8,13 @@
 
 #include <grp.h>
 #include <linux/landlock.h>
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
 #include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #define NOBODY 65534
 
@@ -308,6 +312,165 @@ static void in_a_sandbox(struct ring *r)
 	go(r);
 }
 
+/* ---- a link that another thread continues ---------------------------------
+ */
+
+/* A thread that submits, and stays away from the ring. */
+static struct {
+	struct ring *ring;
+	void (*entries)(struct ring *r); /* the last waits for the others */
+	void (*becomes)(void);
+	sem_t submitted, leave;
+	char path[64];
+	int fd;
+} other;
+
+static void *other_main(void *unused)
+{
+	(void)unused;
+	other.becomes();
+	other.entries(other.ring);
+	submit(other.ring);
+	sem_post(&other.submitted);
+	sem_wait(&other.leave);
+	return NULL;
+}
+
+/* The main thread, which has all rights, sees the completions come. */
+static void other_submits(struct ring *r, void (*becomes)(void),
+			  void (*entries)(struct ring *r))
+{
+	for (int looks = 0; looks < 2; looks++) {
+		pthread_t thread;
+
+		other.ring = r;
+		other.becomes = becomes;
+		other.entries = entries;
+		sem_init(&other.submitted, 0, 0);
+		sem_init(&other.leave, 0, 0);
+		pthread_create(&thread, NULL, other_main, NULL);
+		sem_wait(&other.submitted);
+		(looks ? peek : reap)(r, 2);
+		sem_post(&other.leave);
+		pthread_join(thread, NULL);
+	}
+}
+
+static void as_nobody(void)
+{
+	setfsuid(NOBODY);
+}
+
+static void elsewhere(void)
+{
+	if (unshare(CLONE_FS) < 0 || chdir("/etc") < 0)
+		give_up("no directory: %s", strerror(errno));
+	umask(077);
+}
+
+/* Long enough for the submitting thread to have left. */
+static void wait_a_while(struct ring *r)
+{
+	static const struct io_timespec soon = {.tv_nsec = 50000000};
+
+	sqe_timeout(r, &soon, 0, IORING_TIMEOUT_ETIME_SUCCESS)->flags =
+		IOSQE_IO_LINK;
+}
+
+static void opens(struct ring *r)
+{
+	wait_a_while(r);
+	sqe_new(r, IORING_OP_OPENAT, AT_FDCWD, other.path, 0, 0);
+}
+
+static void unlinks(struct ring *r)
+{
+	wait_a_while(r);
+	sqe_new(r, IORING_OP_UNLINKAT, AT_FDCWD, other.path, 0, 0);
+}
+
+static struct sockaddr_un other_address = {.sun_family = AF_UNIX};
+
+static void connects(struct ring *r)
+{
+	wait_a_while(r);
+	sqe_new(r, IORING_OP_CONNECT, other.fd, &other_address, 0,
+		sizeof(other_address));
+}
+
+static void opens_relative(struct ring *r)
+{
+	wait_a_while(r);
+	returns_fd(sqe_new(r, IORING_OP_OPENAT, AT_FDCWD, "passwd", 0, 0));
+}
+
+static void creates(struct ring *r)
+{
+	struct io_uring_sqe *sqe;
+
+	wait_a_while(r);
+	sqe = sqe_new(r, IORING_OP_OPENAT, AT_FDCWD, other.path, 0666, 0);
+	sqe->op_flags = O_RDWR | O_CREAT;
+	returns_fd(sqe);
+}
+
+static void opens_after_drain(struct ring *r)
+{
+	static const struct io_timespec soon = {.tv_nsec = 50000000};
+
+	sqe_timeout(r, &soon, 0, 0);
+	sqe_new(r, IORING_OP_OPENAT, AT_FDCWD, other.path, 0, 0)->flags =
+		IOSQE_IO_DRAIN;
+}
+
+static void continued_without_rights(struct ring *r)
+{
+	char place[] = "/tmp/polyring-link-XXXXXX";
+	int listens = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	if (geteuid())
+		give_up("only root has rights to drop");
+	snprintf(other.path, sizeof(other.path), "%s", secret());
+	note("open");
+	other_submits(r, as_nobody, opens);
+	note("unlink");
+	other_submits(r, as_nobody, unlinks);
+	note("drain");
+	other_submits(r, as_nobody, opens_after_drain);
+	unlink(other.path);
+	/* A directory that only root may search. */
+	if (!mkdtemp(place))
+		give_up("no directory");
+	snprintf(other_address.sun_path, sizeof(other_address.sun_path),
+		 "%s/socket", place);
+	bind(listens, (struct sockaddr *)&other_address, sizeof(other_address));
+	listen(listens, 4);
+	other.fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	note("connect");
+	other_submits(r, as_nobody, connects);
+	unlink(other_address.sun_path);
+	rmdir(place);
+}
+
+static void continued_elsewhere(struct ring *r)
+{
+	char place[] = "/tmp/polyring-link-XXXXXX";
+	struct stat st;
+
+	umask(022);
+	note("relative");
+	other_submits(r, elsewhere, opens_relative);
+	if (!mkdtemp(place))
+		give_up("no directory");
+	snprintf(other.path, sizeof(other.path), "%s/new", place);
+	note("create");
+	other_submits(r, elsewhere, creates);
+	if (!stat(other.path, &st))
+		note("mode %o", st.st_mode & 0777);
+	unlink(other.path);
+	rmdir(place);
+}
+
 static const struct scenario rows[] = {
 	SCENARIO(ids, NULL),
 	SCENARIO(errors, NULL),
@@ -320,6 +483,9 @@ static const struct scenario rows[] = {
 	SCENARIO(given_back_too_early, NULL),
 	SCENARIO(of_one_thread, NULL, .roots = true),
 	SCENARIO(in_a_sandbox, NULL),
+	SCENARIO(continued_without_rights, NULL, .modes = MODE_DEFAULT,
+		 .roots = true),
+	SCENARIO(continued_elsewhere, NULL, .modes = MODE_DEFAULT),
 	SCENARIO(beyond_return, NULL, .modes = MODE_DEFAULT,
 		 .deviates = "personality"),
 };
