@@ -193,6 +193,7 @@ struct ctx {
 	uint32_t indexed;
 	uint32_t live_counted; /* what a drain waits for */
 	struct list deferred; /* drain: in order of submission */
+	struct list drain_barrier; /* in deferred while a drain runs */
 	struct list ready; /* may run now: next members of link chains */
 	struct list again; /* used their share: retried in the next turn */
 	bool queues_ready; /* requests that become ready go behind those */

@@ -122,6 +122,7 @@ static void reset(struct ctx *ctx) HOLDS(&ctx->lock)
 	ctx->files.ops = &file_ops;
 	ctx->buffers.release = release_buffer;
 	list_init(&ctx->deferred);
+	list_init(&ctx->drain_barrier);
 	list_init(&ctx->ready);
 	list_init(&ctx->again);
 	list_init(&ctx->polls);

@@ -53,6 +53,17 @@ static void defer(struct req *req)
 	list_push_back(&req->ctx->deferred, &req->node);
 }
 
+/*
+ * A chain that drains has started: until it is complete, a barrier at the front
+ * of those that are deferred holds back what comes after it. There is one such
+ * chain at a time, because the next one waits for it.
+ */
+static void hold_others(struct ctx *ctx)
+{
+	if (ctx->live_counted && list_empty(&ctx->drain_barrier))
+		list_push_front(&ctx->deferred, &ctx->drain_barrier);
+}
+
 /* Queue a chain, or a single request. */
 static void queue_chain(struct req *head)
 {
@@ -69,6 +80,8 @@ static void queue_chain(struct req *head)
 	if (unlikely(head->link))
 		count_chain(head);
 	issue_request(head);
+	if (unlikely(drains))
+		hold_others(ctx);
 }
 
 /*
@@ -153,15 +166,24 @@ static bool may_leave(const struct ctx *ctx, const struct req *head)
 static bool release_deferred(struct ctx *ctx)
 {
 	struct req *head;
+	bool drains;
 
 	if (list_empty(&ctx->deferred))
 		return false;
+	if (ctx->deferred.next == &ctx->drain_barrier) {
+		if (!ctx->live_counted)
+			list_remove(&ctx->drain_barrier);
+		return list_empty(&ctx->drain_barrier);
+	}
 	head = list_entry(ctx->deferred.next, struct req, node);
 	if (!may_leave(ctx, head))
 		return false;
+	drains = head->sqe_flags & IOSQE_IO_DRAIN;
 	list_remove(&head->node);
 	count_chain(head);
 	issue_carried(head);
+	if (drains)
+		hold_others(ctx);
 	return true;
 }
 
@@ -204,7 +226,7 @@ uint32_t order_cancel_deferred(struct ctx *ctx,
 	list_for_each_safe (node, after, &ctx->deferred) {
 		struct req *req = list_entry(node, struct req, node);
 
-		if (!match(req, argument))
+		if (node == &ctx->drain_barrier || !match(req, argument))
 			continue;
 		list_remove(node);
 		req_finish_with(req, -ECANCELED);

@@ -353,6 +353,76 @@ static void drain_in_a_chain(struct ring *r)
 	quiet(r);
 }
 
+/* While it runs, nothing that comes after it starts. */
+static void drain_runs_alone(struct ring *r)
+{
+	char bytes[8];
+	int fd[2];
+
+	pair(fd, PAIR_STREAM);
+	flagged(sqe_new(r, IORING_OP_RECV, fd[0], bytes, 8, 0), IOSQE_IO_DRAIN);
+	sqe_nop(r);
+	submit(r);
+	quiet(r);
+	sqe_nop(r);
+	submit(r);
+	quiet(r);
+	put(fd[1], "x");
+	reap_sorted(r, 3);
+	sqe_nop(r);
+	go(r);
+}
+
+static void drain_chain_runs_alone(struct ring *r)
+{
+	static const uint8_t flags[][2] = {
+		{IOSQE_IO_DRAIN | IOSQE_IO_LINK, 0},
+		{IOSQE_IO_LINK, IOSQE_IO_DRAIN},
+		{IOSQE_IO_DRAIN | IOSQE_IO_HARDLINK, IOSQE_IO_DRAIN},
+	};
+	char bytes[8];
+	int fd[2];
+
+	pair(fd, PAIR_STREAM);
+	for (size_t i = 0; i < array_size(flags); i++) {
+		note("flags 0x%x, 0x%x", flags[i][0], flags[i][1]);
+		flagged(sqe_nop(r), flags[i][0]);
+		flagged(sqe_new(r, IORING_OP_RECV, fd[0], bytes, 8, 0),
+			flags[i][1]);
+		sqe_nop(r);
+		submit(r);
+		reap(r, 1);
+		quiet(r);
+		put(fd[1], "x");
+		reap_sorted(r, 2);
+	}
+}
+
+/* Each waits for the one before it, and holds the one behind it. */
+static void drains_in_links(struct ring *r)
+{
+	char bytes[8];
+	int fd[2];
+
+	pair(fd, PAIR_STREAM);
+	sqe_new(r, IORING_OP_RECV, fd[0], bytes, 1, 0);
+	flagged(sqe_nop(r), IOSQE_IO_DRAIN | IOSQE_IO_LINK);
+	sqe_new(r, IORING_OP_RECV, fd[0], bytes, 1, 0);
+	flagged(sqe_new(r, IORING_OP_RECV, fd[0], bytes, 1, 0),
+		IOSQE_IO_DRAIN | IOSQE_IO_LINK);
+	flagged(sqe_nop(r), IOSQE_IO_DRAIN);
+	sqe_new(r, IORING_OP_RECV, fd[0], bytes, 1, 0);
+	flagged(sqe_nop(r), IOSQE_IO_DRAIN);
+	submit(r);
+	quiet(r);
+	for (int i = 0; i < 4; i++) {
+		put(fd[1], "x");
+		reap(r, i == 1 ? 1 : 2);
+	}
+	sqe_nop(r);
+	go(r);
+}
+
 static void drain_waits_for_a_multishot(struct ring *r)
 {
 	struct bufs b;
@@ -535,6 +605,9 @@ static const struct scenario rows[] = {
 	SCENARIO(drain_holds_what_comes_after, NULL, .modes = MODES_ALL),
 	SCENARIO(drain_with_nothing_before, NULL),
 	SCENARIO(drain_in_a_chain, NULL),
+	SCENARIO(drain_runs_alone, NULL, .modes = MODES_ALL),
+	SCENARIO(drain_chain_runs_alone, NULL, .modes = MODES_ALL),
+	SCENARIO(drains_in_links, NULL, .modes = MODES_ALL),
 	SCENARIO(drain_waits_for_a_multishot, NULL),
 	SCENARIO(drained_request_cancelled, NULL),
 	SCENARIO(skip_success, NULL, .modes = MODES_ALL),
