@@ -197,6 +197,7 @@ struct ctx {
 	struct list ready; /* may run now: next members of link chains */
 	struct list again; /* used their share: retried in the next turn */
 	bool queues_ready; /* requests that become ready go behind those */
+	struct list arming; /* will wait for their files: issue_arm_all() */
 	struct list polls; /* gathered to look once for all: see polls.h */
 	uint32_t polls_gathered;
 	uint32_t polls_epoch; /* moves when a number may be another file */

@@ -38,6 +38,8 @@
 #include "core/req.h"
 #include "io/path.h"
 #include "sched/aio_reads.h"
+#include "sched/issue.h"
+#include "sched/polls.h"
 #include "tables/files.h"
 
 /*
@@ -302,7 +304,10 @@ int close_issue(struct req *req, uint32_t issue_flags)
 		return files_remove(&req->ctx->files, c->slot_plus_1 - 1);
 	if (registry_at(req->fd))
 		return -EBADF; /* a ring can't close rings */
-	aio_reads_flush(req->ctx); /* queued reads use the fd */
+	/* What is queued uses the fd. */
+	aio_reads_flush(req->ctx);
+	polls_settle(req->ctx);
+	issue_arm_all(req->ctx);
 	reactor_release(&req->ctx->reactor, req->fd);
 	req->res = (int32_t)SYS_1(SYS_close, req->fd);
 	return ISSUE_DONE;

@@ -125,6 +125,7 @@ static void reset(struct ctx *ctx) HOLDS(&ctx->lock)
 	list_init(&ctx->drain_barrier);
 	list_init(&ctx->ready);
 	list_init(&ctx->again);
+	list_init(&ctx->arming);
 	list_init(&ctx->polls);
 	list_init(&ctx->cold.reads);
 	list_init(&ctx->counting);

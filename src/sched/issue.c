@@ -334,6 +334,50 @@ static void wait_unpolled(struct req *req)
 	keep(req, &req->ctx->cold.reads);
 }
 
+/*
+ * A socket that was found empty is armed when the submission or the turn ends:
+ * what is cancelled before has cost no more than the try. Until then nobody
+ * gets the ring's lock, and nothing closes an fd (issue_arm_all).
+ */
+static bool is_of_sockets(const struct opdef *def)
+{
+	return def->empties && def->on_ring == -ENOTSOCK;
+}
+
+static void arm_later(struct req *req)
+{
+	wait_for(req, REQ_ARMED);
+	req->flags |= REQ_F_RETRY;
+	list_push_back(&req->ctx->arming, &req->node);
+}
+
+static void arm_late(struct req *req)
+{
+	int err = arm_file(req);
+
+	if (err == -EPERM) {
+		index_remove(req);
+		wait_unpolled(req);
+	} else if (err < 0) {
+		req_finish_with(req, err);
+	} else {
+		counter_add(&req->ctx->counters, COUNTER_ARMED, 1);
+	}
+}
+
+bool issue_arm_rest(struct ctx *ctx)
+{
+	struct list *node;
+
+	while ((node = list_pop_front(&ctx->arming))) {
+		struct req *req = list_entry(node, struct req, node);
+
+		req->flags &= ~REQ_F_RETRY;
+		arm_late(req);
+	}
+	return true;
+}
+
 static void issue_arm(struct req *req)
 {
 	int err;
@@ -344,6 +388,10 @@ static void issue_arm(struct req *req)
 		return;
 	}
 	req->wait.ready = file_ready;
+	if (is_of_sockets(req->def)) {
+		arm_later(req);
+		return;
+	}
 	err = req->flags & REQ_F_COLD ? -EPERM : arm_file(req);
 	if (err == -EPERM) {
 		wait_unpolled(req);

@@ -37,6 +37,18 @@ void issue_keep_file(struct req *req);
  */
 bool issue_is_orphan(struct req *req);
 
+/* The less usual half of issue_arm_all(): true. */
+bool issue_arm_rest(struct ctx *ctx);
+
+/*
+ * Arm what waits to be armed: before the lock is dropped, and before an fd is
+ * closed. Returns whether there was anything.
+ */
+static inline bool issue_arm_all(struct ctx *ctx)
+{
+	return !list_empty(&ctx->arming) && issue_arm_rest(ctx);
+}
+
 /* Try it again. */
 void issue_retry(struct req *req);
 

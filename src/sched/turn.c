@@ -65,7 +65,7 @@ void turn_settle(struct ctx *ctx)
 {
 	do
 		order_run_ready(ctx);
-	while (polls_settle(ctx) || finish_counted(ctx) ||
+	while (polls_settle(ctx) || issue_arm_all(ctx) || finish_counted(ctx) ||
 	       aio_reads_settle(ctx));
 	show_taskrun(ctx);
 }

@@ -986,6 +986,53 @@ static void shutdown_wakes_a_receive(struct ring *r)
 }
 
 /* A whole conversation, as a server would have it. */
+/* All in one submission: the receive that waits has its file. */
+static void closed_behind_a_receive(struct ring *r)
+{
+	static char first[8], second[8];
+	int s[2], other[2], fd;
+
+	pair(s, PAIR_STREAM);
+	fd = s[0];
+	sqe_new(r, IORING_OP_RECV, fd, first, 8, 0);
+	sqe_poll(r, fd, POLLIN);
+	sqe_new(r, IORING_OP_CLOSE, fd, NULL, 0, 0);
+	submit(r);
+	reap(r, 1);
+	pair(other, PAIR_STREAM); /* fd is another file now */
+	put(other[0] == fd ? other[1] : other[0], "b");
+	quiet(r);
+	put(s[1], "a");
+	reap_sorted(r, 2);
+	note_bytes("received", first, 8);
+	sqe_new(r, IORING_OP_RECV, s[1], second, 8, 0);
+	submit(r);
+	reap(r, 1);
+}
+
+/* Canceled by what stands behind it, and by file. */
+static void canceled_behind_a_receive(struct ring *r)
+{
+	static char into[8];
+	int s[2];
+
+	pair(s, PAIR_STREAM);
+	sqe_new(r, IORING_OP_RECV, s[0], into, 8, 0)->user_data = 77;
+	sqe_cancel(r, 77, 0);
+	submit(r);
+	reap_sorted(r, 2);
+	sqe_new(r, IORING_OP_RECV, s[0], into, 8, 0)->user_data = 78;
+	sqe_new(r, IORING_OP_ASYNC_CANCEL, s[0], NULL, 0, 0)->op_flags =
+		IORING_ASYNC_CANCEL_FD;
+	submit(r);
+	reap_sorted(r, 2);
+	sqe_new(r, IORING_OP_RECV, s[0], into, 8, 0);
+	submit(r);
+	quiet(r);
+	put(s[1], "a");
+	reap(r, 1);
+}
+
 static void conversation(struct ring *r)
 {
 	struct sockaddr_storage address = {0};
@@ -1067,6 +1114,8 @@ static const struct scenario rows[] = {
 	SCENARIO(socket_errors, NULL),
 	SCENARIO(shutdown_ways, NULL),
 	SCENARIO(shutdown_wakes_a_receive, NULL, .modes = MODES_ALL),
+	SCENARIO(closed_behind_a_receive, NULL),
+	SCENARIO(canceled_behind_a_receive, NULL),
 	SCENARIO(conversation, "S12 S1", .modes = MODES_ALL),
 };
 

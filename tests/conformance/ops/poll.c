@@ -409,7 +409,7 @@ static void consumed_count(struct ring *r)
 	wait_readable(timer);
 	if (read(timer, &count, 8) != 8)
 		give_up("timerfd");
-	reap(r, 2);
+	reap_sorted(r, 2);
 	quiet(r);
 }
 
