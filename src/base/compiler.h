@@ -16,9 +16,25 @@
 #ifndef POLYRING_BASE_COMPILER_H
 #define POLYRING_BASE_COMPILER_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* Does this build check invariants? Option -Dchecked=true. */
+#ifndef POLYRING_CHECKED
+#define POLYRING_CHECKED 0
+#endif
+
+/*
+ * In the checked build, and in no other, @holds must be true. For the _valid()
+ * of an object, where it is entered and left.
+ */
+#define CHECK(holds)                   \
+	do {                           \
+		if (POLYRING_CHECKED)  \
+			assert(holds); \
+	} while (0)
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)

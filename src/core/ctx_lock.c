@@ -4,6 +4,18 @@
 #include "base/sys.h"
 #include "core/notify.h"
 #include "core/registry.h"
+#include "core/req.h"
+
+/* The checked build's invariant, whenever nobody has the lock. */
+static bool ctx_valid(const struct ctx *ctx)
+{
+	return queue_valid(&ctx->queue) && reactor_valid(&ctx->reactor) &&
+	       !ctx->indexed == list_empty(&ctx->pending) &&
+	       !ctx->chain_head == !ctx->chain_last &&
+	       (!ctx->run.count || ctx->run.vectors <= ctx->run.count) &&
+	       ctx->run.count <= RUN_MAX &&
+	       (!ctx->free_reqs || req_is_clean(ctx->free_reqs));
+}
 
 struct ctx *ctx_lock_fd(int fd) UNCHECKED_LOCKS
 {
@@ -32,6 +44,7 @@ static inline bool ctx_settle(struct ctx *ctx) HOLDS(&ctx->lock)
 {
 	reactor_release_idle(&ctx->reactor);
 	notify_posted(ctx);
+	CHECK(ctx->state != CTX_OPEN || ctx_valid(ctx));
 	if (likely(list_empty(&ctx->sleepers)) || ctx->wake_out ||
 	    !notify_owes_wake(ctx))
 		return false;

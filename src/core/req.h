@@ -202,6 +202,24 @@ extern const uint32_t opdefs_count;
 
 /* ---- life (req.c) ---- */
 
+/* Free, and nothing of it is left to clear. */
+static inline bool req_is_clean(const struct req *req)
+{
+	return !req->extra && !req->file && req->held == -1 &&
+	       req->claim.kind == KBUF_NONE && !req->wait.watch &&
+	       !req->timer.slot && !req->moved;
+}
+
+/* The checked build's invariant of one that is on its way. */
+static inline bool req_valid(const struct req *req)
+{
+	const uint32_t owing = REQ_F_INDEXED | REQ_F_CREDS | REQ_F_COUNTED;
+
+	return req->state <= REQ_DONE && req->ctx &&
+	       (!(req->flags & owing) || req->flags & REQ_F_OWES) &&
+	       (!(req->flags & REQ_F_HOLDS) || req->def->cleanup);
+}
+
 /* Free the memory of all requests; the ring closes and none is live. */
 void req_slabs_free(struct ctx *ctx);
 

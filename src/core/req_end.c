@@ -129,6 +129,7 @@ void req_finish(struct req *req)
 {
 	struct ctx *ctx = req->ctx;
 
+	CHECK(req_valid(req));
 	if (unlikely(is_special(req))) {
 		finish_special(req);
 		return;

@@ -108,6 +108,14 @@ struct reactor_events {
 	struct epoll_event events[REACTOR_EVENTS_MAX];
 };
 
+/* The checked build's invariant, while no dispatch is under way. */
+static inline bool reactor_valid(const struct reactor *reactor)
+{
+	return !reactor->cursor && reactor->idle.next && reactor->strays.next &&
+	       (!reactor->numbers || reactor->by_number) &&
+	       (!reactor->watches || reactor->blocks);
+}
+
 int reactor_open(struct reactor *reactor);
 void reactor_close(struct reactor *reactor);
 

@@ -65,6 +65,25 @@ static void pools_init(void)
 	pthread_condattr_destroy(&monotonic);
 }
 
+static bool pool_valid(const struct pool *pool)
+{
+	return pool->idle <= pool->threads && pool->max_threads &&
+	       !pool->queued == list_empty(&pool->queue);
+}
+
+/* Every way into a pool and out of it, but for the waits of its threads. */
+static void pool_lock(struct pool *pool)
+{
+	pthread_mutex_lock(&pool->lock);
+	CHECK(pool_valid(pool));
+}
+
+static void pool_unlock(struct pool *pool)
+{
+	CHECK(pool_valid(pool));
+	pthread_mutex_unlock(&pool->lock);
+}
+
 static struct pool *pool_of(const struct work *work)
 {
 	pthread_once(&pools_once, pools_init);
@@ -77,13 +96,13 @@ uint32_t worker_limit(bool unbounded, uint32_t max_threads)
 	uint32_t before;
 
 	pthread_once(&pools_once, pools_init);
-	pthread_mutex_lock(&pool->lock);
+	pool_lock(pool);
 	before = pool->max_threads;
 	if (max_threads)
 		pool->max_threads = max_threads < UNBOUNDED_MAX ? max_threads
 								: UNBOUNDED_MAX;
 	pthread_cond_broadcast(&pool->more);
-	pthread_mutex_unlock(&pool->lock);
+	pool_unlock(pool);
 	return before;
 }
 
@@ -174,7 +193,7 @@ static void leave(struct pool *pool)
 	/* The signal for another thread may have reached this one. */
 	if (pool->queued)
 		pthread_cond_signal(&pool->more);
-	pthread_mutex_unlock(&pool->lock);
+	pool_unlock(pool);
 	if (join)
 		pthread_join(before, NULL);
 }
@@ -184,10 +203,10 @@ static void run_work(struct pool *pool, struct worker *me, struct work *work)
 {
 	me->work = work;
 	list_push_back(&pool->running, &me->node);
-	pthread_mutex_unlock(&pool->lock);
+	pool_unlock(pool);
 	follow_pin(&me->pin_seen);
 	work->run(work);
-	pthread_mutex_lock(&pool->lock);
+	pool_lock(pool);
 	list_remove(&me->node);
 }
 
@@ -198,7 +217,7 @@ static void *worker_main(void *argument)
 	struct work *work;
 
 	thread_is_ours = true;
-	pthread_mutex_lock(&pool->lock);
+	pool_lock(pool);
 	while ((work = next_work(pool)))
 		run_work(pool, &me, work);
 	leave(pool);
@@ -212,7 +231,7 @@ static void *worker_cloned_main(void *argument)
 	struct pool *pool = pool_of(work);
 
 	thread_is_ours = true;
-	pthread_mutex_lock(&pool->lock);
+	pool_lock(pool);
 	run_work(pool, &me, work);
 	leave(pool);
 	return NULL;
@@ -227,11 +246,11 @@ static void end_pool(struct pool *pool)
 	pool->leaving = true;
 	for (int i = 0; i < END_STEPS_MAX && pool->idle; i++) {
 		pthread_cond_broadcast(&pool->more);
-		pthread_mutex_unlock(&pool->lock);
+		pool_unlock(pool);
 		nanosleep(&step, NULL);
-		pthread_mutex_lock(&pool->lock);
+		pool_lock(pool);
 	}
-	pthread_mutex_unlock(&pool->lock);
+	pool_unlock(pool);
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec++;
 	if (pool->has_left)
@@ -313,7 +332,7 @@ int worker_start(struct work *work)
 	struct pool *pool = pool_of(work);
 	int err = -EAGAIN;
 
-	pthread_mutex_lock(&pool->lock);
+	pool_lock(pool);
 	if (work->cloned) {
 		err = start_cloned(pool, work);
 	} else if (find_thread(pool, work)) {
@@ -326,7 +345,7 @@ int worker_start(struct work *work)
 		pthread_cond_signal(&pool->more);
 		err = 0;
 	}
-	pthread_mutex_unlock(&pool->lock);
+	pool_unlock(pool);
 	return err;
 }
 
@@ -335,13 +354,13 @@ bool worker_cancel(struct work *work)
 	struct pool *pool = pool_of(work);
 	bool queued;
 
-	pthread_mutex_lock(&pool->lock);
+	pool_lock(pool);
 	queued = work->node.next && !list_empty(&work->node);
 	if (queued) {
 		list_remove(&work->node);
 		pool->queued--;
 	}
-	pthread_mutex_unlock(&pool->lock);
+	pool_unlock(pool);
 	return queued;
 }
 
@@ -353,14 +372,14 @@ bool worker_interrupt(struct work *work)
 	bool reached = true;
 
 	store_release(&work->stop, 1);
-	pthread_mutex_lock(&pool->lock);
+	pool_lock(pool);
 	list_for_each (node, &pool->running) {
 		struct worker *w = list_entry(node, struct worker, node);
 
 		if (w->work == work)
 			reached &= interrupt_thread(w->tid) >= 0;
 	}
-	pthread_mutex_unlock(&pool->lock);
+	pool_unlock(pool);
 	return reached;
 }
 

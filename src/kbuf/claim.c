@@ -26,6 +26,23 @@
 #include "kbuf/ring.h"
 #include "kbuf/shared.h"
 
+/* What a kind promises, and of a classic group S11 as a sum. */
+static inline bool group_valid(const struct kbuf_group *group)
+{
+	switch (group->kind) {
+	case GROUP_CLASSIC:
+		return classic_valid(group);
+	case GROUP_RING:
+		return group->ring && group->min_left &&
+		       is_power_of_two(group->mask + UINT64_C(1)) &&
+		       group->special == group->inc;
+	case GROUP_SHARED:
+		return group->pool && group->special;
+	default:
+		return false;
+	}
+}
+
 /* ---- claim ------------------------------------------------------------- */
 
 /*
@@ -92,6 +109,7 @@ int kbuf_claim(struct kbuf_table *table, uint16_t bgid, uint32_t want_bytes,
 
 	if (unlikely(!group))
 		return claim_nothing(group, claim);
+	CHECK(group_valid(group));
 	claim->bgid = bgid;
 	if (group->kind == GROUP_RING)
 		return ring_claim(group, want_bytes, at_once, claim);
@@ -199,6 +217,7 @@ uint32_t kbuf_commit(struct kbuf_table *table, struct kbuf_claim *claim,
 	if (unlikely(kind != KBUF_RING))
 		return kind ? level_buffer_flags(claim->bid, claim->more) : 0;
 	ring_claim_end(group);
+	CHECK(group_valid(group));
 	if (unlikely(group->special))
 		return commit_special(claim, bytes);
 	bump(&group->committed);
@@ -213,6 +232,7 @@ void kbuf_recycle(struct kbuf_table *table, struct kbuf_claim *claim)
 	claim->kind = KBUF_NONE;
 	if (kind == KBUF_RING) {
 		ring_claim_end(group);
+		CHECK(group_valid(group));
 		bump(&group->recycled);
 		if (unlikely(group->kind == GROUP_SHARED))
 			shared_end(group);

@@ -65,10 +65,6 @@
 #include "base/rcu.h"
 #include "polyring/kbuf.h"
 
-#ifndef POLYRING_CHECKED
-#define POLYRING_CHECKED 0
-#endif
-
 #define PAGE_GROUPS 256u
 #define TABLE_PAGES (65536u / PAGE_GROUPS)
 #define LOW_GROUPS 64u /* R4 */

@@ -27,6 +27,16 @@ struct kbuf_pool {
 	struct io_uring_buf *back; /* given back, the oldest last */
 };
 
+/* The checked build's invariant, under the lock. */
+static inline bool pool_valid(const struct kbuf_pool *pool)
+{
+	return pool->group && load_relaxed(&pool->refs) >= 1 &&
+	       pool->begun <= pool->held + load_relaxed(&pool->dropped) &&
+	       (!pool->back_count ||
+		(pool->back &&
+		 pool->back_count <= pool->back_users * KBUF_MANY_MAX));
+}
+
 /* The group itself, or the one that it shares. */
 static inline struct kbuf_group *group_itself(struct kbuf_group *group)
 {

@@ -49,6 +49,7 @@ void shared_take(struct kbuf_pool *pool, struct kbuf_group *outer,
 	uint32_t has = *own_tail(outer), end = has;
 
 	lock_take(&pool->lock);
+	CHECK(pool_valid(pool));
 	while (end < count && take_entry(pool, &outer->ring[end]))
 		end++;
 	*own_tail(outer) = (uint16_t)end;
@@ -113,6 +114,7 @@ void shared_settle(struct kbuf_pool *pool, struct kbuf_group *outer,
 	tell_counters(pool->group, outer);
 	if (moved)
 		group_level(pool->group, pool_left(pool));
+	CHECK(pool_valid(pool));
 	lock_drop(&pool->lock);
 }
 
@@ -157,6 +159,7 @@ int shared_record_claim(struct kbuf_group *outer, uint32_t want_bytes,
 	int err;
 
 	lock_take(&pool->lock);
+	CHECK(pool_valid(pool));
 	err = classic_claim(&pool->records, pool->group, want_bytes, claim);
 	if (!err) {
 		record = claim->where;
@@ -174,6 +177,7 @@ void shared_record_end(struct kbuf_record *record, bool used)
 
 	lock_take(&pool->lock);
 	classic_record_end(&pool->records, pool->group, record, used);
+	CHECK(pool_valid(pool));
 	lock_drop(&pool->lock);
 	pool_put(pool);
 }

@@ -68,6 +68,14 @@ int ring_shared_size(uint32_t entries, struct io_uring_params *p);
 int ring_shared_open(struct ring_memory *memory, struct io_uring_params *p);
 void ring_shared_close(struct ring_memory *memory);
 
+/* The checked build's invariant of areas that are laid out. */
+static inline bool ring_memory_valid(const struct ring_memory *memory)
+{
+	return memory->header && memory->cqes && memory->sqes &&
+	       is_power_of_two(memory->sq_entries) &&
+	       is_power_of_two(memory->cq_entries);
+}
+
 /* mmap(2) of the ring fd: the address, or a negative errno. */
 long ring_shared_map(const struct ring_memory *memory, void *hint, size_t bytes,
 		     int prot, int flags, uint64_t offset);

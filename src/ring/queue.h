@@ -60,6 +60,16 @@ int queue_resize(struct queue *queue, const struct ring_memory *fresh);
  */
 void queue_detach(struct queue *queue);
 
+/*
+ * The checked build's invariant. Of cursors it says nothing: where they may be
+ * depends on what the application stored beside them.
+ */
+static inline bool queue_valid(const struct queue *queue)
+{
+	return ring_memory_valid(&queue->memory) &&
+	       !queue->backlog_count == list_empty(&queue->backlog);
+}
+
 /* How many submissions wait, at most as many as the queue holds. */
 uint32_t queue_pending(const struct queue *queue);
 
