@@ -2,13 +2,14 @@
 /*
  * Kernel profiles: which answers belong to which kernel version (X5, D13).
  *
- * Theory: code never compares versions. There are four tables, and each row
- * carries the version that introduced it: answers that differ (profile.c), the
- * bits of each field of flags (words.c), opcodes (opdef.c) and register opcodes
- * (register.c). Opening a ring converts its version to a struct abi_view once,
- * and from then on code tests a bit of it: abi_has() for an answer, abi_knows()
- * for the flags of a request. A new answer is one name here, one row there, and
- * one abi_has() where it matters.
+ * Theory: only tables know versions, and two readers of them: ctx_open() and
+ * polyring_register() offer no row that is newer than the chosen kernel. There
+ * are four tables, and each row carries the version that introduced it: answers
+ * that differ (profile.c), the bits of each field of flags (words.c), opcodes
+ * (opdef.c) and register opcodes (register.c). Opening a ring converts its
+ * version to a struct abi_view once, and from then on code tests a bit of it:
+ * abi_has() for an answer, abi_knows() for the flags of a request. A new answer
+ * is one name here, one row there, and one abi_has() where it matters.
  *
  * A version means the last of its stable releases: 5.10 means 5.10.262, for
  * example, whose io_uring is that of 5.15 (abi_series()). Rows carry the

@@ -3,8 +3,9 @@
  * The table of opcodes.
  *
  * Theory: one row has everything that the engine knows of an opcode: its
- * functions, what it needs, and what is not supported. Probe answers, the
- * documentation's table and the tests are made from it. A row without prep is
+ * functions, what it needs, and what is not supported. The probe, QUERY and the
+ * documentation's table are made from it (the names that the command prints are
+ * in cli/offer.c). A row without prep is
  * refused with EINVAL, as by a kernel that doesn't know the opcode.
  */
 #include "core/req.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One register opcode: a row of the table in register.c, from which the probe
- * and the documentation are generated.
+ * One register opcode: a row of the table in register.c, from which the
+ * documentation is generated; the command's names are in cli/offer.c.
  */
 #ifndef POLYRING_API_REGISTER_H
 #define POLYRING_API_REGISTER_H

@@ -206,7 +206,8 @@ struct ctx {
 	bool chain_failed;
 	struct run run;
 	bool drain_disabled; /* CQE_SKIP was used: no drains any more */
-	uint64_t posted_total; /* completions so far: timeouts count them */
+	/* Completions so far, but those of timeouts that count them. */
+	uint64_t posted_total;
 	uint64_t counted_total; /* the same when timeouts last checked */
 	struct list counting; /* timeouts that wait for completions */
 

@@ -26,7 +26,10 @@ struct wait_spec {
  */
 bool wait_is_over(struct ctx *ctx, uint32_t want) HOLDS(&ctx->lock);
 
-/* Returns 0, -ETIME or -EINTR; the errors only if there is no completion. */
+/*
+ * Returns 0, -ETIME, -EINTR, or -EAGAIN without memory to sleep; an
+ * error only if there is no completion.
+ */
 int wait_completions(struct ctx *ctx, const struct wait_spec *spec)
 	HOLDS(&ctx->lock);
 
