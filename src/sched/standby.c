@@ -125,6 +125,17 @@ static void step_back(struct ctx *ctx)
 }
 
 /*
+ * Is there anything for a turn? What woke this thread may be what the ring's
+ * own thread has taken meanwhile.
+ */
+static bool has_work(const struct ctx *ctx)
+{
+	return fd_ready_now(ctx->reactor.epoll_fd, POLLIN) ||
+	       !list_empty(&ctx->again) ||
+	       timer_next_ns(&ctx->timers) <= clock_now_ns(CLOCK_MONOTONIC);
+}
+
+/*
  * Take one turn, or for a DEFER_TASKRUN ring announce that work waits. A thread
  * that sleeps in the ring drives it: a turn here would take its events and
  * wake-ups.
@@ -134,7 +145,10 @@ static void drive(struct ctx *ctx) HOLDS(&ctx->lock)
 	if (!list_empty(&ctx->sleepers))
 		return;
 	if (ctx->state == CTX_OPEN && defers(ctx)) {
-		notify_work_waits(ctx);
+		if (has_work(ctx))
+			notify_work_waits(ctx);
+		else
+			attend(ctx);
 		return;
 	}
 	turn_look(ctx, CTX_WANT_NONE);

@@ -7,11 +7,13 @@
 #include <errno.h>
 #include <liburing.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define BOUND_MS 20000
@@ -143,6 +145,89 @@ static int falls_silent(int (*wait)(int epfd, int bound_ms))
 	return good;
 }
 
+#define ROUNDS 3000
+
+static void *peer(void *argument)
+{
+	int fd = *(int *)argument;
+	char byte;
+
+	for (int i = 0; i < ROUNDS; i++)
+		if (send(fd, "x", 1, MSG_NOSIGNAL) != 1 ||
+		    read(fd, &byte, 1) != 1)
+			break;
+	return NULL;
+}
+
+static void answer(struct io_uring *ring, int fd, char *byte)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+
+	io_uring_prep_send(sqe, fd, "y", 1, 0);
+	io_uring_sqe_set_data64(sqe, 2);
+	sqe = io_uring_get_sqe(ring);
+	io_uring_prep_recv(sqe, fd, byte, 1, 0);
+	io_uring_sqe_set_data64(sqe, 1);
+	io_uring_submit(ring);
+}
+
+/* Takes what is there: how many receives, or -1: there was nothing. */
+static int take_all(struct io_uring *ring, int fd, char *byte)
+{
+	struct io_uring_cqe *cqe;
+	int any = 0, received = 0;
+
+	io_uring_get_events(ring);
+	while (!io_uring_peek_cqe(ring, &cqe)) {
+		int is_receive = io_uring_cqe_get_data64(cqe) == 1;
+
+		any = 1;
+		io_uring_cqe_seen(ring, cqe);
+		if (!is_receive)
+			continue;
+		received++;
+		answer(ring, fd, byte);
+		io_uring_get_events(ring);
+	}
+	return any ? received : -1;
+}
+
+/* The ring's work is done by enter, and often before the wake-up is sent. */
+static int deferring_ring_has_no_empty_wakeup(uint32_t how)
+{
+	struct epoll_event event = {.events = EPOLLIN | how};
+	int epfd = epoll_create1(EPOLL_CLOEXEC), ends[2], rounds = 0, good = 1;
+	struct io_uring ring;
+	pthread_t thread;
+	char byte;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) < 0 ||
+	    io_uring_queue_init(8, &ring,
+				IORING_SETUP_SINGLE_ISSUER |
+					IORING_SETUP_DEFER_TASKRUN) < 0)
+		return 0;
+	epoll_ctl(epfd, EPOLL_CTL_ADD, ring.ring_fd, &event);
+	io_uring_prep_recv(io_uring_get_sqe(&ring), ends[0], &byte, 1, 0);
+	ring.sq.sqes[0].user_data = 1;
+	io_uring_submit(&ring);
+	pthread_create(&thread, NULL, peer, &ends[1]);
+	while (good && rounds < ROUNDS) {
+		int received = -1;
+
+		if (epoll_wait(epfd, &event, 1, BOUND_MS) == 1)
+			received = take_all(&ring, ends[0], &byte);
+		good = received >= 0;
+		rounds += good ? received : 0;
+	}
+	shutdown(ends[0], SHUT_RDWR);
+	pthread_join(thread, NULL);
+	io_uring_queue_exit(&ring);
+	close(ends[0]);
+	close(ends[1]);
+	close(epfd);
+	return good;
+}
+
 int main(void)
 {
 	check("poll_sees_a_completion", becomes_readable(by_poll));
@@ -152,6 +237,10 @@ int main(void)
 	check("epoll_sees_a_completion", becomes_readable(by_epoll));
 	check("level_epoll_falls_silent", falls_silent(by_wait));
 	check("level_pwait_falls_silent", falls_silent(by_pwait));
+	check("level_epoll_of_a_deferring_ring_is_never_empty",
+	      deferring_ring_has_no_empty_wakeup(0));
+	check("edge_epoll_of_a_deferring_ring_is_never_empty",
+	      deferring_ring_has_no_empty_wakeup(EPOLLET));
 	printf("1..%d\n%d passed, %d failed\n", passed + failed, passed,
 	       failed);
 	return failed != 0;
