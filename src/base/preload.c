@@ -142,6 +142,7 @@ static void linker_look(const struct file *file, struct preload_target *target)
 
 	if (begins(name, "ld-linux") || begins(name, "ld.so"))
 		return;
+	target->agent_serves = true;
 	target->harmed = begins(name, "ld-musl");
 	target->why =
 		target->harmed
@@ -165,6 +166,7 @@ static void elf_look(const struct file *file, struct preload_target *target)
 		   !begins(name_in(linker), "ld-linux")) {
 		target->why = no_glibc;
 		target->harmed = true;
+		target->agent_serves = true;
 	} else {
 		runtime_find(file, target->runtime);
 	}
@@ -228,9 +230,12 @@ static bool file_look(const char *path, char *head,
 		return false;
 	if (read_at(&file, 0, &file.elf, sizeof(file.elf)) &&
 	    !memcmp(file.elf.e_ident, ELFMAG, SELFMAG)) {
+		const char *refusal = privileges_refuse(&file);
+
 		elf_look(&file, target);
+		target->agent_serves = target->agent_serves && !refusal;
 		if (!target->why)
-			target->why = privileges_refuse(&file);
+			target->why = refusal;
 	} else if (read_text(&file, 0, head, HEAD_BYTES)) {
 		script = !memcmp(head, "#!", 2);
 	}

@@ -34,6 +34,7 @@
 struct preload_target {
 	const char *why; /* NULL: it is served. Otherwise the reason */
 	bool harmed; /* our library in LD_PRELOAD would harm it */
+	bool agent_serves; /* src/agent can serve it */
 	char runtime[PRELOAD_RUNTIME_BYTES]; /* must be first; "": none */
 };
 

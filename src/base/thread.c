@@ -82,6 +82,14 @@ uint32_t thread_number_take(void)
 	return thread_number_kept;
 }
 
+void thread_end(void)
+{
+	const uint32_t slot = thread_number_kept % SLOTS;
+
+	if (thread_number_kept)
+		thread_give_back((void *)(uintptr_t)(slot + 1));
+}
+
 bool thread_gone(uint32_t number)
 {
 	return number && thread_number_of(number % SLOTS) != number;

@@ -37,6 +37,9 @@ int thread_id(uint32_t number);
 /* The thread is one of the engine's: its signals are blocked. */
 extern __thread bool thread_is_ours;
 
+/* The thread's memory goes to another thread: as at its end. */
+void thread_end(void);
+
 /* Has the thread with this number ended? */
 bool thread_gone(uint32_t number);
 

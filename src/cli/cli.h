@@ -111,4 +111,11 @@ int program_find(const char *name, char *path);
 /* Replace this process. Returns only on failure, with an exit status. */
 int program_exec(const char *path, char **argv);
 
+/* ---- agent.c ------------------------------------------------------------- */
+
+bool agent_is_there(void);
+
+/* The same with the agent in it; a negative errno, -ENOTSUP: no way in. */
+int agent_exec(const char *path, char **argv);
+
 #endif

@@ -6,7 +6,8 @@
  * POLYRING_ENGINE=kernel, so that a preload library inherited from an outer run
  * does nothing. If it refuses, or --force asks for the engine, the program is
  * executed with libpolyring-preload.so in LD_PRELOAD and
- * POLYRING_ENGINE=polyring. One line on stderr says which, and why. --kernel
+ * POLYRING_ENGINE=polyring, or, where nothing can be preloaded, with the agent
+ * in it (agent.c). One line on stderr says which, and why. --kernel
  * asks for the engine as well, because the kernel cannot answer as another
  * version. With --force or --kernel the kernel is not queried, and a program
  * that the engine cannot serve is not run; otherwise such a program is run, and
@@ -190,6 +191,36 @@ static int quiet_set(bool quiet)
 		     : unsetenv("POLYRING_QUIET");
 }
 
+static int settings_set(const struct run_options *options)
+{
+	if (kernel_set(options->kernel) < 0 ||
+	    counters_set(options->counters) < 0 ||
+	    quiet_set(options->quiet) < 0)
+		return -1;
+	return setenv("POLYRING_ENGINE", "polyring", 1);
+}
+
+/* Nothing is to be preloaded into what the program starts: it has the agent. */
+static int on_the_agent(const struct run_options *options,
+			struct preload_target *target, const char *path,
+			char **argv, int answer)
+{
+	static const char untraced[] =
+		"it can't be traced here (seccomp, Yama, or a debugger)";
+
+	target->harmed = true;
+	if (preload_set(target, PRELOAD_NAME) < 0 || settings_set(options) < 0)
+		return environment_fails();
+	say_engine(options, argv[0], answer);
+	if (agent_exec(path, argv) == -ENOTSUP) {
+		if (!answer)
+			return cannot_serve(path, untraced);
+		run_say_unserved(path, untraced, answer);
+	}
+	/* What could not be executed cannot be again, and this says why. */
+	return program_exec(path, argv);
+}
+
 static int on_the_engine(const struct run_options *options, const char *path,
 			 char **argv, int answer)
 {
@@ -197,6 +228,8 @@ static int on_the_engine(const struct run_options *options, const char *path,
 	char preload[PATH_MAX];
 
 	preload_look(path, &target);
+	if (target.agent_serves && agent_is_there())
+		return on_the_agent(options, &target, path, argv, answer);
 	if (target.why && !answer)
 		return cannot_serve(path, target.why);
 	if (!preload_find(preload))
@@ -207,11 +240,7 @@ static int on_the_engine(const struct run_options *options, const char *path,
 		run_say_unserved(path, target.why, answer);
 	else
 		say_engine(options, argv[0], answer);
-	if (preload_set(&target, preload) < 0 ||
-	    kernel_set(options->kernel) < 0 ||
-	    counters_set(options->counters) < 0 ||
-	    quiet_set(options->quiet) < 0 ||
-	    setenv("POLYRING_ENGINE", "polyring", 1) < 0)
+	if (preload_set(&target, preload) < 0 || settings_set(options) < 0)
 		return environment_fails();
 	return program_exec(path, argv);
 }
@@ -305,9 +334,10 @@ const struct verb verb_run = {
 "  polyring run -f -c used.json -- ./server     prove that the engine served\n"
 "  polyring run --kernel 5.15 -- ./server       does it start on an old kernel?\n"
 "\n"
-"The engine reaches x86-64 programs that are dynamically linked with glibc and\n"
-"gain no privileges by exec. Others (static, musl, setuid, setgid) run without\n"
-"it, after a message; with --force or --kernel they are refused, status 126.\n"
+"The engine reaches x86-64 programs that gain no privileges by exec: by a library\n"
+"in LD_PRELOAD, or, if they are static or linked with musl, by ptrace. Others\n"
+"(setuid, setgid; static where ptrace is refused) run without it, after a\n"
+"message; with --force or --kernel they are refused, status 126.\n"
 "\n"
 "exit status: the program's; 2 wrong usage, 125 polyring is not installed\n"
 "completely, 126 the program cannot be run or served, 127 it was not found.\n",

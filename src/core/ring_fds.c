@@ -40,6 +40,12 @@ static void thread_ends(void *table)
 	table_close(table);
 }
 
+void ring_fds_thread_end(void)
+{
+	if (mine)
+		thread_ends(mine);
+}
+
 static void ending_open(void)
 {
 	pthread_key_create(&ending, thread_ends);

@@ -41,6 +41,9 @@ int ring_fds_lock(uint32_t slot, struct ctx **ctx) UNCHECKED_LOCKS;
 /* The same without the lock: check that it is open when taking that. */
 int ring_fds_find(uint32_t slot, struct ctx **ctx);
 
+/* The thread's memory goes to another: as at its end. */
+void ring_fds_thread_end(void);
+
 /* Around fork(), and in the child, which has no registered rings. */
 void ring_fds_before_fork(void) UNCHECKED_LOCKS;
 void ring_fds_in_parent(void) UNCHECKED_LOCKS;

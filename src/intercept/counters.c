@@ -28,7 +28,6 @@
 #include <unistd.h>
 
 #include "base/sys.h"
-#include "intercept/real.h"
 #include "polyring/polyring.h"
 
 #define COUNTERS_MAX 256
@@ -133,7 +132,7 @@ static long pid_now(void)
  * At most one line: the caller that clears counters_lanes writes it. Large
  * objects are not on the stack, which may be that of a crash handler.
  */
-static void counters_write(void)
+void counters_write(void)
 {
 	const char *path = getenv("POLYRING_COUNTERS");
 	static char text[LINE_BYTES];
@@ -184,17 +183,3 @@ void counters_open(void)
 	if (path)
 		snprintf(path_at_start, sizeof(path_at_start), "%s", path);
 }
-
-__attribute__((destructor)) static void counters_at_exit(void)
-{
-	counters_write();
-}
-
-POLYRING_API void _exit(int status)
-{
-	counters_write();
-	REAL(_exit)(status);
-	__builtin_unreachable();
-}
-
-POLYRING_API void _Exit(int status) __attribute__((alias("_exit")));

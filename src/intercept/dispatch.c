@@ -22,8 +22,6 @@
 #include "intercept/intercept.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -43,25 +41,6 @@ enum serves {
 static int serves;
 intptr_t intercept_errno_at;
 bool intercept_rings_exist;
-
-void intercept_say(const char *format, ...)
-{
-	char line[512] = "polyring: ";
-	size_t length = strlen(line);
-	va_list args;
-	int written;
-
-	va_start(args, format);
-	written = vsnprintf(line + length, sizeof(line) - length - 1, format,
-			    args);
-	va_end(args);
-	if (written > 0)
-		length += (size_t)written;
-	if (length > sizeof(line) - 1)
-		length = sizeof(line) - 1;
-	line[length++] = '\n';
-	sys_direct(SYS_write, 2, (long)line, (long)length, 0, 0, 0);
-}
 
 static enum serves intercept_ask_kernel(void)
 {
@@ -104,50 +83,6 @@ bool intercept_engine_serves(void)
 		store_relaxed(&serves, known);
 	}
 	return known == SERVES_ENGINE;
-}
-
-/* The lanes that @names has, separated by commas. */
-static unsigned int lanes_named(const char *names)
-{
-	static const struct {
-		const char *name;
-		enum intercept_lane lane;
-	} known[] = {
-		{"libc", LANE_LIBC},
-		{"patch", LANE_PATCH},
-		{"trap", LANE_TRAP},
-	};
-	unsigned int lanes = LANE_LIBC;
-
-	while (*names) {
-		size_t length = strcspn(names, ","), i = 0;
-
-		while (i < array_size(known) &&
-		       (strlen(known[i].name) != length ||
-			strncmp(known[i].name, names, length) != 0))
-			i++;
-		if (i < array_size(known))
-			lanes |= known[i].lane;
-		else if (length)
-			intercept_say("POLYRING_LANES: no lane is named %.*s",
-				      (int)length, names);
-		names += length + (names[length] == ',');
-	}
-	return lanes;
-}
-
-bool intercept_lane_open(enum intercept_lane lane)
-{
-	static unsigned int open;
-	unsigned int lanes = load_relaxed(&open);
-	const char *names;
-
-	if (!lanes) {
-		names = getenv("POLYRING_LANES");
-		lanes = lanes_named(names && *names ? names : "patch,trap");
-		store_relaxed(&open, lanes);
-	}
-	return lanes & lane;
 }
 
 /*

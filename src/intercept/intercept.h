@@ -240,6 +240,9 @@ static inline void intercept_note(enum intercept_lane lane)
 
 void counters_open(void);
 
+/* Write the line, if it is not written yet. */
+void counters_write(void);
+
 /* Write the line of @file, which is executed and not served. Keeps errno. */
 void counters_unserved(const char *file, const char *why);
 

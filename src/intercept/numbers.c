@@ -139,14 +139,9 @@ static bool eax_look(struct eax *eax, const struct code *function,
 	return true;
 }
 
-const int32_t numbers_served[NUMBERS_SERVED] = {
-	NR_io_uring_enter, SYS_mmap, SYS_close,		NR_io_uring_register,
-	SYS_dup2,	   SYS_dup3, NR_io_uring_setup, SYS_close_range,
-};
-
 static bool is_ours(int32_t number)
 {
-	for (size_t i = 0; i < NUMBERS_SERVED; i++)
+	for (size_t i = 0; i < numbers_served_count; i++)
 		if (number == numbers_served[i])
 			return true;
 	return false;

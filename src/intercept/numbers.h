@@ -18,13 +18,19 @@
 #define POLYRING_INTERCEPT_NUMBERS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "intercept/functions.h"
 
-/* The calls that the library serves or watches, the most frequent first. */
-#define NUMBERS_SERVED 8
-extern const int32_t numbers_served[NUMBERS_SERVED];
+/*
+ * The calls that are served or looked at, the most frequent first. The preload
+ * library and the agent have a list each. A stub's short jumps reach no
+ * further.
+ */
+#define NUMBERS_SERVED_MAX 12
+extern const int32_t numbers_served[];
+extern const size_t numbers_served_count;
 
 enum numbers {
 	NUMBERS_NO_SYSCALL, /* the bytes belong to another instruction */

@@ -5,8 +5,8 @@
 
 #include "intercept/numbers.h"
 
-/* A stub without the instructions that it takes over. */
-#define STUB_OWN_BYTES 128
+/* All of a stub but the instructions that it takes over. */
+#define STUB_OWN_BYTES (64 + 8 * NUMBERS_SERVED_MAX)
 #define SYSCALL_BYTES 2
 
 struct writer {
@@ -83,16 +83,16 @@ uint8_t *stub_write(uint8_t *at, const struct window *window,
 		    const uint8_t *entry)
 {
 	const uint8_t *behind = window->syscall + SYSCALL_BYTES;
-	uint8_t *to_call[NUMBERS_SERVED], *to_end;
+	uint8_t *to_call[NUMBERS_SERVED_MAX], *to_end;
 	struct writer w = {at};
 
 	stub_put(&w, window->begin, (size_t)(window->syscall - window->begin));
-	for (size_t i = 0; i < NUMBERS_SERVED; i++)
+	for (size_t i = 0; i < numbers_served_count; i++)
 		to_call[i] = put_if_number(&w, numbers_served[i]);
 	PUT(&w, 0x0f, 0x05);
 	put_behind(&w, window);
 	to_end = put_jump_ahead(&w, 0xeb);
-	for (size_t i = 0; i < NUMBERS_SERVED; i++)
+	for (size_t i = 0; i < numbers_served_count; i++)
 		land(&w, to_call[i]);
 	put_call(&w, window, entry);
 	land(&w, to_end);

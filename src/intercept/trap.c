@@ -41,7 +41,6 @@
  */
 #include "intercept/intercept.h"
 
-#include <cpuid.h>
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -58,6 +57,7 @@
 #include "base/mem.h"
 #include "base/sys.h"
 #include "intercept/real.h"
+#include "intercept/xsave.h"
 
 #ifndef SYS_SECCOMP
 #define SYS_SECCOMP 1
@@ -77,43 +77,6 @@
 
 /* How many ranges of code made at run time are trapped at most. */
 #define MAPPED_MAX 256u
-
-/*
- * x87, SSE, AVX and the three parts of AVX-512: state that C code may change.
- */
-#define XSAVE_WANTED 0xe7u
-#define XSAVE_LEGACY_BYTES 576u
-
-/* Read by the trampoline. */
-__attribute__((visibility("hidden"))) extern uint64_t trap_xsave_bytes;
-__attribute__((visibility("hidden"))) extern uint32_t trap_xsave_mask;
-uint64_t trap_xsave_bytes;
-uint32_t trap_xsave_mask;
-
-/*
- * Compute how much room the trampoline needs. False on a processor without
- * XSAVE.
- */
-static bool xsave_measure(void)
-{
-	unsigned int a, b, c, d;
-	uint64_t bytes = XSAVE_LEGACY_BYTES;
-
-	if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
-		return false;
-	__asm__("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
-	trap_xsave_mask = a & XSAVE_WANTED;
-	for (unsigned int part = 2; part < 8; part++) {
-		if (!(trap_xsave_mask & 1u << part))
-			continue;
-		/* a: bytes, b: their offset. */
-		__cpuid_count(0xd, part, a, b, c, d);
-		if (bytes < (uint64_t)a + b)
-			bytes = (uint64_t)a + b;
-	}
-	trap_xsave_bytes = bytes;
-	return true;
-}
 
 /* Rule 2. The address is also what the instruction sets rcx to. */
 static void on_sigsys(int signo, siginfo_t *info, void *ucontext)

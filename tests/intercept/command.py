@@ -22,6 +22,7 @@ BOUND_S = 60
 TRANSCRIPTS = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                            "../conformance/transcripts")
 EPERM = 1
+EFAULT = 14
 NOBODY = 65534
 
 # The three calls, asked through libc; prints the errno of each.
@@ -528,21 +529,81 @@ def a_program_that_is_not_executable_is_126(case):
         expect(case(verb, case.directory), 126, "directory")
 
 
+def agent_is_there(case):
+    return case("run", "-qf", case.program("static")).returncode == 0
+
+
 @test
-def a_static_program_is_refused_with_the_reason(case):
+def a_static_program_is_served_or_refused_with_the_reason(case):
     path = case.program("static")
+    script = case.file("static-script", f"#!{path}\n")
+    if agent_is_there(case):
+        expect(case("run", "--force", path), 0, "engine serves")
+        # It has an argument, the script: the engine is asked.
+        expect(case("run", "--force", script), EFAULT, "engine serves")
+        return
     expect(case("run", "--force", path), 126, "statically linked",
            "dynamically linked build")
-    script = case.file("static-script", f"#!{path}\n")
     expect(case("run", "--force", script), 126, "statically linked")
 
 
 @test
 def a_program_that_cannot_be_served_runs_without_unless_forced(case):
-    got = expect(case("deny", case.polyring, "run", case.program("static"),
-                      "ask"), EPERM, "cannot serve", "statically linked",
+    words = ("deny", case.polyring, "run", case.program("static"), "ask")
+    if agent_is_there(case):
+        got = expect(case(*words), EFAULT, "engine serves")
+        assert "cannot serve" not in got.stderr
+        return
+    got = expect(case(*words), EPERM, "cannot serve", "statically linked",
                  "It runs without")
     assert "engine serves" not in got.stderr
+
+
+NO_PTRACE = """
+#include <stddef.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+	struct sock_filter f[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ptrace, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog p = {4, f};
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &p))
+		return 99;
+	execv(argv[1], argv + 1);
+	return 98;
+}
+"""
+
+
+@test
+def where_ptrace_is_refused_a_static_program_runs_unharmed(case):
+    if not agent_is_there(case):
+        raise Skip("this build has no agent")
+    no_ptrace = built(case, "no-ptrace", NO_PTRACE, "gcc")
+    words = [case.polyring, "run", case.program("static"), "ask"]
+    got = case("deny", no_ptrace, *words)
+    assert got.returncode == EPERM and "can't be traced" in got.stderr, got
+    got = subprocess.run([no_ptrace, *words[:2], "-f", *words[2:]],
+                         capture_output=True, text=True, check=False,
+                         timeout=BOUND_S)
+    assert got.returncode == 126 and "can't be traced" in got.stderr, got
+
+
+@test
+def a_program_that_does_not_exist_is_not_found_by_the_agent(case):
+    script = case.file("nowhere", "#!/no/such/interpreter\n")
+    expect(case("run", "-qf", script), 126, "interpreter")
 
 
 EMPTY = "int main(void) { return 0; }\n"
@@ -564,8 +625,11 @@ def built(case, name, text, compiler, *options):
 
 
 @test
-def a_musl_program_is_refused_or_runs_unharmed(case):
+def a_musl_program_is_served_or_runs_unharmed(case):
     path = built(case, "musl", EMPTY, "musl-gcc")
+    if agent_is_there(case):
+        expect(case("run", "--force", path), 0, "engine serves")
+        return
     expect(case("run", "--force", path), 126, "glibc", "dynamically linked")
     expect(case("deny", case.polyring, "run", path), 0, "cannot serve",
            "glibc", "EPERM")

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the parts of intercept that are linked into the agent ask of the lanes.
+ *
+ * Theory: in the preload library errno is the program's, and its address is
+ * computed before the first site is patched. Here errno is the agent's own, and
+ * a patched site does not know it.
+ */
+#include "intercept/intercept.h"
+
+void intercept_find_errno(void)
+{
+}
