@@ -10,6 +10,7 @@
  */
 #include "api/register.h"
 
+#include <linux/capability.h>
 #include <string.h>
 
 #include "abi/profile.h"
@@ -17,6 +18,7 @@
 #include "api/ring_fd.h"
 #include "api/settings.h"
 #include "base/fault.h"
+#include "base/rights.h"
 #include "base/fd.h"
 #include "core/ctx_lock.h"
 #include "core/entry_guard.h"
@@ -522,6 +524,15 @@ const struct regdef regdefs[IORING_REGISTER_LAST] = {
 	[IORING_REGISTER_QUERY] = {"QUERY", KVER(6, 18), ask, NULL},
 };
 
+/* ZCRX_IFQ asks for a right before it looks for the device. */
+static int refuse_register(uint32_t opcode, const void *arg, uint32_t nr_args)
+{
+	if (opcode == IORING_REGISTER_ZCRX_IFQ && arg && nr_args == 1 &&
+	    !rights_have(CAP_NET_ADMIN))
+		return -EPERM;
+	return -EINVAL;
+}
+
 static int register_call(struct ctx *ctx, uint32_t opcode, void *arg,
 			 uint32_t nr_args) HOLDS(&ctx->lock)
 {
@@ -531,7 +542,8 @@ static int register_call(struct ctx *ctx, uint32_t opcode, void *arg,
 		return -EEXIST;
 	if (!restrictions_allow_register(&ctx->restrictions, opcode))
 		return -EACCES;
-	return def->call ? def->call(ctx, arg, nr_args) : -EINVAL;
+	return def->call ? def->call(ctx, arg, nr_args)
+			 : refuse_register(opcode, arg, nr_args);
 }
 
 /* ---- the call ---- */

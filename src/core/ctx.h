@@ -235,6 +235,7 @@ struct ctx {
 	int event_fd;
 	bool event_async_only;
 	bool sqpoll_runs; /* its SQPOLL thread exists */
+	bool locks_freely; /* whoever made it has no limit of locked memory */
 	clockid_t clock; /* of absolute waits */
 	struct io_uring_napi napi; /* as last set */
 	uint32_t worker_bounds[2]; /* set by this ring; 0: never */

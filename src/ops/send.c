@@ -24,6 +24,7 @@
 #include <string.h>
 
 #include "base/fault.h"
+#include "base/rights.h"
 #include "base/sys.h"
 #include "core/cq.h"
 #include "core/req.h"
@@ -33,6 +34,9 @@
 #include "tables/buffers.h"
 
 /* Completions of one bundling send in one turn: until the CQ is full. */
+/* A zero-copy send of no more is never refused for the memory that it locks. */
+#define UNLIMITED_BYTES (64u * 1024)
+
 #define BUNDLES_SHARE IORING_MAX_CQ_ENTRIES
 
 struct send_cmd {
@@ -255,6 +259,11 @@ int send_zc_prep(struct req *req, const struct io_uring_sqe *sqe)
 		return err;
 	if (sqe->pad3_ || (sqe->ioprio & both) == both)
 		return -EINVAL;
+	/* The kernel locks the pages, though the limit is seldom below these.
+	 */
+	if (unlikely(sqe->len > UNLIMITED_BYTES) && !(sqe->ioprio & both) &&
+	    !req->ctx->locks_freely && !rights_limit_allows(sqe->len))
+		return -ENOMEM;
 	return take_data(req, req_cmd(req, struct send_cmd), sqe);
 }
 

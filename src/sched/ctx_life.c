@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "sched/ctx_life.h"
 
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -9,6 +10,7 @@
 #include "abi/profile.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/rights.h"
 #include "base/rcu.h"
 #include "base/sys.h"
 #include "core/cq.h"
@@ -255,6 +257,7 @@ int ctx_open(struct io_uring_params *p, const struct abi_view *abi)
 	reset(ctx);
 	ctx->abi = *abi;
 	ctx->opcodes = opcodes_of(abi->version);
+	ctx->locks_freely = rights_have(CAP_IPC_LOCK);
 	ctx->opcodes_plain = p->flags & IORING_SETUP_IOPOLL ? 0 : ctx->opcodes;
 	ctx->files.chooses = abi_has(abi->answers, ABI_SLOT_ALLOC);
 	set_modes(ctx, p);

@@ -533,6 +533,13 @@ static void zero_copy_receive(struct ring *r)
 	reg(r, IORING_REGISTER_ZCRX_IFQ, nowhere(), 1);
 }
 
+static void zero_copy_without_rights(struct ring *r)
+{
+	if (!geteuid() && setresuid(65534, 65534, 65534) < 0)
+		give_up("setresuid: %s", strerror(errno));
+	zero_copy_receive(r);
+}
+
 static const struct scenario rows[] = {
 	SCENARIO(clocks, NULL),
 	SCENARIO(clock_errors, NULL),
@@ -557,6 +564,7 @@ static const struct scenario rows[] = {
 	SCENARIO(without_a_ring, NULL),
 	SCENARIO(by_slot, NULL, .roots = true),
 	SCENARIO(zero_copy_receive, NULL, .roots = true),
+	SCENARIO(zero_copy_without_rights, NULL),
 };
 
 FAMILY(calls, rows);

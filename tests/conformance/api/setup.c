@@ -669,8 +669,8 @@ static void out_of_files(struct ring *r)
 }
 
 static const struct scenario rows[] = {
-	SCENARIO(entries, NULL, .bare = true, .roots = true),
-	SCENARIO(cq_size, NULL, .bare = true, .roots = true),
+	SCENARIO(entries, NULL, .bare = true, .locks = true),
+	SCENARIO(cq_size, NULL, .bare = true, .locks = true),
 	SCENARIO(unknown_flags, NULL, .bare = true),
 	SCENARIO(flags_together, NULL, .bare = true),
 	SCENARIO(new_flags, NULL, .bare = true),

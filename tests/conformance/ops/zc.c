@@ -5,6 +5,7 @@
 #include "runner/scenario.h"
 
 #include <netinet/in.h>
+#include <sys/resource.h>
 
 static struct io_uring_sqe *send_zc(struct ring *r, int fd, const void *bytes,
 				    uint32_t count)
@@ -476,6 +477,34 @@ static void raw_socket(struct ring *r)
 	reap_until_final(r);
 }
 
+/*
+ * More than a user may lock is refused before the file is looked at, on a ring
+ * that the user has made.
+ */
+static void beyond_the_limit(struct ring *r)
+{
+	const struct rlimit limit = {1u << 20, 1u << 20};
+	static const uint32_t lengths[] = {1, 4096, 1u << 21, UINT32_MAX};
+
+	struct ring limited;
+
+	setrlimit(RLIMIT_MEMLOCK, &limit);
+	if (!geteuid() && setresuid(65534, 65534, 65534) < 0)
+		give_up("setresuid: %s", strerror(errno));
+	ring_open(&limited, 8, 0);
+	for (size_t i = 0; i < array_size(lengths); i++) {
+		note("length %u", lengths[i]);
+		for (int j = 0; j < 2; j++) {
+			struct ring *which = j ? &limited : r;
+
+			sqe_new(which, IORING_OP_SEND_ZC, -1, "x", lengths[i],
+				0);
+			submit(which);
+			reap(which, 2);
+		}
+	}
+}
+
 static const struct scenario rows[] = {
 	SCENARIO(tcp, NULL, .modes = MODES_ALL),
 	SCENARIO(udp, NULL),
@@ -494,6 +523,7 @@ static const struct scenario rows[] = {
 	SCENARIO(message, NULL),
 	SCENARIO(message_elsewhere, NULL),
 	SCENARIO(message_from_registered_buffers, NULL),
+	SCENARIO(beyond_the_limit, NULL, .roots = true),
 	SCENARIO(raw_socket, NULL, .roots = true),
 };
 

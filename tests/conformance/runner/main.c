@@ -49,6 +49,7 @@ static struct piece pieces[PIECES_MAX];
 static size_t piece_count;
 static size_t deviations; /* left out because they are known to deviate */
 static size_t roots; /* left out because this is not root */
+static bool replays; /* the record speaks for the kernel */
 static size_t unrecorded; /* left out because that kernel was not asked */
 static size_t differences; /* of an older kernel, known and listed */
 static size_t equal_alone; /* differed beside others, and not alone */
@@ -147,6 +148,12 @@ static bool left_out(const struct options *options,
 	return scenario->deviates && !options->all;
 }
 
+/* A live kernel answers others as it answers them; its record is root's. */
+static bool needs_root(const struct scenario *scenario)
+{
+	return scenario->locks || (scenario->roots && replays);
+}
+
 static void choose(const struct options *options, const struct family *family)
 {
 	const struct scenario *scenario = family->scenarios;
@@ -166,7 +173,7 @@ static void choose(const struct options *options, const struct family *family)
 			deviations += scenario->deviates != NULL;
 			continue;
 		}
-		if (scenario->roots && geteuid() && !options->all) {
+		if (needs_root(scenario) && geteuid() && !options->all) {
 			roots++;
 			continue;
 		}
@@ -386,7 +393,7 @@ static int record(const struct options *options, const struct store *base)
 
 static size_t compare_sides(const struct options *options, struct store *store)
 {
-	bool replay = must_replay(options, store);
+	bool replay = replays;
 	bool kernel_only = !engine_side ||
 			   (options->side && !strcmp(options->side, "kernel"));
 	bool engine_only = options->side && !strcmp(options->side, "engine");
@@ -613,6 +620,13 @@ int main(int argc, char **argv)
 		return deviations_print();
 	if (options.check_deviations)
 		return deviations_check(options.check_deviations);
+	snprintf(directory, sizeof(directory),
+		 "%s/tests/conformance/transcripts", options.root);
+	store = store_open(directory, NULL);
+	if (!store)
+		abort();
+	replays =
+		options.kernel || options.list || must_replay(&options, store);
 	for (i = 0; i < family_count; i++)
 		choose(&options, families[i]);
 	if (!piece_count) {
@@ -621,11 +635,6 @@ int main(int argc, char **argv)
 	}
 	if (options.list)
 		return list();
-	snprintf(directory, sizeof(directory),
-		 "%s/tests/conformance/transcripts", options.root);
-	store = store_open(directory, NULL);
-	if (!store)
-		abort();
 	if (options.record)
 		return record(&options, store);
 	if (options.kernel)

@@ -61,9 +61,14 @@ struct scenario {
 	bool bare; /* the scenario opens its ring itself, mode default */
 	/*
 	 * The kernel's answer depends on capabilities, and the record is
-	 * root's: others leave it out.
+	 * root's: others leave it out where the record speaks.
 	 */
 	bool roots;
+	/*
+	 * It locks more memory than others may, and how much is locked depends
+	 * on when the kernel ends the rings before: others leave it out.
+	 */
+	bool locks;
 	/* A row of deviations.c: polyring can't be equal. --all plays it. */
 	const char *deviates;
 };
