@@ -109,6 +109,9 @@ int install_prep(struct req *req, const struct io_uring_sqe *sqe)
 		return -EBADF;
 	if (sqe->op_flags & ~IORING_FIXED_FD_NO_CLOEXEC)
 		return -EINVAL;
+	/* The file would be there for a thread that has other rights. */
+	if (req->flags & REQ_F_CREDS)
+		return -EPERM;
 	req_cmd(req, struct install_cmd)->flags = sqe->op_flags;
 	return 0;
 }

@@ -2,6 +2,7 @@
 #include "tables/files.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/resource.h>
 
 #include "abi/uring.h"
@@ -134,6 +135,14 @@ static int read_word(const void *array, size_t index, size_t size, void *word)
 	return fault_copy(word, (const uint8_t *)array + index * size, size);
 }
 
+/* A name alone, which nothing can be read from or written to. */
+static bool is_path(int32_t fd)
+{
+	long flags = SYS_2(SYS_fcntl, fd, F_GETFL);
+
+	return flags >= 0 && flags & O_PATH;
+}
+
 /* Fill a slot from the application's arrays; -1 and NULL mean empty. */
 static int fill_from(struct file_table *t, uint32_t slot, const int32_t *fds,
 		     const uint64_t *tags, uint32_t i, bool may_skip)
@@ -154,6 +163,8 @@ static int fill_from(struct file_table *t, uint32_t slot, const int32_t *fds,
 		err = files_remove(t, slot);
 		return err == -EBADF ? 0 : err;
 	}
+	if (is_path(fd))
+		return -EBADF;
 	own = t->ops->adopt(fd);
 	if (own < 0)
 		return own;

@@ -161,6 +161,54 @@ static void installs(struct ring *r)
 	go(r);
 }
 
+/* A personality may not bring a file to a program with other rights. */
+static void installs_as_another(struct ring *r)
+{
+	int fd[2], id;
+	struct io_uring_sqe *sqe;
+
+	pair(fd, PAIR_PIPE);
+	reg(r, IORING_REGISTER_FILES, fd, 2);
+	id = reg(r, IORING_REGISTER_PERSONALITY, NULL, 0);
+	install(r, 0, 0)->personality = (uint16_t)id;
+	go(r);
+	install(r, 0, 2)->personality = (uint16_t)id;
+	go(r);
+	install(r, 7, 0)->personality = (uint16_t)id;
+	go(r);
+	sqe = install(r, 0, 0);
+	sqe->personality = (uint16_t)id;
+	sqe->flags = 0;
+	go(r);
+	sqe = install(r, 0, 0);
+	sqe->personality = (uint16_t)id;
+	sqe->len = 1;
+	go(r);
+}
+
+/* A file that is only a name is none to register. */
+static void names_in_slots(struct ring *r)
+{
+	int fds[2] = {open("/dev/null", O_RDONLY), open("/", O_PATH)};
+	struct io_uring_files_update update = {.offset = 0,
+					       .fds = (uintptr_t)&fds[1]};
+	struct io_uring_sqe *sqe;
+
+	reg(r, IORING_REGISTER_FILES, fds, 2);
+	reg(r, IORING_REGISTER_FILES, fds, 1);
+	reg(r, IORING_REGISTER_FILES_UPDATE, &update, 1);
+	sqe_new(r, IORING_OP_FILES_UPDATE, -1, &fds[1], 1, 0);
+	go(r);
+	/* One that was opened for a slot may be there. */
+	sqe = sqe_new(r, IORING_OP_OPENAT, AT_FDCWD, "/", 0, 0);
+	sqe->op_flags = O_PATH;
+	sqe->file_index = 1;
+	go(r);
+	sqe_new(r, IORING_OP_READ, 0, pages(4096), 4, 0)->flags =
+		IOSQE_FIXED_FILE;
+	go(r);
+}
+
 /*
  * The program closes its number and does nothing else. Does the peer notice?
  * POLLERR is what the writing end of a pipe gets.
@@ -301,6 +349,8 @@ static const struct scenario rows[] = {
 	SCENARIO(pipe_errors, "P13"),
 	SCENARIO(pipe_in_slots, NULL),
 	SCENARIO(installs, "P13", .modes = MODES_ALL),
+	SCENARIO(installs_as_another, NULL),
+	SCENARIO(names_in_slots, NULL),
 	SCENARIO(closed_after_completion, NULL, .modes = MODES_ALL | MODE_COOP),
 };
 
