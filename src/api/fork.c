@@ -9,8 +9,8 @@
  */
 #include <pthread.h>
 
-#include "api/ring_fd.h"
 #include "base/fd.h"
+#include "base/process.h"
 #include "base/rcu.h"
 #include "base/sys.h"
 #include "base/thread.h"
@@ -89,7 +89,6 @@ static void in_parent(void) UNCHECKED_LOCKS
 
 static void in_child(void)
 {
-	ring_fd_note_process();
 	urcu_bp_after_fork_child();
 	fd_after_fork();
 	ring_fds_in_child();
@@ -101,6 +100,19 @@ static void in_child(void)
 	nonblock_forget_lock();
 	registry_for_each(abandon, NULL);
 	fork_lock.word = 0;
+	process_begin();
+}
+
+/*
+ * A bare fork or clone call told nobody, so that no lock was taken before.
+ * Where it left the files common, what the parent has must stay open.
+ */
+static void in_untold_child(void)
+{
+	fd_close_nothing(process_shares_files());
+	urcu_bp_before_fork();
+	in_child();
+	fd_close_nothing(false);
 }
 
 /*
@@ -117,6 +129,7 @@ __attribute__((destructor)) static void at_end(void)
 
 __attribute__((constructor)) static void at_start(void)
 {
-	ring_fd_note_process();
+	process_in_child = in_untold_child;
+	process_begin();
 	pthread_atfork(before_fork, in_parent, in_child);
 }

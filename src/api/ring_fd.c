@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "api/ring_fd.h"
 
+#include "base/process.h"
 #include "base/sys.h"
 #include "core/ctx_lock.h"
 #include "core/entry_guard.h"
@@ -9,13 +10,6 @@
 #include "core/ring_fds.h"
 #include "polyring/polyring.h"
 #include "sched/standby.h"
-
-static long process; /* the engine's pid; a vfork child's differs */
-
-void ring_fd_note_process(void)
-{
-	process = SYS_0(SYS_getpid);
-}
 
 int ring_fd_lock(int fd, bool registered, struct ctx **ctx) UNCHECKED_LOCKS
 {
@@ -53,15 +47,6 @@ POLYRING_API bool polyring_owns(int fd)
 	return registry_owns(fd);
 }
 
-/*
- * A child of vfork() shares the memory but not the fds: the engine ignores what
- * it closes.
- */
-static bool is_our_process(void)
-{
-	return SYS_0(SYS_getpid) == process;
-}
-
 /* If a handler has interrupted a call, the next close handles this one. */
 POLYRING_API void polyring_closed(int fd)
 {
@@ -69,7 +54,8 @@ POLYRING_API void polyring_closed(int fd)
 
 	if (likely(!ctx && fd >= 0 && !standby_has_strays()))
 		return;
-	if (!is_our_process() || !entry_guard_begin())
+	/* What a child of vfork() closes is no concern of the engine's. */
+	if (process_is_guest() || !entry_guard_begin())
 		return;
 	standby_closed(ctx);
 	entry_guard_end();

@@ -19,7 +19,4 @@ int ring_fd_lock(int fd, bool registered, struct ctx **ctx) UNCHECKED_LOCKS;
 /* The application polls @ring_fd from now on, or no longer. */
 void ring_fd_watch(int ring_fd, bool watched) UNCHECKED_LOCKS;
 
-/* Rings belong to this process from now on: at start, after a fork. */
-void ring_fd_note_process(void);
-
 #endif

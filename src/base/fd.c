@@ -155,9 +155,16 @@ bool fd_ready_now(int fd, short events)
 	return SYS_3(SYS_poll, &look, 1, 0) != 0;
 }
 
+static bool closes_nothing;
+
+void fd_close_nothing(bool nothing)
+{
+	store_relaxed(&closes_nothing, nothing);
+}
+
 void fd_close(int fd)
 {
-	if (fd >= 0)
+	if (fd >= 0 && likely(!load_relaxed(&closes_nothing)))
 		SYS_1(SYS_close, fd);
 }
 

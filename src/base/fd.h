@@ -44,6 +44,12 @@ void fd_make_room(void);
  */
 int fd_dup_spare(int fd);
 
+/*
+ * fd_close() closes nothing from now on: in a child, while it lets go of what
+ * is its parent's, and the files are the parent's, too.
+ */
+void fd_close_nothing(bool nothing);
+
 /* Around fork(). */
 void fd_before_fork(void);
 void fd_after_fork(void);

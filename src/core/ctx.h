@@ -220,6 +220,7 @@ struct ctx {
 
 	/* threads in the ring */
 	uint32_t inside; /* threads in enter */
+	bool apart; /* of a guest with other files (base/process.h) */
 	uint32_t away; /* threads that left a sleep, perhaps for a handler */
 	bool in_slots; /* was registered: its fd may be another file */
 	struct list sleepers; /* asleep in the reactor: struct sleeper */

@@ -21,6 +21,7 @@
 #define POLYRING_CORE_ENTRY_GUARD_H
 
 #include "base/compiler.h"
+#include "base/process.h"
 
 enum {
 	ENTRY_INSIDE = 1u << 0, /* the thread is in the engine, awake */
@@ -45,7 +46,7 @@ void entry_guard_wake(uint8_t before);
 /* Returns false when the thread is inside already. */
 static inline bool entry_guard_begin(void)
 {
-	if (unlikely(entry_guard_state))
+	if (unlikely(entry_guard_state) || unlikely(!process_is_known()))
 		return entry_guard_rare();
 	entry_guard_state = ENTRY_INSIDE;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);

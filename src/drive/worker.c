@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/interrupt.h"
+#include "base/process.h"
 #include "base/sys.h"
 #include "base/thread.h"
 
@@ -305,7 +306,7 @@ static bool find_thread(struct pool *pool, const struct work *work)
 
 	if (pool->idle > pool->queued)
 		return true;
-	if (pool->threads < most &&
+	if (pool->threads < most && !process_is_guest() &&
 	    !worker_thread(worker_main, pool, "polyring-work", &made)) {
 		pool->threads++;
 		return true;

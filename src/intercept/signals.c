@@ -46,6 +46,7 @@
 #include <sys/select.h>
 
 #include "base/mem.h"
+#include "base/process.h"
 #include "base/sys.h"
 #include "intercept/real.h"
 #include "polyring/polyring.h"
@@ -63,6 +64,7 @@ struct held {
 struct owned {
 	int signo;
 	bool taken; /* a handler of the library's is installed */
+	void (*ours)(int, siginfo_t *, void *); /* that handler */
 	struct sigaction program; /* the program's action, once taken */
 	struct held held;
 	long waiter; /* a thread in sigwait() for it; 0: none */
@@ -91,6 +93,38 @@ static bool sigsys_traps;
 /* Which of these the program has set blocked in this thread. */
 static __thread uint64_t believed_blocked
 	__attribute__((tls_model("initial-exec")));
+
+/*
+ * A child of vfork() has the memory of its parent, this thread's own as well,
+ * but actions and a mask of its own: nothing that it changes is the parent's.
+ */
+static bool is_guest(void)
+{
+	if (unlikely(!process_is_known()))
+		process_begin(); /* a child with its own memory */
+	return process_is_guest();
+}
+
+/* What a guest in this thread's memory believes to be blocked. */
+static __thread struct {
+	long process; /* 0: nobody */
+	uint64_t believed;
+} guest __attribute__((tls_model("initial-exec")));
+
+/* Where the belief of whoever calls stands. */
+static uint64_t *belief(void)
+{
+	long self;
+
+	if (likely(!is_guest()))
+		return &believed_blocked;
+	self = sys_direct(SYS_getpid, 0, 0, 0, 0, 0, 0);
+	if (guest.process != self) {
+		guest.process = self;
+		guest.believed = believed_blocked;
+	}
+	return &guest.believed;
+}
 
 static uint64_t word_of(const sigset_t *set)
 {
@@ -159,13 +193,15 @@ void signals_after_fork(bool child)
 		owned[i].held.is_there = false;
 		owned[i].waiter = 0;
 	}
+	if (child)
+		process_begin();
 	in_fork = false;
 	unlock_owned(&mask);
 }
 
 void signals_before_exec(void)
 {
-	const uint64_t believed = believed_blocked;
+	const uint64_t believed = *belief();
 
 	if (believed)
 		mask_raw(SIG_BLOCK, &believed, NULL);
@@ -173,7 +209,7 @@ void signals_before_exec(void)
 
 void signals_after_exec(void)
 {
-	const uint64_t believed = believed_blocked;
+	const uint64_t believed = *belief();
 
 	if (believed)
 		mask_raw(SIG_UNBLOCK, &believed, NULL);
@@ -378,6 +414,7 @@ int signals_take(int signo, void (*handler)(int, siginfo_t *, void *))
 		err = -errno;
 	else
 		o->taken = true;
+	o->ours = handler;
 	unlock_owned(&mask);
 	return err;
 }
@@ -431,6 +468,7 @@ void signals_sigsys_traps(void)
 
 void signals_open(void)
 {
+	process_begin();
 	is_engine(0);
 }
 
@@ -446,12 +484,31 @@ static int engine_sigaction(struct owned *o, const struct sigaction *act,
 
 	lock_owned(&mask);
 	result = REAL(sigaction)(o->signo, act, o->taken ? NULL : &o->program);
-	if (!result)
+	if (!result && act) {
 		o->taken = true;
+		o->ours = act->sa_sigaction;
+	}
 	unlock_owned(&mask);
 	if (!result && old)
 		*old = (struct sigaction){.sa_sigaction = signals_pass_on,
 					  .sa_flags = SA_SIGINFO};
+	return result;
+}
+
+/*
+ * The guest's own action: the kernel has it. Where that is still the handler
+ * that it began with, it reads what its parent's action is.
+ */
+static int guest_sigaction(struct owned *o, const struct sigaction *act,
+			   struct sigaction *old)
+{
+	/* Without the handler a trap would kill. Exec takes it away anyhow. */
+	bool must_stay = o->signo == SIGSYS && load_relaxed(&sigsys_traps);
+	struct sigaction before;
+	int result = REAL(sigaction)(o->signo, must_stay ? NULL : act, &before);
+
+	if (!result && old)
+		*old = before.sa_sigaction == o->ours ? o->program : before;
 	return result;
 }
 
@@ -493,7 +550,7 @@ static int foreign_sigaction(int signo, struct sigaction *act,
 	result = REAL(sigaction)(signo, act, old);
 	if (result < 0)
 		return result;
-	if (act && now != before)
+	if (act && now != before && !is_guest())
 		store_relaxed(named, now);
 	if (old)
 		signals_put_word(&old->sa_mask,
@@ -513,6 +570,8 @@ static int any_sigaction(int signo, const struct sigaction *act,
 	}
 	if (o && is_engine(caller))
 		return engine_sigaction(o, act, old);
+	if (o && o->taken && is_guest())
+		return guest_sigaction(o, act, old);
 	if (o && owned_exchange(o, act, old))
 		return 0;
 	return foreign_sigaction(signo, act ? &copy : NULL, old);
@@ -630,17 +689,21 @@ static void take_named(uint64_t names)
 static int mask_change(mask_fn change, int how, const sigset_t *set,
 		       sigset_t *old)
 {
-	uint64_t believed = believed_blocked;
 	uint64_t names = set ? word_of(set) & NEVER_BLOCKED : 0;
+	uint64_t *believes, believed;
 	sigset_t copy;
 	int result;
 
 	if (!intercept_engine_serves() || in_fork)
 		return change(how, set, old);
+	believes = belief();
+	believed = *believes;
 	if (set) {
-		believed_blocked = belief_after(how, names, believed);
-		take_named(believed_blocked);
-		held_release(believed_blocked);
+		*believes = belief_after(how, names, believed);
+		if (believes == &believed_blocked) {
+			take_named(believed_blocked);
+			held_release(believed_blocked);
+		}
 	}
 	if (how != SIG_UNBLOCK)
 		set = signals_without_ours(set, &copy);

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/rights.h"
 #include "base/rcu.h"
+#include "base/process.h"
 #include "base/sys.h"
 #include "core/cq.h"
 #include "core/ctx_lock.h"
@@ -261,6 +262,7 @@ int ctx_open(struct io_uring_params *p, const struct abi_view *abi)
 	ctx->opcodes_plain = p->flags & IORING_SETUP_IOPOLL ? 0 : ctx->opcodes;
 	ctx->files.chooses = abi_has(abi->answers, ABI_SLOT_ALLOC);
 	set_modes(ctx, p);
+	ctx->apart = unlikely(process_is_guest()) && !process_shares_files();
 	err = open_parts(ctx, p);
 	lock_drop(&ctx->lock);
 	if (err < 0)

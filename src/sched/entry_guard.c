@@ -119,6 +119,8 @@ bool entry_guard_rare(void)
 		return false;
 	set_cancel_type(PTHREAD_CANCEL_DEFERRED);
 	entry_guard_state |= ENTRY_INSIDE;
+	if (unlikely(!process_is_known()))
+		process_in_child();
 	for (int i = 0; i < SLEEPERS_MAX; i++) {
 		struct sleeper *s = &sleepers[i];
 

@@ -2,6 +2,7 @@
 #include "sched/issue.h"
 
 #include "base/fd.h"
+#include "base/process.h"
 #include "base/sys.h"
 #include "base/thread.h"
 #include "core/chain.h"
@@ -154,6 +155,14 @@ static bool run_here(struct req *req)
 	return true;
 }
 
+/* A thread of a guest's would end with it. So it waits itself. */
+static void run_as_guest(struct req *req)
+{
+	req->work.stop = 0;
+	req->said = try(req, ISSUE_WORKER);
+	arrive(req);
+}
+
 void issue_keep_file(struct req *req)
 {
 	if (!req->def->needs_file || req->file || req->held >= 0)
@@ -195,6 +204,14 @@ static int start_by_rights(struct req *req)
 		       : -EACCES;
 }
 
+static int find_worker(struct req *req)
+{
+	if (unlikely(req->ctx->apart))
+		return -EAGAIN; /* workers have other files */
+	return req->def->by_rights ? start_by_rights(req)
+				   : worker_start(&req->work);
+}
+
 static void punt(struct req *req)
 {
 	int err;
@@ -214,9 +231,10 @@ static void punt(struct req *req)
 	counter_add(&req->ctx->counters, COUNTER_PUNTED, 1);
 	req->work.at_once = req->def->begun != NULL;
 	list_init(&req->node);
-	err = req->def->by_rights ? start_by_rights(req)
-				  : worker_start(&req->work);
-	if (err < 0) {
+	err = find_worker(req);
+	if (unlikely(err < 0) && process_is_guest()) {
+		run_as_guest(req);
+	} else if (err < 0) {
 		req->ctx->punted--;
 		cold_comes(req);
 		req_finish_with(req, err);

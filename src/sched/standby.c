@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "base/rcu.h"
+#include "base/process.h"
 #include "base/sys.h"
 #include "base/thread.h"
 #include "core/ctx_lock.h"
@@ -47,6 +48,8 @@ static struct {
 	bool leaving; /* the process ends */
 	bool to_join; /* thread runs, or has run */
 	pthread_t thread;
+	long guest; /* the guest process that started it; 0: none */
+	int id; /* of the thread; 0: it has not begun */
 	uint32_t
 		rings; /* added and not yet ended; with one, epoll_fd is open */
 	uint32_t strays; /* of these, rings whose own fd is closed */
@@ -76,7 +79,7 @@ static bool defers(const struct ctx *ctx)
  */
 static bool needs_thread(const struct ctx *ctx)
 {
-	if (ctx->sqpoll_runs ||
+	if (ctx->sqpoll_runs || ctx->apart ||
 	    !(turn_has_cause(ctx) || (ctx->watched && ctx->byte_out)))
 		return false;
 	if (announces(ctx))
@@ -316,7 +319,7 @@ static void look_at_open(struct ctx *ctx, struct look *look) HOLDS(&ctx->lock)
 {
 	bool moved = ctx->standby_seen != ctx->entered;
 	bool alone = !ctx->inside && !ctx->sqpoll_runs && !defers(ctx) &&
-		     turn_has_cause(ctx);
+		     !ctx->apart && turn_has_cause(ctx);
 
 	look->needed |= needs_thread(ctx);
 	ctx->standby_seen = ctx->entered;
@@ -446,6 +449,7 @@ static void *standby_main(void *argument)
 
 	(void)argument;
 	thread_is_ours = true;
+	store_relaxed(&standby.id, (int)SYS_0(SYS_gettid));
 	for (;;) {
 		int n;
 
@@ -477,6 +481,9 @@ static int start(void)
 	standby.quiet_ticks = 0;
 	store_relaxed(&standby.tick_ns, TICK_MIN_NS);
 	store_relaxed(&standby.ticking, 1);
+	store_relaxed(&standby.id, 0);
+	store_relaxed(&standby.guest,
+		      process_is_guest() ? SYS_0(SYS_getpid) : 0);
 	err = worker_thread(standby_main, NULL, "polyring-idle",
 			    &standby.thread);
 	if (err < 0)
@@ -486,9 +493,29 @@ static int start(void)
 	return 0;
 }
 
+/* A guest that has ended has taken the thread with it. */
+static bool ended_with_guest(void)
+{
+	int id = load_relaxed(&standby.id);
+
+	return unlikely(load_relaxed(&standby.guest)) && id &&
+	       SYS_3(SYS_tgkill, standby.guest, id, 0) == -ESRCH;
+}
+
+static bool standby_runs(void)
+{
+	return load_relaxed(&standby.thread_is) == THREAD_RUNS &&
+	       !ended_with_guest();
+}
+
 static void start_thread(void)
 {
 	lock_take(&standby.lock);
+	if (ended_with_guest()) {
+		standby.thread_is = THREAD_NONE;
+		standby.to_join = false;
+		standby.guest = 0;
+	}
 	if (standby.refused)
 		standby.refused--;
 	else if (standby.thread_is == THREAD_NONE && standby.rings &&
@@ -522,6 +549,8 @@ int standby_add(struct ctx *ctx, bool (*close)(struct ctx *ctx))
 {
 	int err = 0;
 
+	if (unlikely(ctx->apart))
+		return 0; /* its fds mean nothing to the thread */
 	lock_take(&standby.lock);
 	standby.close = close;
 	if (!standby.rings && standby.thread_is == THREAD_NONE)
@@ -633,7 +662,7 @@ void standby_leave(struct ctx *ctx)
 	bool cause = turn_has_cause(ctx) || (ctx->watched && ctx->byte_out);
 	bool slept = ctx->slept, needs;
 
-	if (unlikely(cause && !closing &&
+	if (unlikely(cause && !closing && !ctx->apart &&
 		     (ctx->attended ? ctx->attend_fired : announces(ctx))))
 		attend(ctx);
 	if (cause || slept)
@@ -643,8 +672,7 @@ void standby_leave(struct ctx *ctx)
 	ctx_unlock(ctx);
 	if (unlikely(closing))
 		finish(ctx);
-	else if (unlikely(needs) &&
-		 load_relaxed(&standby.thread_is) != THREAD_RUNS)
+	else if (unlikely(needs) && !standby_runs())
 		start_thread();
 	else if (cause && load_relaxed(&standby.thread_is) == THREAD_RUNS)
 		tick_again();
