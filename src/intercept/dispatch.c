@@ -96,6 +96,7 @@ static long call_setup(uint32_t entries, struct io_uring_params *params)
 	if (fd < 0)
 		return fd;
 	store_relaxed(&intercept_rings_exist, true);
+	watch_new_fd(fd);
 	if (!(params->flags & IORING_SETUP_REGISTERED_FD_ONLY))
 		polyring_watch(fd, false);
 	return fd;
@@ -109,8 +110,20 @@ static long call_closing(long number, long a, long b, long c, int closed)
 {
 	long result = sys_direct(number, a, b, c, 0, 0, 0);
 
-	if (load_relaxed(&intercept_rings_exist) && result >= 0)
+	if (load_relaxed(&intercept_rings_exist) && result >= 0) {
+		watch_new_fd(closed);
 		polyring_closed(closed);
+	}
+	return result;
+}
+
+/* Which of fcntl's commands it is doesn't matter: a result is a number. */
+static long call_duplicating(long number, long a, long b, long c)
+{
+	long result = sys_direct(number, a, b, c, 0, 0, 0);
+
+	if (load_relaxed(&intercept_rings_exist))
+		watch_new_fd((int)result);
 	return result;
 }
 
@@ -137,6 +150,9 @@ long intercept_call(long number, long a, long b, long c, long d, long e, long f)
 	case SYS_dup2:
 	case SYS_dup3:
 		return call_closing(number, a, b, c, (int)b);
+	case SYS_dup:
+	case SYS_fcntl:
+		return call_duplicating(number, a, b, c);
 	case SYS_close_range:
 		return call_closing(number, a, b, c, -1);
 	}

@@ -252,4 +252,7 @@ void counters_forked(void);
 /* Before the program waits in an epoll: see watch.c. */
 void watch_settle(void);
 
+/* @fd was given out anew, and may be a ring's. */
+void watch_new_fd(int fd);
+
 #endif

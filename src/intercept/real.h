@@ -12,6 +12,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -33,6 +34,7 @@ int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *ts,
 	X(close)                      \
 	X(close_range)                \
 	X(closefrom)                  \
+	X(dup)                        \
 	X(dup2)                       \
 	X(dup3)                       \
 	X(dlopen)                     \
@@ -42,6 +44,7 @@ int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *ts,
 	X(epoll_pwait)                \
 	X(epoll_pwait2)               \
 	X(execve)                     \
+	X(fcntl)                      \
 	X(execvpe)                    \
 	X(fexecve)                    \
 	X(execveat)                   \

@@ -18,13 +18,20 @@
  * Otherwise libc's functions are called with the same arguments, but for some
  * signals in the masks (signals.c).
  *
- * Cost: one relaxed load in a process without rings; with rings, one lookup for
- * each fd that is polled. Not noticed: SIGIO (F_SETOWN), and polls made with
- * the bare system call.
+ * A polled fd may be a duplicate of a ring's, so the engine asks the kernel.
+ * The answer "no ring" is cached, as a bit for each fd, until the program makes
+ * a ring or a duplicate with that fd.
+ *
+ * Cost: one relaxed load in a process without rings; with rings, a bit for each
+ * fd that is polled, and one system call when it is polled first.
+ * Not noticed: SIGIO (F_SETOWN), and polls made with the bare system call; in
+ * poll and select, a duplicate that SCM_RIGHTS brought, with an fd that was
+ * polled before as another file.
  */
 #include "intercept/intercept.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
@@ -38,6 +45,51 @@ static void watch_one(int fd)
 		polyring_watch(fd, true);
 }
 
+#define STRANGERS 65536u
+#define WORD_BITS 64u
+
+/* fds that were no ring's when they were last asked about. */
+static uint64_t strangers[STRANGERS / WORD_BITS];
+
+static bool is_stranger(int fd)
+{
+	return (unsigned int)fd < STRANGERS &&
+	       load_relaxed(&strangers[(unsigned int)fd / WORD_BITS]) &
+		       UINT64_C(1) << (unsigned int)fd % WORD_BITS;
+}
+
+static void set_stranger(int fd, bool stranger)
+{
+	const uint64_t bit = UINT64_C(1) << (unsigned int)fd % WORD_BITS;
+
+	if ((unsigned int)fd >= STRANGERS)
+		return;
+	if (stranger)
+		__atomic_fetch_or(&strangers[(unsigned int)fd / WORD_BITS], bit,
+				  __ATOMIC_RELAXED);
+	else
+		__atomic_fetch_and(&strangers[(unsigned int)fd / WORD_BITS],
+				   ~bit, __ATOMIC_RELAXED);
+}
+
+void watch_new_fd(int fd)
+{
+	if (fd >= 0 && unlikely(is_stranger(fd)))
+		set_stranger(fd, false);
+}
+
+/* The bit comes before the question: a duplicate made meanwhile clears it. */
+static void watch_often(int fd)
+{
+	if (fd < 0 || likely(is_stranger(fd)))
+		return;
+	set_stranger(fd, true);
+	if (!polyring_owns(fd))
+		return;
+	set_stranger(fd, false);
+	polyring_watch(fd, true);
+}
+
 static inline bool rings_exist(void)
 {
 	return unlikely(load_relaxed(&intercept_rings_exist));
@@ -48,7 +100,7 @@ static void watch_polled(const struct pollfd *fds, nfds_t count)
 	if (!rings_exist())
 		return;
 	for (nfds_t i = 0; i < count; i++)
-		watch_one(fds[i].fd);
+		watch_often(fds[i].fd);
 }
 
 static void watch_set(int count, const fd_set *set)
@@ -59,7 +111,7 @@ static void watch_set(int count, const fd_set *set)
 		/* Not FD_ISSET: sets may be larger than an fd_set. */
 		if (set->fds_bits[fd / NFDBITS] &
 		    (__fd_mask)(1ul << fd % NFDBITS))
-			watch_one(fd);
+			watch_often(fd);
 }
 
 static void watch_selected(int count, const fd_set *in, const fd_set *out,
@@ -148,8 +200,10 @@ static int closed(int result, int fd)
 {
 	int errno_before = errno;
 
-	if (rings_exist() && result >= 0)
+	if (rings_exist() && result >= 0) {
+		watch_new_fd(fd);
 		polyring_closed(fd);
+	}
 	errno = errno_before;
 	return result;
 }
@@ -178,4 +232,32 @@ POLYRING_API int dup2(int from, int to)
 POLYRING_API int dup3(int from, int to, int flags)
 {
 	return closed(REAL(dup3)(from, to, flags), to);
+}
+
+static int duplicated(int fd)
+{
+	if (rings_exist())
+		watch_new_fd(fd);
+	return fd;
+}
+
+POLYRING_API int dup(int fd)
+{
+	return duplicated(REAL(dup)(fd));
+}
+
+/* The third argument is a number or an address, or is not there. */
+POLYRING_API int watch_fcntl(int fd, int command,
+			     long argument) __asm__("fcntl");
+POLYRING_API int watch_fcntl64(int fd, int command,
+			       long argument) __asm__("fcntl64")
+	__attribute__((alias("fcntl")));
+
+int watch_fcntl(int fd, int command, long argument)
+{
+	int result = REAL(fcntl)(fd, command, argument);
+
+	if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)
+		return duplicated(result);
+	return result;
 }

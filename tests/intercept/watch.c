@@ -5,6 +5,7 @@
  * Written for liburing, as programs are.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <liburing.h>
 #include <poll.h>
 #include <pthread.h>
@@ -228,6 +229,60 @@ static int deferring_ring_has_no_empty_wakeup(uint32_t how)
 	return good;
 }
 
+static int dup_by_fcntl(int fd)
+{
+	return fcntl(fd, F_DUPFD, 0);
+}
+
+static int dup_to(int fd)
+{
+	int place = dup(0);
+
+	by_poll(place, 0);
+	return dup2(fd, place);
+}
+
+/* The number was another file's when it was polled first. */
+static int duplicate_is_seen(int (*duplicate)(int))
+{
+	struct io_uring ring;
+	int before, copy, good;
+
+	if (io_uring_queue_init(8, &ring, 0))
+		return 0;
+	before = dup(0);
+	by_poll(before, 0);
+	close(before);
+	copy = duplicate(ring.ring_fd);
+	io_uring_prep_nop(io_uring_get_sqe(&ring));
+	io_uring_submit(&ring);
+	good = copy == before && by_poll(copy, BOUND_MS);
+	close(copy);
+	io_uring_queue_exit(&ring);
+	return good;
+}
+
+/* So was the ring's own. */
+static int ring_is_seen(void)
+{
+	struct io_uring first, ring;
+	int before, good;
+
+	if (io_uring_queue_init(8, &first, 0))
+		return 0;
+	before = dup(0);
+	by_poll(before, 0);
+	close(before);
+	if (io_uring_queue_init(8, &ring, 0))
+		return 0;
+	io_uring_prep_nop(io_uring_get_sqe(&ring));
+	io_uring_submit(&ring);
+	good = ring.ring_fd == before && by_poll(ring.ring_fd, BOUND_MS);
+	io_uring_queue_exit(&ring);
+	io_uring_queue_exit(&first);
+	return good;
+}
+
 int main(void)
 {
 	check("poll_sees_a_completion", becomes_readable(by_poll));
@@ -241,6 +296,10 @@ int main(void)
 	      deferring_ring_has_no_empty_wakeup(0));
 	check("edge_epoll_of_a_deferring_ring_is_never_empty",
 	      deferring_ring_has_no_empty_wakeup(EPOLLET));
+	check("a_duplicate_is_seen", duplicate_is_seen(dup));
+	check("a_duplicate_by_fcntl_is_seen", duplicate_is_seen(dup_by_fcntl));
+	check("a_duplicate_by_dup2_is_seen", duplicate_is_seen(dup_to));
+	check("a_ring_under_a_polled_number_is_seen", ring_is_seen());
 	printf("1..%d\n%d passed, %d failed\n", passed + failed, passed,
 	       failed);
 	return failed != 0;
