@@ -74,6 +74,15 @@ void polyring_settle(void);
 void polyring_cancels(bool asynchronous);
 
 /*
+ * Called in a signal handler: has the signal interrupted a call of polyring's
+ * that does not sleep? Then the handler must not leave the call by a jump, and
+ * its calls return -EAGAIN; so it may return and do its work in @resume, which
+ * polyring calls, in the same thread, when the call ends or begins to sleep.
+ * The signals should be blocked until then. Else false.
+ */
+bool polyring_put_off(void (*resume)(void));
+
+/*
  * ---- groups of provided buffers: extensions to the kernel's interface ------
  */
 

@@ -290,3 +290,8 @@ POLYRING_API void polyring_cancels(bool asynchronous)
 	else
 		entry_guard_state &= (uint8_t)~ENTRY_CANCELS;
 }
+
+POLYRING_API bool polyring_put_off(void (*resume)(void))
+{
+	return entry_guard_put_off(resume);
+}

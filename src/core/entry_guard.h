@@ -15,6 +15,9 @@
  * flag is set: its cancelability is deferred for that time. The application
  * announces a change of the type with polyring_cancels().
  *
+ * Whoever owns the program's signal handlers (the preload library) puts those
+ * off that come while the flag is set, with polyring_put_off().
+ *
  * Cost: a load and two stores a call, to thread-local memory.
  */
 #ifndef POLYRING_CORE_ENTRY_GUARD_H
@@ -27,6 +30,7 @@ enum {
 	ENTRY_INSIDE = 1u << 0, /* the thread is in the engine, awake */
 	ENTRY_SLEEPS = 1u << 1, /* it fell asleep there, and may have left */
 	ENTRY_CANCELS = 1u << 2, /* its cancelability is asynchronous */
+	ENTRY_PUT_OFF = 1u << 3, /* a handler waits for the call's end */
 };
 
 extern __thread uint8_t entry_guard_state;
@@ -39,9 +43,18 @@ void entry_guard_left(void);
 /* The calling thread ends, and the records of its sleeps with it. */
 void entry_guard_end_thread(void);
 
-/* Around a sleep. */
-uint8_t entry_guard_sleep(void);
+/*
+ * Around a sleep; @before is for the second. False: a handler ran that was put
+ * off, and the sleep is over before it begins.
+ */
+bool entry_guard_sleep(uint8_t *before);
 void entry_guard_wake(uint8_t before);
+
+/*
+ * In a signal handler: has it interrupted a call? Then @resume is called when
+ * the call ends or sleeps, and holds nothing.
+ */
+bool entry_guard_put_off(void (*resume)(void));
 
 /* Returns false when the thread is inside already. */
 static inline bool entry_guard_begin(void)

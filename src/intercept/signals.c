@@ -532,6 +532,136 @@ static bool owned_exchange(struct owned *o, const struct sigaction *act,
 	return taken;
 }
 
+/* ---- handlers that must wait --------------------------------------------- */
+
+/*
+ * A handler that interrupts a call of the engine might jump out of it and leave
+ * its locks taken. The kernel runs handlers at the end of a call. So the
+ * program's handlers are called by handler_arrive(), which puts a signal off
+ * until the call ends or sleeps: with all signals blocked from then on, it is
+ * sent again, as it was, when the mask is restored.
+ */
+static struct program_handler {
+	sighandler_t function;
+	int flags; /* SA_RESETHAND and SA_SIGINFO, as the program gave them */
+} handlers[SIGNALS];
+
+#define HANDLER_FLAGS ((int)SA_RESETHAND | SA_SIGINFO)
+
+static __thread struct {
+	siginfo_t info;
+	uint64_t mask;
+} put_off __attribute__((tls_model("initial-exec")));
+
+/* What says that a signal is one that was put off. */
+#define SI_PUT_OFF (-0x7072)
+
+/*
+ * Real-time signals come in order, and one that is sent again comes last. So
+ * until it comes, each that comes brings what the one before it was.
+ */
+static __thread struct {
+	int signo; /* 0: none is on its way */
+	siginfo_t info; /* the next */
+} in_order __attribute__((tls_model("initial-exec")));
+
+static void handler_exchange(siginfo_t *info)
+{
+	siginfo_t came = *info;
+
+	if (came.si_signo == in_order.signo) {
+		*info = in_order.info;
+		in_order.info = came;
+		if (came.si_code == SI_PUT_OFF)
+			in_order.signo = 0;
+	} else if (came.si_code == SI_PUT_OFF) {
+		*info = put_off.info;
+	}
+}
+
+static void handler_resume(void)
+{
+	const uint64_t mask = put_off.mask;
+	siginfo_t again = {
+		.si_signo = put_off.info.si_signo,
+		.si_code = SI_PUT_OFF,
+	};
+
+	if (again.si_signo >= SIGRTMIN && !in_order.signo) {
+		in_order.signo = again.si_signo;
+		in_order.info = put_off.info;
+	}
+	if (sys_direct(SYS_rt_tgsigqueueinfo, process_now(), thread_now(),
+		       again.si_signo, (long)&again, 0, 0) < 0)
+		sys_direct(SYS_tgkill, process_now(), thread_now(),
+			   again.si_signo, 0, 0, 0);
+	mask_raw(SIG_SETMASK, &mask, NULL);
+}
+
+/* libc keeps these for itself. */
+#define LIBC_SIGNALS (BIT(32) | BIT(33))
+
+static void handler_arrive(int signo, siginfo_t *info, void *context)
+{
+	ucontext_t *interrupted = context;
+	void (*handler)(int, siginfo_t *, void *) =
+		(void (*)(int, siginfo_t *, void *))(void *)load_relaxed(
+			&handlers[signo].function);
+	struct sigaction standard = {.sa_handler = SIG_DFL};
+
+	handler_exchange(info);
+	if (polyring_put_off(handler_resume)) {
+		put_off.info = *info;
+		put_off.mask = word_of(&interrupted->uc_sigmask);
+		signals_put_word(&interrupted->uc_sigmask,
+				 ~(NEVER_BLOCKED | LIBC_SIGNALS) |
+					 put_off.mask);
+		return;
+	}
+	if (load_relaxed(&handlers[signo].flags) & (int)SA_RESETHAND)
+		REAL(sigaction)(signo, &standard, NULL);
+	handler(signo, info, context);
+}
+
+static bool is_handler(const struct sigaction *act)
+{
+	return act->sa_handler != SIG_DFL && act->sa_handler != SIG_IGN;
+}
+
+/* The real sigaction(), with ours in the place of a handler. */
+static int handler_sigaction(int signo, struct sigaction *act,
+			     struct sigaction *old)
+{
+	struct program_handler before, now;
+	uint64_t mask;
+	int result;
+
+	if (signo <= 0 || signo >= SIGNALS || !intercept_engine_serves())
+		return REAL(sigaction)(signo, act, old);
+	lock_owned(&mask);
+	before = handlers[signo];
+	now = before;
+	if (act && is_handler(act) && !is_guest()) {
+		now.function = act->sa_handler;
+		now.flags = act->sa_flags & HANDLER_FLAGS;
+		act->sa_sigaction = handler_arrive;
+		act->sa_flags &= ~(int)SA_RESETHAND;
+		act->sa_flags |= SA_SIGINFO;
+	}
+	store_relaxed(&handlers[signo].function, now.function);
+	store_relaxed(&handlers[signo].flags, now.flags);
+	result = REAL(sigaction)(signo, act, old);
+	if (result < 0)
+		handlers[signo] = before;
+	unlock_owned(&mask);
+	if (result >= 0 && old && old->sa_sigaction == handler_arrive) {
+		old->sa_handler = before.function;
+		old->sa_flags &= ~HANDLER_FLAGS;
+		old->sa_flags |= before.flags;
+	}
+	return result;
+}
+
 /*
  * Signals for which the library has no handler; ours are removed from their
  * masks.
@@ -547,7 +677,7 @@ static int foreign_sigaction(int signo, struct sigaction *act,
 		now = word_of(&act->sa_mask) & NEVER_BLOCKED;
 		signals_put_word(&act->sa_mask, word_of(&act->sa_mask) & ~now);
 	}
-	result = REAL(sigaction)(signo, act, old);
+	result = handler_sigaction(signo, act, old);
 	if (result < 0)
 		return result;
 	if (act && now != before && !is_guest())
@@ -606,7 +736,7 @@ static sighandler_t handler_only(int signo, sighandler_t handler, int flags,
 
 POLYRING_API sighandler_t signal(int signo, sighandler_t handler)
 {
-	if (!owned_of(signo))
+	if (!owned_of(signo) && !intercept_engine_serves())
 		return REAL(signal)(signo, handler);
 	return handler_only(signo, handler, SA_RESTART,
 			    (uintptr_t)__builtin_return_address(0));
@@ -614,16 +744,24 @@ POLYRING_API sighandler_t signal(int signo, sighandler_t handler)
 
 POLYRING_API sighandler_t sysv_signal(int signo, sighandler_t handler)
 {
-	if (!owned_of(signo))
+	if (!owned_of(signo) && !intercept_engine_serves())
 		return REAL(sysv_signal)(signo, handler);
 	return handler_only(signo, handler, (int)SA_RESETHAND | SA_NODEFER,
 			    (uintptr_t)__builtin_return_address(0));
 }
 
+/* libc's sigset() knows the library's handler only. */
+static sighandler_t handler_of(int signo, sighandler_t seen)
+{
+	bool ours = seen == (sighandler_t)(void *)handler_arrive;
+
+	return ours ? handlers[signo].function : seen;
+}
+
 POLYRING_API sighandler_t sigset(int signo, sighandler_t handler)
 {
 	if (!owned_of(signo) || handler == SIG_HOLD)
-		return REAL(sigset)(signo, handler);
+		return handler_of(signo, REAL(sigset)(signo, handler));
 	return handler_only(signo, handler, 0,
 			    (uintptr_t)__builtin_return_address(0));
 }

@@ -90,14 +90,40 @@ static void set_cancel_type(int type)
 		pthread_setcanceltype(type, &before);
 }
 
-uint8_t entry_guard_sleep(void)
-{
-	const uint8_t before = entry_guard_state;
+static __thread void (*resume_put_off)(void);
 
-	entry_guard_state = (before & ENTRY_CANCELS) | ENTRY_SLEEPS;
+bool entry_guard_put_off(void (*resume)(void))
+{
+	if (!(entry_guard_state & ENTRY_INSIDE))
+		return false;
+	resume_put_off = resume;
+	entry_guard_state |= ENTRY_PUT_OFF;
+	return true;
+}
+
+/* The handler may leave for good. */
+static bool run_put_off(void)
+{
+	if (likely(!(entry_guard_state & ENTRY_PUT_OFF)))
+		return false;
+	entry_guard_state &= (uint8_t)~ENTRY_PUT_OFF;
+	resume_put_off();
+	return true;
+}
+
+bool entry_guard_sleep(uint8_t *before)
+{
+	const uint8_t kept = ENTRY_CANCELS | ENTRY_PUT_OFF;
+	uint8_t state = entry_guard_state;
+
+	*before = state & (uint8_t)~ENTRY_PUT_OFF;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	/* One instruction: a handler sets a bit of it, too. */
+	__atomic_fetch_and(&entry_guard_state, kept, __ATOMIC_RELAXED);
+	entry_guard_state |= ENTRY_SLEEPS;
 	set_cancel_type(PTHREAD_CANCEL_ASYNCHRONOUS);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	return before;
+	return !run_put_off();
 }
 
 void entry_guard_wake(uint8_t before)
@@ -110,6 +136,7 @@ void entry_guard_wake(uint8_t before)
 
 void entry_guard_left(void)
 {
+	run_put_off();
 	set_cancel_type(PTHREAD_CANCEL_ASYNCHRONOUS);
 }
 

@@ -119,9 +119,12 @@ static void turn_take(struct ctx *ctx, const struct reactor_events *events)
 static int sleep_outside(const struct ctx *ctx, struct reactor_events *events,
 			 int64_t until_ns, const sigset_t *sigmask)
 {
-	uint8_t before = entry_guard_sleep();
-	int err = reactor_sleep(&ctx->reactor, events, until_ns, sigmask);
+	uint8_t before;
+	int err = -EINTR;
 
+	events->count = 0;
+	if (entry_guard_sleep(&before))
+		err = reactor_sleep(&ctx->reactor, events, until_ns, sigmask);
 	entry_guard_wake(before);
 	return err;
 }
@@ -174,14 +177,14 @@ int turn_nap(struct ctx *ctx, int64_t ns)
 	struct sleeper *sleeper;
 	uint64_t mark;
 	uint8_t before;
-	int err;
+	int err = -EINTR;
 
 	sleeper = sleeper_begin(ctx, &nothing, &mark);
 	if (!sleeper)
 		return -EAGAIN;
 	ctx_unlock(ctx);
-	before = entry_guard_sleep();
-	err = (int)SYS_2(SYS_nanosleep, &time, NULL);
+	if (entry_guard_sleep(&before))
+		err = (int)SYS_2(SYS_nanosleep, &time, NULL);
 	entry_guard_wake(before);
 	lock_take(&ctx->lock);
 	sleeper_end(ctx, sleeper, &mark);

@@ -182,6 +182,137 @@ static void test_jump(unsigned int flags, const char *name)
 	timer_delete(timer);
 }
 
+/* The signal and the data come at about the same time: neither is lost. */
+static void test_jump_beside_data(void)
+{
+	timer_t timer = timer_of(jump, 0);
+	static volatile int missing;
+	int ends[2];
+	struct ring r;
+	static char byte;
+
+	ring_open(&r, 0);
+	REQUIRE(!pipe(ends));
+	for (volatile int i = 0; i < ROUNDS; i++) {
+		struct timespec nap = {.tv_nsec = 250000 + i * 1000};
+
+		put(&r, IORING_OP_READ, ends[0], &byte, 1);
+		inline_enter(r.fd, 1, 0, 0);
+		if (!sigsetjmp(leave_to, 1)) {
+			if (!fork()) {
+				nanosleep(&nap, NULL);
+				_exit(write(ends[1], "a", 1) != 1);
+			}
+			in_ms(timer, 0);
+			inline_enter(r.fd, 0, 2, IORING_ENTER_GETEVENTS);
+			for (;;)
+				pause();
+		}
+		missing += !comes(&r);
+		take_all(&r);
+	}
+	CHECK("a_jump_loses_no_event", !missing && works(&r));
+	ring_close(&r);
+	timer_delete(timer);
+}
+
+/* Out of calls that don't sleep, wherever the signal finds them. */
+static void test_jump_out_of_calls(void)
+{
+	timer_t timer = timer_of(jump, 0);
+	static volatile int good;
+	struct ring r;
+
+	ring_open(&r, 0);
+	for (volatile int i = 0; i < 3 * ROUNDS; i++) {
+		if (!sigsetjmp(leave_to, 1)) {
+			in_ms(timer, 0);
+			for (;;) {
+				put(&r, IORING_OP_NOP, -1, NULL, 0);
+				inline_enter(r.fd, 1, 1,
+					     IORING_ENTER_GETEVENTS);
+				take_all(&r);
+			}
+		}
+		/* It may have come between the entry and the call. */
+		inline_enter(r.fd, ENTRIES, 0, 0);
+		good += works(&r);
+	}
+	CHECK("jump_out_of_calls", good == 3 * ROUNDS);
+	ring_close(&r);
+	timer_delete(timer);
+}
+
+static volatile int seen, wrong;
+
+static void note(int signo, siginfo_t *info, void *context)
+{
+	wrong += signo != SIGRTMIN || info->si_code != SI_QUEUE || !context ||
+		 info->si_pid != getpid() || info->si_value.sival_int != seen;
+	seen++;
+}
+
+static void *send_many(void *to)
+{
+	for (int i = 0; i < 30 * ROUNDS; i++) {
+		union sigval value = {.sival_int = i};
+
+		while (pthread_sigqueue(*(pthread_t *)to, SIGRTMIN, value))
+			usleep(100);
+	}
+	return NULL;
+}
+
+/* A signal that comes during a call is as it was sent. */
+static void test_signals_during_calls(void)
+{
+	struct sigaction action = {.sa_sigaction = note,
+				   .sa_flags = SA_SIGINFO};
+	pthread_t self = pthread_self(), thread;
+	struct ring r;
+
+	sigaction(SIGRTMIN, &action, NULL);
+	ring_open(&r, 0);
+	pthread_create(&thread, NULL, send_many, &self);
+	while (seen < 30 * ROUNDS)
+		wrong += !works(&r);
+	pthread_join(thread, NULL);
+	CHECK("signals_during_calls_are_as_sent", !wrong);
+	ring_close(&r);
+}
+
+static void once(int signo)
+{
+	(void)signo;
+	seen++;
+}
+
+static void test_actions_are_as_given(void)
+{
+	struct sigaction action = {.sa_handler = once,
+				   .sa_flags = (int)SA_RESETHAND},
+			 now;
+
+	sigaction(SIGUSR2, &action, NULL);
+	sigaction(SIGUSR2, NULL, &now);
+	CHECK("an_action_is_read_as_given",
+	      now.sa_handler == once && now.sa_flags & (int)SA_RESETHAND &&
+		      !(now.sa_flags & SA_SIGINFO));
+	seen = 0;
+	raise(SIGUSR2);
+	sigaction(SIGUSR2, NULL, &now);
+	CHECK("a_handler_for_once_runs_once",
+	      seen == 1 && now.sa_handler == SIG_DFL);
+	CHECK("signal_returns_what_was",
+	      signal(SIGUSR2, once) == SIG_DFL &&
+		      signal(SIGUSR2, SIG_IGN) == once &&
+		      signal(SIGUSR2, SIG_DFL) == SIG_IGN);
+	signal(SIGUSR2, once);
+	sigaction(SIGUSR2, NULL, &now);
+	CHECK("signal_sets_what_libc_sets",
+	      now.sa_flags & SA_RESTART && sigismember(&now.sa_mask, SIGUSR2));
+}
+
 static int open_files(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
@@ -316,6 +447,10 @@ int main(void)
 	test_jump(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
 		  "jump_out_of_a_ring_that_defers");
 	test_jump(IORING_SETUP_SQPOLL, "jump_out_of_a_polled_ring");
+	test_jump_beside_data();
+	test_jump_out_of_calls();
+	test_signals_during_calls();
+	test_actions_are_as_given();
 	test_left_rings_end();
 	test_handler_calls();
 	alarm(300);
