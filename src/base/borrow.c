@@ -17,13 +17,14 @@
 static struct area {
 	uintptr_t from; /* 0: free */
 	uintptr_t to;
+	bool doubled; /* a mapping of the engine's own */
 } areas[AREAS_MAX];
 
 /* Linker symbols: where this object's code is. */
 extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 extern const char etext[] __attribute__((visibility("hidden")));
 
-static void borrow_watch(uintptr_t from, size_t bytes)
+static void borrow_watch(uintptr_t from, size_t bytes, bool doubled)
 {
 	for (int i = 0; i < AREAS_MAX; i++) {
 		uintptr_t none = 0;
@@ -35,6 +36,7 @@ static void borrow_watch(uintptr_t from, size_t bytes)
 		if (__atomic_compare_exchange_n(&areas[i].from, &none, from,
 						false, __ATOMIC_ACQ_REL,
 						__ATOMIC_RELAXED)) {
+			areas[i].doubled = doubled;
 			store_release(&areas[i].to, from + bytes);
 			return;
 		}
@@ -74,28 +76,27 @@ void *borrow_take(void *address, size_t bytes)
 
 	if (is_shared(address))
 		at = SYS_4(SYS_mremap, address, 0, bytes, MREMAP_MAYMOVE);
-	if (at >= 0)
-		return (void *)at;
-	borrow_watch((uintptr_t)address, bytes);
-	return address;
+	if (at < 0)
+		at = (long)address;
+	borrow_watch((uintptr_t)at, bytes, at != (long)address);
+	return (void *)at;
 }
 
 void borrow_return(void *address, void *at, size_t bytes)
 {
+	watch_no_more((uintptr_t)at, bytes);
 	if (at != address)
 		SYS_2(SYS_munmap, at, bytes);
-	else
-		watch_no_more((uintptr_t)address, bytes);
 }
 
-static bool is_watched(uintptr_t address)
+static const struct area *area_of(uintptr_t address)
 {
 	/* Pairs with the release in borrow_watch(). */
 	for (int i = 0; i < AREAS_MAX; i++)
 		if (address >= load_relaxed(&areas[i].from) &&
 		    address < load_acquire(&areas[i].to))
-			return true;
-	return false;
+			return &areas[i];
+	return NULL;
 }
 
 /*
@@ -111,15 +112,19 @@ static bool by_engine(const void *ucontext)
 	       (at >= (uintptr_t)__ehdr_start && at < (uintptr_t)etext);
 }
 
+/* In a mapping of the engine's own, nothing else can be there. */
 bool borrow_revive(void *address, const void *ucontext)
 {
 	uintptr_t page = (uintptr_t)address & ~(uintptr_t)(PAGE_BYTES - 1);
+	const struct area *area = area_of((uintptr_t)address);
 	long at;
 
-	if (!is_watched((uintptr_t)address) || !by_engine(ucontext))
+	if (!area || !by_engine(ucontext))
 		return false;
 	at = SYS_6(SYS_mmap, page, PAGE_BYTES, PROT_READ | PROT_WRITE,
-		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+		   MAP_PRIVATE | MAP_ANONYMOUS |
+			   (area->doubled ? MAP_FIXED : MAP_FIXED_NOREPLACE),
+		   -1, 0);
 	/* Another thread may have mapped the page first. */
 	return at == (long)page || at == -EEXIST;
 }

@@ -6,11 +6,11 @@
  *
  * Theory: of a shared mapping the engine makes a second mapping: the same
  * pages, at another address. That is impossible for a private mapping, so the
- * engine uses the application's addresses and watches them: when its own code
- * faults there because the page is unmapped, it maps an empty page and
- * continues. It then reads zeros, and nothing reads what it writes. (If the
- * application has mapped something else there, the engine writes to that; the
- * kernel would not.)
+ * engine uses the application's addresses. Both are watched: when the engine's
+ * own code faults there, because the page is unmapped or its file was
+ * truncated, it maps an empty page and continues. It then reads zeros, and
+ * nothing reads what it writes. (If the application has mapped something else
+ * to its own addresses, the engine writes to that; the kernel would not.)
  *
  * An area is watched for as long as it is borrowed, at most AREAS_MAX areas at
  * a time; further areas are used unwatched.
@@ -34,8 +34,9 @@ void *borrow_take(void *address, size_t bytes);
 void borrow_return(void *address, void *at, size_t bytes);
 
 /*
- * The engine's own code has faulted at @address. Returns true if that was on a
- * watched page that was unmapped, and the instruction may run again.
+ * The engine's own code has faulted at @address, which is unmapped or behind
+ * the end of its file. Returns true if the page was watched, and the
+ * instruction may run again.
  */
 bool borrow_revive(void *address, const void *ucontext);
 

@@ -133,7 +133,9 @@ static void fault_pass_on(int signo, siginfo_t *info, void *ucontext)
 
 static void on_fault(int signo, siginfo_t *info, void *ucontext)
 {
-	bool hole = signo == SIGSEGV && info->si_code == SEGV_MAPERR;
+	/* Unmapped, or behind the end that its file has now. */
+	bool hole = signo == SIGSEGV ? info->si_code == SEGV_MAPERR
+				     : info->si_code == BUS_ADRERR;
 
 	if (!fault_recover(ucontext) &&
 	    !(hole && borrow_revive(info->si_addr, ucontext)))

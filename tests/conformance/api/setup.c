@@ -412,6 +412,29 @@ static void no_mmap(struct ring *r)
 		IORING_OFF_SQ_RING);
 }
 
+/* The kernel keeps the pages; the program's own access would be a SIGBUS. */
+static void no_mmap_truncated(struct ring *r)
+{
+	struct io_uring_params params = {.flags = IORING_SETUP_NO_MMAP};
+	int file = memfd_create("queues", 0);
+	unsigned char *ring;
+
+	if (ftruncate(file, 16384) < 0)
+		give_up("no memory");
+	ring = mmap(NULL, 16384, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+	params.cq_off.user_addr = (uintptr_t)ring;
+	params.sq_off.user_addr = (uintptr_t)ring + 8192;
+	note_result("setup", ring_try(r, 8, &params) < 0 ? r->fd : 0);
+	if (ftruncate(file, 0) < 0)
+		give_up("not truncated");
+	enter(r, 0, 0, IORING_ENTER_GETEVENTS, NULL, 0);
+	if (ftruncate(file, 16384) < 0)
+		give_up("no memory again");
+	enter(r, 0, 0, IORING_ENTER_GETEVENTS, NULL, 0);
+	note_result("close", close(r->fd));
+	r->fd = -1;
+}
+
 static void no_mmap_attempt(void *ring, void *sqes)
 {
 	struct io_uring_params params = {.flags = IORING_SETUP_NO_MMAP};
@@ -693,6 +716,7 @@ static const struct scenario rows[] = {
 	SCENARIO(layout_everything, NULL, .bare = true),
 	SCENARIO(layout_cqsize, NULL, .bare = true),
 	SCENARIO(no_mmap, NULL, .bare = true),
+	SCENARIO(no_mmap_truncated, NULL, .bare = true),
 	SCENARIO(no_mmap_addresses, NULL, .bare = true),
 	SCENARIO(no_mmap_unmapped, NULL, .bare = true),
 	SCENARIO(no_mmap_shared_unmapped, NULL, .bare = true),
