@@ -61,6 +61,7 @@ int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *ts,
 	X(pthread_sigmask)            \
 	X(select)                     \
 	X(sigaction)                  \
+	X(sigaltstack)                \
 	X(sigpending)                 \
 	X(sigignore)                  \
 	X(signal)                     \

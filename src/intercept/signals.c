@@ -397,6 +397,57 @@ void signals_pass_on(int signo, siginfo_t *info, void *ucontext)
 	believed_blocked = believed;
 }
 
+/* ---- the alternate stack --------------------------------------------------
+ */
+
+/* What the kernel and a handler of the library's need, and some to spare. */
+#define STACK_ENOUGH 8192u
+
+/* A thread has an alternate stack of less. */
+static bool stacks_are_small;
+
+/*
+ * The library's handlers run on the alternate stack, because the program's may
+ * need it. On a small one there is no room for them: then they run there only
+ * if the program's own action asks for it.
+ */
+static int owned_stack_flag(const struct owned *o)
+{
+	if (!load_relaxed(&stacks_are_small))
+		return SA_ONSTACK;
+	return o->program.sa_flags & SA_ONSTACK;
+}
+
+/* After something of that has changed. Call with the lock. */
+static void owned_move(const struct owned *o)
+{
+	struct sigaction now;
+
+	if (!o->taken || REAL(sigaction)(o->signo, NULL, &now) < 0)
+		return;
+	now.sa_flags &= ~SA_ONSTACK;
+	now.sa_flags |= owned_stack_flag(o);
+	REAL(sigaction)(o->signo, &now, NULL);
+}
+
+POLYRING_API int sigaltstack(const stack_t *stack, stack_t *old)
+{
+	bool small = stack && !(stack->ss_flags & SS_DISABLE) &&
+		     stack->ss_size < STACK_ENOUGH;
+	int result = REAL(sigaltstack)(stack, old);
+	uint64_t mask;
+
+	if (result < 0 || !small || load_relaxed(&stacks_are_small) ||
+	    !intercept_engine_serves())
+		return result;
+	lock_owned(&mask);
+	store_relaxed(&stacks_are_small, true);
+	for (size_t i = 0; i < array_size(owned); i++)
+		owned_move(&owned[i]);
+	unlock_owned(&mask);
+	return result;
+}
+
 /* ---- sigaction and relatives --------------------------------------------- */
 
 int signals_take(int signo, void (*handler)(int, siginfo_t *, void *))
@@ -415,6 +466,8 @@ int signals_take(int signo, void (*handler)(int, siginfo_t *, void *))
 	else
 		o->taken = true;
 	o->ours = handler;
+	if (load_relaxed(&stacks_are_small))
+		owned_move(o);
 	unlock_owned(&mask);
 	return err;
 }
@@ -487,6 +540,8 @@ static int engine_sigaction(struct owned *o, const struct sigaction *act,
 	if (!result && act) {
 		o->taken = true;
 		o->ours = act->sa_sigaction;
+		if (load_relaxed(&stacks_are_small))
+			owned_move(o);
 	}
 	unlock_owned(&mask);
 	if (!result && old)
@@ -525,6 +580,8 @@ static bool owned_exchange(struct owned *o, const struct sigaction *act,
 	if (taken && act) {
 		o->program = *act;
 		held_drop_ignored(o);
+		if (load_relaxed(&stacks_are_small))
+			owned_move(o);
 	}
 	unlock_owned(&mask);
 	if (taken && old)

@@ -398,6 +398,26 @@ static void test_ends(void)
 	      death_of(own_filter) == 0);
 }
 
+/* What the engine finds unmapped is an error, also where no handler fits. */
+static void test_small_stack(void)
+{
+	const size_t page = 4096, small = 2048;
+	char *memory = mmap(NULL, 3 * page, PROT_NONE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	stack_t stack = {.ss_sp = memory + page, .ss_size = small}, before;
+	int fd = inline_ring();
+
+	REQUIRE(fd >= 0 && memory != MAP_FAILED &&
+		!mprotect(memory + page, page, PROT_READ | PROT_WRITE) &&
+		!sigaltstack(&stack, &before));
+	CHECK("a_small_signal_stack_is_left_alone",
+	      INLINE_SYSCALL(426, fd, 0, 1,
+			     IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG,
+			     memory, 24) == -EFAULT);
+	sigaltstack(&before, NULL);
+	close(fd);
+}
+
 int main(void)
 {
 	sigfillset(&all);
@@ -407,5 +427,6 @@ int main(void)
 	test_faults_before_and_after();
 	test_bad_pointer();
 	test_ends();
+	test_small_stack();
 	return tap_end();
 }
