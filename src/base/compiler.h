@@ -86,4 +86,10 @@ static inline bool is_power_of_two(uint64_t n)
 	return n && !(n & (n - 1));
 }
 
+/* Invariants that cost too much for every build are asserted in those with 1.
+ */
+#ifndef POLYRING_CHECKED
+#define POLYRING_CHECKED 0
+#endif
+
 #endif

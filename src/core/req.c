@@ -20,6 +20,9 @@ struct slab {
 
 void req_give_back(struct ctx *ctx, struct req *req)
 {
+	/* S11: so is one that a request takes with it. */
+	if (POLYRING_CHECKED)
+		assert(req->claim.kind == KBUF_NONE);
 	req->link = ctx->free_reqs;
 	ctx->free_reqs = req;
 }
@@ -159,6 +162,10 @@ int req_claim(struct req *req, uint32_t want_bytes, bool at_once,
 {
 	int err;
 
+	/* S11: a claim that is overwritten is a buffer that nobody gets back.
+	 */
+	if (POLYRING_CHECKED)
+		assert(req->claim.kind == KBUF_NONE);
 	claim_lock(req, issue_flags);
 	err = kbuf_claim(req->ctx->kbuf, req->buf_group, want_bytes,
 			 at_once || can_not_come_back(req, issue_flags),
