@@ -179,13 +179,14 @@ static int get_events(struct ctx *ctx, uint32_t min_complete, uint32_t flags,
  * The SQPOLL thread submits; this thread wakes it, or waits for room. The
  * wake-up may reach another sleeper of the ring, so this thread submits the
  * waiting entries itself, so that they need not wait for the SQPOLL thread.
- * After that room is missing only without memory. As in the kernel, a signal
- * that ends the wait for room is no error.
+ * After that room is missing only without memory, or where the SQPOLL thread is
+ * another process's. As in the kernel, a signal that ends the wait for room is
+ * no error.
  */
 static int leave_to_sqpoll(struct ctx *ctx, uint32_t to_submit, uint32_t flags)
 	HOLDS(&ctx->lock)
 {
-	const uint32_t all = ctx->queue.memory.sq_entries;
+	const uint32_t all = ctx->foreign ? 0 : ctx->queue.memory.sq_entries;
 
 	if (flags & IORING_ENTER_SQ_WAKEUP) {
 		reactor_wake(&ctx->reactor);
@@ -212,8 +213,7 @@ static int check_enter(const struct ctx *ctx, uint32_t to_submit,
 	if (ctx->disabled)
 		return -EBADFD;
 	if (own_work && ctx->issuer_known &&
-	    !(ctx->flags & IORING_SETUP_SQPOLL) &&
-	    !pthread_equal(ctx->issuer, pthread_self()))
+	    !(ctx->flags & IORING_SETUP_SQPOLL) && !ctx_is_issuer(ctx))
 		return -EEXIST;
 	return 0;
 }

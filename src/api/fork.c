@@ -3,9 +3,9 @@
  * fork(), and the end of the process.
  *
  * Theory: a child has the memory of its parent but none of its threads, so the
- * rings stay the parent's, and the child closes its copies of their fds. When a
- * thread forks, another one may be in the middle of a change; therefore the
- * forking thread takes every lock first.
+ * requests stay the parent's; both have the rings from the first fork on
+ * (core/ctx_share.h). When a thread forks, another one may be in the middle of
+ * a change; therefore the forking thread takes every lock first.
  */
 #include <pthread.h>
 
@@ -15,6 +15,7 @@
 #include "base/sys.h"
 #include "base/thread.h"
 #include "base/tool.h"
+#include "core/ctx_share.h"
 #include "core/registry.h"
 #include "core/ring_fds.h"
 #include "drive/worker.h"
@@ -23,11 +24,19 @@
 #include "sched/sleeper.h"
 #include "sched/standby.h"
 
-/* The child has none of the ring's threads, so the ring stays the parent's. */
-static void abandon(struct ctx *ctx, void *argument)
+static void inherit_ring(struct ctx *ctx, void *argument)
 {
 	(void)argument;
-	ctx_abandon(ctx);
+	ctx_inherit(ctx);
+}
+
+/* Where it can't be shared, the child does without. */
+static void share(struct ctx *ctx, void *argument)
+{
+	(void)argument;
+	if (ctx->locked_for_fork && ctx->state == CTX_OPEN &&
+	    !ctx->queue.view.share)
+		ctx_share_begin(ctx);
 }
 
 /*
@@ -73,6 +82,7 @@ static void before_fork(void) UNCHECKED_LOCKS
 {
 	lock_take(&fork_lock);
 	registry_for_each(lock_for_fork, NULL);
+	registry_for_each(share, NULL);
 	ring_fds_before_fork();
 	fd_before_fork();
 	urcu_bp_before_fork();
@@ -98,7 +108,8 @@ static void in_child(void)
 	worker_forget_threads();
 	thread_forget_lock();
 	nonblock_forget_lock();
-	registry_for_each(abandon, NULL);
+	ctx_share_adopt = ctx_adopt;
+	registry_for_each(inherit_ring, NULL);
 	fork_lock.word = 0;
 	process_begin();
 }

@@ -46,7 +46,7 @@ static long map_queue(struct ctx *ctx, void *hint, size_t bytes, int prot,
 	long at = -EBADF;
 
 	lock_take(&ctx->lock);
-	if (ctx->state == CTX_OPEN)
+	if (ctx_is_open(ctx))
 		at = ring_shared_map(&ctx->queue.memory, hint, bytes, prot,
 				     flags, offset);
 	lock_drop(&ctx->lock);
@@ -66,8 +66,7 @@ static long map_ring(void *hint, size_t bytes, int prot, int flags, int ring_fd,
 	if (is_queue(offset))
 		return map_queue(ctx, hint, bytes, prot, flags, offset);
 	rcu_enter();
-	/* Pairs with the release in publish(), sched/ctx_life.c. */
-	if (load_acquire(&ctx->state) != CTX_OPEN)
+	if (!ctx_is_open(ctx))
 		at = -EBADF;
 	else if (offset & IORING_OFF_PBUF_RING)
 		at = map_buffer_ring(ctx, hint, bytes, prot, flags, offset);

@@ -538,7 +538,7 @@ static int register_call(struct ctx *ctx, uint32_t opcode, void *arg,
 {
 	const struct regdef *def = &regdefs[opcode];
 
-	if (ctx->issuer_known && !pthread_equal(ctx->issuer, pthread_self()))
+	if (ctx->issuer_known && !ctx_is_issuer(ctx))
 		return -EEXIST;
 	if (!restrictions_allow_register(&ctx->restrictions, opcode))
 		return -EACCES;

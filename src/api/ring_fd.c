@@ -21,7 +21,7 @@ int ring_fd_lock(int fd, bool registered, struct ctx **ctx) UNCHECKED_LOCKS
 	if (likely(!load_relaxed(&(*ctx)->in_slots)) ||
 	    registry_verify(*ctx, fd))
 		return 0;
-	lock_drop(&(*ctx)->lock);
+	ctx_drop(*ctx);
 	return registry_refusal(fd);
 }
 
@@ -84,8 +84,9 @@ static void settle(struct ctx *ctx, void *argument)
 	(void)argument;
 	if (!load_relaxed(&ctx->byte_out))
 		return;
-	lock_take(&ctx->lock);
-	if (ctx->state == CTX_OPEN && ctx->byte_out &&
+	if (!ctx_take_open(ctx))
+		return;
+	if (ctx->byte_out &&
 	    !(ctx->flags & IORING_SETUP_DEFER_TASKRUN && ctx->attend_fired))
 		notify_taken(ctx);
 	ctx_unlock(ctx);

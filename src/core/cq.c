@@ -16,4 +16,6 @@ void cq_post_any(struct ctx *ctx, uint64_t user_data, int32_t res,
 	}
 	if (!queue_post(&ctx->queue, &cqe))
 		ctx->backlog_fresh = true;
+	if (unlikely(ctx->queue.view.share))
+		queue_share_posted(&ctx->queue, user_data, flags);
 }

@@ -17,21 +17,23 @@
  *   1 ctx->lock          all other fields of a ring  calls on it, SQPOLL,
  *                                                    standby, workers that
  *                                                    claim a buffer
- *   2 standby.lock       the standby thread's state  opening, ending and
+ *   2 share->mutex       what processes share of a   holders of ctx->lock of
+ *                        ring                        a forked ring
+ *   3 standby.lock       the standby thread's state  opening, ending and
  *                        and its list of rings       nudging
- *   3 ctx->arrivals_lock ctx->arrivals               workers, AIO completions,
+ *   4 ctx->arrivals_lock ctx->arrivals               workers, AIO completions,
  *                                                    and their receiver
- *   3 kbuf's pool        a shared group              claims of all its rings
- *   3 a worker pool's    its queue, its threads      start, cancel, interrupt;
+ *   4 kbuf's pool        a shared group              claims of all its rings
+ *   4 a worker pool's    its queue, its threads      start, cancel, interrupt;
  *                                                    its threads
- *   4 registry_lock      rings by fd                 setup, close
- *   4 tables_lock        threads' registered rings   a thread's first and last
- *   4 flags_lock         O_NONBLOCK while changed    accept, connect, splice
- *   5 limit_lock         RLIMIT_NOFILE while raised  moving an fd up
- *   5 threads_lock       threads' serial numbers     a thread's first and last
+ *   5 registry_lock      rings by fd                 setup, close
+ *   5 tables_lock        threads' registered rings   a thread's first and last
+ *   5 flags_lock         O_NONBLOCK while changed    accept, connect, splice
+ *   6 limit_lock         RLIMIT_NOFILE while raised  moving an fd up
+ *   6 threads_lock       threads' serial numbers     a thread's first and last
  *
  * Exceptions: a fork takes all rings' locks, each after a bounded number of
- * tries, and then those of levels 4 and 5 that a child can't do without. Two
+ * tries, and then those of levels 5 and 6 that a child can't do without. Two
  * rings' locks have no order: see ctx_lock_second().
  *
  * What may run in parallel without a common lock:
@@ -77,6 +79,7 @@ enum ctx_state {
 	CTX_FREE,
 	CTX_OPEN,
 	CTX_CLOSING, /* the last copy of its fd is gone */
+	CTX_INHERITED, /* open; this process has not used it since a fork */
 };
 
 /* Whether an fd is O_DIRECT, cached for a number of uses: see aio_reads.h. */
@@ -256,7 +259,25 @@ struct ctx {
 	uint8_t waits; /* enters that slept, up to a bound */
 	uint8_t unwaited; /* leaves in a row whose enter did not sleep */
 	bool locked_for_fork; /* the forking thread has the lock */
+	bool foreign; /* made by another process */
+	bool wakes_others; /* this section ends with a wake-up for processes */
 	bool disabled; /* R_DISABLED, until ENABLE_RINGS */
 };
+
+/* Is it for the application to use? Not under its lock: a hint. */
+static inline bool ctx_is_open(const struct ctx *ctx)
+{
+	/* Pairs with the releases in publish() and ctx_inherit(), ctx_life.c.
+	 */
+	uint8_t state = load_acquire(&ctx->state);
+
+	return state == CTX_OPEN || state == CTX_INHERITED;
+}
+
+/* SINGLE_ISSUER: is this thread the one? A forked one has another's name. */
+static inline bool ctx_is_issuer(const struct ctx *ctx)
+{
+	return !ctx->foreign && pthread_equal(ctx->issuer, pthread_self());
+}
 
 #endif

@@ -17,25 +17,30 @@ static bool ctx_valid(const struct ctx *ctx)
 	       (!ctx->free_reqs || req_is_clean(ctx->free_reqs));
 }
 
+bool ctx_take_open(struct ctx *ctx) UNCHECKED_LOCKS
+{
+	ctx_take(ctx);
+	if (likely(ctx->state == CTX_OPEN))
+		return true;
+	ctx_drop(ctx);
+	return false;
+}
+
 struct ctx *ctx_lock_fd(int fd) UNCHECKED_LOCKS
 {
 	struct ctx *ctx = registry_find_ctx(fd);
 
-	if (unlikely(!ctx))
+	if (unlikely(!ctx) || unlikely(!ctx_take_open(ctx)))
 		return NULL;
-	lock_take(&ctx->lock);
-	if (likely(ctx->state == CTX_OPEN))
-		return ctx;
-	lock_drop(&ctx->lock);
-	return NULL;
+	return ctx;
 }
 
 void ctx_lock_second(struct ctx *ctx, struct ctx *other) UNCHECKED_LOCKS
 {
-	while (other != ctx && !lock_try(&other->lock)) {
+	while (other != ctx && !ctx_try(other)) {
 		ctx_unlock(ctx);
 		SYS_0(SYS_sched_yield);
-		lock_take(&ctx->lock);
+		ctx_take(ctx);
 	}
 }
 
@@ -43,6 +48,8 @@ void ctx_lock_second(struct ctx *ctx, struct ctx *other) UNCHECKED_LOCKS
 static inline bool ctx_settle(struct ctx *ctx) HOLDS(&ctx->lock)
 {
 	reactor_release_idle(&ctx->reactor);
+	if (unlikely(ctx->queue.view.share))
+		ctx_share_commit(ctx);
 	notify_posted(ctx);
 	CHECK(ctx->state != CTX_OPEN || ctx_valid(ctx));
 	if (likely(list_empty(&ctx->sleepers)) || ctx->wake_out ||
@@ -53,6 +60,13 @@ static inline bool ctx_settle(struct ctx *ctx) HOLDS(&ctx->lock)
 	return true;
 }
 
+static inline void ctx_let_go(struct ctx *ctx) UNCHECKED_LOCKS
+{
+	if (unlikely(ctx->queue.view.share))
+		ctx_share_let_go(ctx);
+	lock_drop(&ctx->lock);
+}
+
 static void ctx_wake(struct ctx *ctx)
 {
 	reactor_wake(&ctx->reactor);
@@ -61,24 +75,24 @@ static void ctx_wake(struct ctx *ctx)
 }
 
 /* The thread that wakes up takes the lock next, so it is free by then. */
-void ctx_unlock(struct ctx *ctx)
+void ctx_unlock(struct ctx *ctx) UNCHECKED_LOCKS
 {
 	bool wakes = ctx_settle(ctx);
 	struct ctx *other = ctx->wakes_other;
 
 	ctx->wakes_other = NULL;
-	lock_drop(&ctx->lock);
+	ctx_let_go(ctx);
 	if (unlikely(wakes))
 		ctx_wake(ctx);
 	if (unlikely(other))
 		ctx_wake(other);
 }
 
-void ctx_unlock_second(struct ctx *ctx, struct ctx *other)
+void ctx_unlock_second(struct ctx *ctx, struct ctx *other) UNCHECKED_LOCKS
 {
 	bool wakes = ctx_settle(other);
 
-	lock_drop(&other->lock);
+	ctx_let_go(other);
 	if (!wakes)
 		return;
 	ctx_wake_other(ctx);

@@ -9,7 +9,7 @@
 /* How many rings have their byte in the socket. */
 static uint32_t bytes_out;
 
-static void set_byte_out(struct ctx *ctx, bool out)
+void notify_set_byte_out(struct ctx *ctx, bool out)
 {
 	if (ctx->byte_out != out)
 		__atomic_fetch_add(&bytes_out, out ? 1u : -1u,
@@ -24,7 +24,7 @@ bool notify_any_byte_out(void)
 
 void notify_close(struct ctx *ctx)
 {
-	set_byte_out(ctx, false);
+	notify_set_byte_out(ctx, false);
 }
 
 /* A further byte makes a new edge for edge-triggered pollers. */
@@ -32,7 +32,7 @@ static void byte_put(struct ctx *ctx)
 {
 	char byte = 0;
 
-	set_byte_out(ctx, true);
+	notify_set_byte_out(ctx, true);
 	SYS_6(SYS_sendto, ctx->peer_fd, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL,
 	      NULL, 0);
 }
@@ -51,7 +51,7 @@ static void byte_take(struct ctx *ctx)
 	while (SYS_6(SYS_recvfrom, ctx->ring_fd, bytes, sizeof(bytes),
 		     MSG_DONTWAIT, NULL, NULL) == sizeof(bytes))
 		;
-	set_byte_out(ctx, false);
+	notify_set_byte_out(ctx, false);
 }
 
 static void tell_eventfd(struct ctx *ctx)
@@ -77,7 +77,7 @@ void notify_posted(struct ctx *ctx)
 	 */
 	if (unlikely(ctx->watched) &&
 	    ctx->queue.cq_posted != ctx->queue.cq_tail)
-		set_byte_out(ctx, true);
+		notify_set_byte_out(ctx, true);
 	fresh = queue_publish(&ctx->queue);
 	if (!fresh && !ctx->backlog_fresh)
 		return;

@@ -34,6 +34,9 @@ bool notify_owes_wake(const struct ctx *ctx);
 /* The application may have taken completions: make the byte exact again. */
 void notify_taken(struct ctx *ctx) HOLDS(&ctx->lock);
 
+/* The byte is in the socket, or is not. */
+void notify_set_byte_out(struct ctx *ctx, bool out);
+
 /* Does any ring have its byte in the socket? */
 bool notify_any_byte_out(void);
 

@@ -147,8 +147,7 @@ static void match_inode(struct ctx *ctx, void *argument)
 {
 	struct search *search = argument;
 
-	if (load_relaxed(&ctx->state) == CTX_OPEN &&
-	    load_relaxed(&ctx->ring_inode) == search->inode)
+	if (ctx_is_open(ctx) && load_relaxed(&ctx->ring_inode) == search->inode)
 		search->found = ctx;
 }
 
@@ -189,9 +188,7 @@ bool registry_owns(int fd)
 {
 	struct ctx *ctx = registry_find_ctx(fd);
 
-	/* Pairs with the release in publish(), sched/ctx_life.c. */
-	return ctx && load_acquire(&ctx->state) == CTX_OPEN &&
-	       registry_verify(ctx, fd);
+	return ctx && ctx_is_open(ctx) && registry_verify(ctx, fd);
 }
 
 int registry_refusal(int fd)

@@ -77,15 +77,22 @@ static void req_clean(struct req *req)
 	req->canceled = false;
 }
 
+static bool is_silent(const struct req *req)
+{
+	if (req->flags & REQ_F_SILENT)
+		return true;
+	return req->sqe_flags & IOSQE_CQE_SKIP_SUCCESS &&
+	       (req->res >= 0 || req->flags & REQ_F_SUCCESS) &&
+	       !(req->flags & REQ_F_FAIL_LINK);
+}
+
 static void req_post_last(struct req *req)
 {
 	lock_assume(&req->ctx->lock);
-	if (req->flags & REQ_F_SILENT)
+	if (is_silent(req)) {
+		queue_share_ended_silently(&req->ctx->queue, req->user_data);
 		return;
-	if ((req->sqe_flags & IOSQE_CQE_SKIP_SUCCESS) &&
-	    (req->res >= 0 || req->flags & REQ_F_SUCCESS) &&
-	    !(req->flags & REQ_F_FAIL_LINK))
-		return;
+	}
 	cq_post(req->ctx, req->user_data, req->res, req->cflags,
 		req->flags & REQ_F_BIG ? req->big_cqe : NULL);
 }

@@ -4,6 +4,7 @@
 #include "base/fault.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "core/ctx_lock.h"
 #include "core/registry.h"
 
 #define SLOTS 16u
@@ -227,12 +228,12 @@ int ring_fds_lock(uint32_t index, struct ctx **ctx) UNCHECKED_LOCKS
 
 	if (unlikely(err < 0))
 		return err;
-	lock_take(&slot->ctx->lock);
 	*ctx = slot->ctx;
-	if (likely((*ctx)->state == CTX_OPEN &&
-		   (*ctx)->ring_inode == slot->inode))
+	if (unlikely(!ctx_take_open(*ctx)))
+		return -EBADF;
+	if (likely((*ctx)->ring_inode == slot->inode))
 		return 0;
-	lock_drop(&slot->ctx->lock);
+	ctx_drop(*ctx);
 	return -EBADF;
 }
 

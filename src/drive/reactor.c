@@ -52,7 +52,7 @@ static struct reactor_watch *watch_of(const struct reactor *r, int fd)
 #define ALWAYS (EPOLLERR | EPOLLHUP)
 #define WAKE_TAG UINT64_MAX
 
-int reactor_open(struct reactor *r)
+static int reactor_make_epoll(struct reactor *r)
 {
 	struct epoll_event wake = {
 		.events = EPOLLIN | EPOLLET,
@@ -60,31 +60,47 @@ int reactor_open(struct reactor *r)
 	};
 	long err;
 
-	memset(r, 0, sizeof(*r));
-	list_init(&r->idle);
-	list_init(&r->strays);
 	r->epoll_fd =
 		fd_move_high((int)SYS_1(SYS_epoll_create1, EPOLL_CLOEXEC));
 	if (r->epoll_fd < 0)
 		return r->epoll_fd;
-	r->wake_fd = fd_move_high(
-		(int)SYS_2(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK));
-	err = r->wake_fd;
-	if (err < 0)
-		goto close_epoll;
 	err = SYS_4(SYS_epoll_ctl, r->epoll_fd, EPOLL_CTL_ADD, r->wake_fd,
 		    &wake);
-	if (err < 0)
-		goto close_wake;
-	return 0;
-close_wake:
-	fd_close(r->wake_fd);
-close_epoll:
+	if (!err)
+		return 0;
 	fd_close(r->epoll_fd);
+	r->epoll_fd = -1;
 	return (int)err;
 }
 
-void reactor_close(struct reactor *r)
+static void reactor_empty(struct reactor *r)
+{
+	memset(r, 0, sizeof(*r));
+	list_init(&r->idle);
+	list_init(&r->strays);
+}
+
+int reactor_open(struct reactor *r)
+{
+	int err;
+
+	reactor_empty(r);
+	r->wake_fd = fd_move_high(
+		(int)SYS_2(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK));
+	if (r->wake_fd < 0)
+		return r->wake_fd;
+	err = reactor_make_epoll(r);
+	if (err < 0)
+		fd_close(r->wake_fd);
+	return err;
+}
+
+int reactor_reopen(struct reactor *r)
+{
+	return reactor_make_epoll(r);
+}
+
+static void close_watches(struct reactor *r)
 {
 	aio_polls_close(r->polls);
 	for (uint32_t i = 0; i < r->watches; i++)
@@ -93,6 +109,11 @@ void reactor_close(struct reactor *r)
 		mem_free(r->blocks[i]);
 	mem_free(r->blocks);
 	mem_free(r->by_number);
+}
+
+void reactor_close(struct reactor *r)
+{
+	close_watches(r);
 	fd_close(r->wake_fd);
 	fd_close(r->epoll_fd);
 }
@@ -104,6 +125,17 @@ void reactor_abandon(struct reactor *r)
 	fd_close(r->wake_fd);
 	fd_close(r->epoll_fd);
 	r->wake_fd = -1;
+	r->epoll_fd = -1;
+}
+
+void reactor_inherit(struct reactor *r)
+{
+	int wake_fd = r->wake_fd;
+
+	fd_close(r->epoll_fd);
+	close_watches(r);
+	reactor_empty(r);
+	r->wake_fd = wake_fd;
 	r->epoll_fd = -1;
 }
 

@@ -125,6 +125,13 @@ void reactor_close(struct reactor *reactor);
 void reactor_abandon(struct reactor *reactor);
 
 /*
+ * In a forked child: keep nothing but the wake-up, which ends sleeps in both
+ * processes. Then close, or open what is missing: 0 or a negative errno.
+ */
+void reactor_inherit(struct reactor *reactor);
+int reactor_reopen(struct reactor *reactor);
+
+/*
  * Call wait->ready when @fd has any of @mask (or an error or hang-up). @owned:
  * the fd is the engine's. Returns 0; -EPERM when the file can't be polled,
  * -EBADF, -ENOMEM, -ENOSPC.

@@ -122,7 +122,7 @@ static int msg_ring_take_file(struct req *req, struct msg_ring_cmd *c)
 static bool give_to_another(struct ctx *from, struct ctx *to,
 			    struct msg_ring_cmd *c, int *said) UNCHECKED_LOCKS
 {
-	if (!lock_try_briefly(&to->lock))
+	if (!lock_try_briefly(&to->lock) || !ctx_try_share(to))
 		return false;
 	*said = give(to, c);
 	ctx_unlock_second(from, to);
@@ -134,7 +134,7 @@ static int give_waiting(struct ctx *to, struct msg_ring_cmd *c) UNCHECKED_LOCKS
 {
 	int said;
 
-	lock_take(&to->lock);
+	ctx_take(to);
 	said = give(to, c);
 	ctx_unlock(to);
 	return said;

@@ -36,6 +36,7 @@
 
 #include "base/fd.h"
 #include "base/sys.h"
+#include "core/ctx_lock.h"
 #include "core/index.h"
 #include "core/notify.h"
 #include "core/registry.h"
@@ -139,10 +140,10 @@ static void poll_watch_ring(const struct req *req, struct ctx *other)
 		lock_assume(&other->lock);
 		other->watched = true;
 		notify_taken(other);
-	} else if (lock_try(&other->lock)) {
+	} else if (ctx_try(other)) {
 		other->watched = true;
 		notify_taken(other);
-		lock_drop(&other->lock);
+		ctx_drop(other);
 	}
 }
 

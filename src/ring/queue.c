@@ -29,6 +29,9 @@ void queue_close(struct queue *q)
 
 	while ((node = list_pop_front(&q->backlog)))
 		mem_free(list_entry(node, struct backlog_entry, node));
+	if (q->view.share)
+		share_close(q->view.share);
+	q->view.share = NULL;
 	ring_shared_close(&q->memory);
 }
 
@@ -224,28 +227,61 @@ void queue_sq_flags(struct queue *q, uint32_t set, uint32_t clear)
 	store_release(&h->sq_flags, (h->sq_flags & ~clear) | set);
 }
 
+static bool backlog_keep(struct queue *q, const struct cqe *cqe)
+{
+	struct backlog_entry *entry;
+
+	if (q->view.share)
+		return share_keep(&q->view, cqe);
+	entry = mem_new(1, sizeof(*entry));
+	if (!entry)
+		return false;
+	entry->cqe = *cqe;
+	list_push_back(&q->backlog, &entry->node);
+	return true;
+}
+
 static void keep_for_later(struct queue *q, const struct cqe *cqe)
 {
-	struct backlog_entry *entry = mem_new(1, sizeof(*entry));
-
-	if (!entry) {
+	if (!backlog_keep(q, cqe)) {
 		struct ring_header *h = q->memory.header;
 
 		store_relaxed(&h->cq_overflow, h->cq_overflow + 1);
 		return;
 	}
-	entry->cqe = *cqe;
-	list_push_back(&q->backlog, &entry->node);
 	if (!q->backlog_count++)
 		queue_sq_flags(q, IORING_SQ_CQ_OVERFLOW, 0);
 }
 
-/* Compute up to where queue_post_small() may be used. */
+/* The oldest of the backlog, which is not empty. */
+static const struct cqe *backlog_first(const struct queue *q)
+{
+	if (q->view.share)
+		return share_kept(&q->view);
+	return &list_entry(q->backlog.next, struct backlog_entry, node)->cqe;
+}
+
+static void backlog_drop_first(struct queue *q)
+{
+	if (q->view.share)
+		share_kept_moved(&q->view);
+	else
+		mem_free(list_entry(list_pop_front(&q->backlog),
+				    struct backlog_entry, node));
+	if (!--q->backlog_count)
+		queue_sq_flags(q, 0, IORING_SQ_CQ_OVERFLOW);
+}
+
+/*
+ * Compute up to where queue_post_small() may be used. In a shared ring every
+ * completion ends a record, so it may not be.
+ */
 static void find_easy(struct queue *q)
 {
 	const struct ring_memory *m = &q->memory;
 
-	if (q->backlog_count || m->cqe_shift != 4 || m->cqe_mixed)
+	if (q->backlog_count || m->cqe_shift != 4 || m->cqe_mixed ||
+	    q->view.share)
 		q->cq_easy = q->cq_posted;
 	else
 		q->cq_easy = q->cq_head_seen + m->cq_entries;
@@ -266,16 +302,12 @@ bool queue_post(struct queue *q, const struct cqe *cqe)
 bool queue_flush_backlog(struct queue *q)
 {
 	while (q->backlog_count) {
-		struct backlog_entry *entry =
-			list_entry(q->backlog.next, struct backlog_entry, node);
+		const struct cqe *oldest = backlog_first(q);
 
-		if (!has_room_for(q, &entry->cqe))
+		if (!has_room_for(q, oldest))
 			break;
-		list_remove(&entry->node);
-		write_entry(q, &entry->cqe);
-		mem_free(entry);
-		if (!--q->backlog_count)
-			queue_sq_flags(q, 0, IORING_SQ_CQ_OVERFLOW);
+		write_entry(q, oldest);
+		backlog_drop_first(q);
 	}
 	find_easy(q);
 	return !q->backlog_count;
@@ -290,4 +322,92 @@ uint32_t queue_publish(struct queue *q)
 		store_release(&q->memory.header->cq_tail, q->cq_tail);
 	}
 	return fresh;
+}
+
+int queue_share(struct queue *q)
+{
+	struct share *share = share_open();
+	uint32_t kept = q->backlog_count;
+
+	if (!share)
+		return -ENOMEM;
+	q->view.share = share;
+	q->view.me = q->view.acts_for = ++share->owners;
+	q->backlog_count = 0;
+	while (kept--) {
+		struct backlog_entry *entry =
+			list_entry(list_pop_front(&q->backlog),
+				   struct backlog_entry, node);
+
+		keep_for_later(q, &entry->cqe);
+		mem_free(entry);
+	}
+	find_easy(q);
+	queue_share_commit(q);
+	return 0;
+}
+
+void queue_share_load(struct queue *q)
+{
+	const struct share *share = q->view.share;
+	const struct share_state *s = &q->view.state;
+
+	/* Pairs with the release in share_commit(). */
+	q->view.state = share->state[load_acquire(&share->current) & 1];
+	q->sq_head = s->sq_head;
+	q->cq_posted = s->cq_posted;
+	q->cq_tail = s->cq_posted;
+	q->cq_easy = s->cq_posted;
+	q->backlog_count = s->backlog_end - s->backlog_first;
+	/* Pairs with the application's release store of its head. */
+	q->cq_head_seen = load_acquire(&q->memory.header->cq_head);
+}
+
+/* What the application sees comes after: it must not be taken back. */
+void queue_share_commit(struct queue *q)
+{
+	q->view.state.sq_head = q->sq_head;
+	q->view.state.cq_posted = q->cq_posted;
+	share_commit(&q->view);
+	queue_consume(q);
+}
+
+void queue_share_record(struct queue *q, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t slot = queue_slot(q, i);
+
+		if (slot >= q->memory.sq_entries)
+			return;
+		share_record(&q->view,
+			     load_relaxed(&queue_entry(q, slot)->user_data),
+			     q->sq_head + i);
+	}
+}
+
+void queue_share_unrecord(struct queue *q, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t slot = queue_slot(q, i);
+
+		if (slot < q->memory.sq_entries)
+			share_unrecord(
+				&q->view,
+				load_relaxed(&queue_entry(q, slot)->user_data),
+				q->sq_head + i);
+	}
+}
+
+void queue_share_posted(struct queue *q, uint64_t user_data, uint32_t flags)
+{
+	q->view.state.posted++;
+	if (!(flags & IORING_CQE_F_MORE))
+		share_end(&q->view, user_data, false);
+}
+
+void queue_share_reap(struct queue *q, struct share_reaper *reaper)
+{
+	q->view.state.sq_head = q->sq_head;
+	share_reap(&q->view, q->memory.sq_entries, reaper);
+	q->sq_head = q->view.state.sq_head;
 }

@@ -24,14 +24,7 @@
 
 #include "base/list.h"
 #include "ring/memory.h"
-
-/* A completion inside the engine. */
-struct cqe {
-	uint64_t user_data;
-	int32_t res;
-	uint32_t flags;
-	uint64_t extra[2]; /* with CQE32, and F_32 in a mixed queue */
-};
+#include "ring/share.h"
 
 struct queue {
 	struct ring_memory memory;
@@ -41,7 +34,9 @@ struct queue {
 	uint32_t cq_head_seen; /* the application's head, as last read */
 	uint32_t cq_easy; /* queue_post_small() may use the slots before it */
 	uint32_t backlog_count;
-	struct list backlog;
+	struct list backlog; /* empty while the ring is shared: it has its own
+			      */
+	struct share_view view;
 };
 
 void queue_init(struct queue *queue);
@@ -67,7 +62,8 @@ void queue_detach(struct queue *queue);
 static inline bool queue_valid(const struct queue *queue)
 {
 	return ring_memory_valid(&queue->memory) &&
-	       !queue->backlog_count == list_empty(&queue->backlog);
+	       (queue->view.share ||
+		!queue->backlog_count == list_empty(&queue->backlog));
 }
 
 /* How many submissions wait, at most as many as the queue holds. */
@@ -154,6 +150,32 @@ bool queue_has_room(struct queue *queue);
 
 /* Make posted completions visible. Returns how many are new. */
 uint32_t queue_publish(struct queue *queue);
+
+/* ---- between processes (share.h) ---- */
+
+/* From now on other processes may have it, too: 0 or -ENOMEM. */
+int queue_share(struct queue *queue);
+
+/* Begin a locked section with what the others have left, and end it. */
+void queue_share_load(struct queue *queue);
+void queue_share_commit(struct queue *queue);
+
+/* Make a record for each of the next @count entries; see share.h. */
+void queue_share_record(struct queue *queue, uint32_t count);
+/* Of these the last @count were not taken. */
+void queue_share_unrecord(struct queue *queue, uint32_t count);
+/* A completion was posted. */
+void queue_share_posted(struct queue *queue, uint64_t user_data,
+			uint32_t flags);
+/* A request ended without one. */
+static inline void queue_share_ended_silently(struct queue *queue,
+					      uint64_t user_data)
+{
+	if (unlikely(queue->view.share))
+		share_end(&queue->view, user_data, true);
+}
+/* See share_reap(). */
+void queue_share_reap(struct queue *queue, struct share_reaper *reaper);
 
 /* Completions that the application has not taken yet. */
 static inline uint32_t queue_ready(const struct queue *queue)

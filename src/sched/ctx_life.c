@@ -103,6 +103,20 @@ static const struct file_table_ops file_ops = {
 
 /* ---- opening ---- */
 
+static void init_lists(struct ctx *ctx)
+{
+	list_init(&ctx->deferred);
+	list_init(&ctx->drain_barrier);
+	list_init(&ctx->ready);
+	list_init(&ctx->again);
+	list_init(&ctx->arming);
+	list_init(&ctx->polls);
+	list_init(&ctx->cold.reads);
+	list_init(&ctx->counting);
+	list_init(&ctx->arrivals);
+	list_init(&ctx->sleepers);
+}
+
 /*
  * Sets everything to zero but the counters; the lock and the state stay as they
  * are. A thread with an old cached fd may be waiting for the lock. The state,
@@ -124,16 +138,7 @@ static void reset(struct ctx *ctx) HOLDS(&ctx->lock)
 	ctx->run.submit_alone = submit_again;
 	ctx->files.ops = &file_ops;
 	ctx->buffers.release = release_buffer;
-	list_init(&ctx->deferred);
-	list_init(&ctx->drain_barrier);
-	list_init(&ctx->ready);
-	list_init(&ctx->again);
-	list_init(&ctx->arming);
-	list_init(&ctx->polls);
-	list_init(&ctx->cold.reads);
-	list_init(&ctx->counting);
-	list_init(&ctx->arrivals);
-	list_init(&ctx->sleepers);
+	init_lists(ctx);
 	queue_init(&ctx->queue);
 }
 
@@ -305,12 +310,12 @@ static bool still_used(struct ctx *ctx) HOLDS(&ctx->lock)
 
 bool ctx_close(struct ctx *ctx) UNCHECKED_LOCKS
 {
-	lock_take(&ctx->lock);
+	ctx_take(ctx);
 	if (still_used(ctx)) {
-		lock_drop(&ctx->lock);
+		ctx_drop(ctx);
 		return false;
 	}
-	lock_drop(&ctx->lock);
+	ctx_drop(ctx);
 	/* No thread can enter any more, and none was left inside. */
 	end(ctx);
 	registry_recycle(ctx);
@@ -368,4 +373,94 @@ void ctx_abandon(struct ctx *ctx)
 	fd_close(ctx->peer_fd);
 	region_close(&ctx->region);
 	ring_shared_close(&ctx->queue.memory);
+}
+
+/* Requests, threads and sleepers are the parent's. */
+static void forget_work(struct ctx *ctx)
+{
+	abandon_requests(ctx);
+	req_slabs_free(ctx);
+	ctx->free_reqs = NULL;
+	index_close(ctx);
+	timer_heap_close(&ctx->timers);
+	memset(&ctx->timers, 0, sizeof(ctx->timers));
+	memset(&ctx->disk, 0, sizeof(ctx->disk));
+	memset(&ctx->cold, 0, sizeof(ctx->cold));
+	init_lists(ctx);
+	ctx->live_counted = 0;
+	ctx->polls_gathered = 0;
+	ctx->queues_ready = false;
+	ctx->chain_head = NULL;
+	ctx->chain_last = NULL;
+	ctx->run.count = 0;
+	ctx->arrivals_lock.word = 0;
+	ctx->punted = 0;
+	ctx->inside = 0;
+	ctx->away = 0;
+	ctx->wake_out = false;
+	ctx->wakers = 0;
+	ctx->wakes_other = NULL;
+	ctx->sqpoll_runs = false;
+	ctx->attended = false;
+	ctx->attend_fired = false;
+	ctx->ending = false;
+	ctx->stray = false;
+	ctx->wakes_others = false;
+}
+
+/*
+ * It stays as it is until this process uses it. The epoll is the parent's and
+ * nothing here may change it, so its number goes first.
+ */
+static void forget_parents(struct ctx *ctx)
+{
+	ctx->locked_for_fork = false;
+	ctx->lock.word = 0;
+	if (ctx->state == CTX_INHERITED)
+		return;
+	reactor_inherit(&ctx->reactor);
+	aio_abandon(&ctx->disk.aio);
+	forget_work(ctx);
+	ctx->foreign = true;
+	store_release(&ctx->state, CTX_INHERITED);
+}
+
+static bool has_shared_queues(const struct ctx *ctx)
+{
+	bool whole = ctx->locked_for_fork || !ctx->lock.word;
+
+	return whole && ctx_is_open(ctx) && ctx->queue.view.share;
+}
+
+void ctx_inherit(struct ctx *ctx)
+{
+	if (has_shared_queues(ctx))
+		forget_parents(ctx);
+	else
+		ctx_abandon(ctx);
+}
+
+int ctx_adopt(struct ctx *ctx)
+{
+	int err;
+
+	err = index_open(ctx);
+	if (err < 0)
+		return err;
+	err = reactor_reopen(&ctx->reactor);
+	if (err < 0)
+		goto close_index;
+	err = ctx_share_join(ctx);
+	if (err < 0)
+		goto close_epoll;
+	err = standby_add(ctx, ctx_close);
+	if (err < 0)
+		goto close_epoll;
+	store_release(&ctx->state, CTX_OPEN);
+	return 0;
+close_epoll:
+	reactor_inherit(&ctx->reactor);
+close_index:
+	index_close(ctx);
+	return err;
 }

@@ -6,8 +6,9 @@
  * becomes visible to other threads only when it is complete. It ends when the
  * last copy of its fd is closed, in the thread that notices that: first it
  * waits until no thread is inside, then it cancels everything pending, then it
- * closes the parts in the reverse order of their opening. A forked child
- * abandons its parent's rings.
+ * closes the parts in the reverse order of their opening. A forked child has
+ * its parent's rings (core/ctx_share.h) without the parent's requests, and
+ * opens what it needs of its own when it first uses the ring.
  *
  * Locks: none to open; ctx_close() takes the ring lock; a child is alone.
  */
@@ -27,7 +28,15 @@ int ctx_open(struct io_uring_params *params, const struct abi_view *abi);
  */
 bool ctx_close(struct ctx *ctx) UNCHECKED_LOCKS;
 
-/* In a forked child: the ring is the parent's; close the child's fds of it. */
+/*
+ * In a forked child: it is shared with the parent, and waits to be adopted;
+ * where it can't be (ctx_share_begin() failed), it is abandoned: the child
+ * closes its numbers.
+ */
+void ctx_inherit(struct ctx *ctx);
 void ctx_abandon(struct ctx *ctx);
+
+/* See ctx_share_adopt. */
+int ctx_adopt(struct ctx *ctx);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "base/fault.h"
 #include "base/sys.h"
+#include "core/ctx_lock.h"
 #include "sched/sleeper.h"
 #include "sched/standby.h"
 
@@ -33,7 +34,7 @@ static void go_away(struct sleeper *s) UNCHECKED_LOCKS
 {
 	struct ctx *ctx = s->ctx;
 
-	lock_take(&ctx->lock);
+	ctx_take(ctx);
 	take_off(s);
 	ctx->away++;
 	s->state = SLEEPER_AWAY;
@@ -45,7 +46,7 @@ static void sleeper_drop(struct sleeper *s) UNCHECKED_LOCKS
 {
 	struct ctx *ctx = s->ctx;
 
-	lock_take(&ctx->lock);
+	ctx_take(ctx);
 	if (s->state == SLEEPER_AWAY)
 		ctx->away--;
 	else

@@ -71,7 +71,7 @@ static void *sqpoll_main(void *argument)
 
 	thread_is_ours = true;
 	pin(ctx);
-	lock_take(&ctx->lock);
+	ctx_take(ctx);
 	while (ctx->state == CTX_OPEN) {
 		int64_t now = clock_now_ns(CLOCK_MONOTONIC);
 		bool looks = ++loops % LOOPS_BETWEEN_LOOKS == 0;
@@ -85,7 +85,7 @@ static void *sqpoll_main(void *argument)
 		if (looks)
 			standby_collect();
 		sched_yield();
-		lock_take(&ctx->lock);
+		ctx_take(ctx);
 	}
 	ctx->sqpoll_runs = false;
 	standby_leave(ctx); /* ends the ring */

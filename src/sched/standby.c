@@ -71,6 +71,12 @@ static bool defers(const struct ctx *ctx)
 	return ctx->flags & IORING_SETUP_DEFER_TASKRUN;
 }
 
+/* Another process may wait for what this one has to bring forward. */
+static bool has_other_processes(const struct ctx *ctx)
+{
+	return ctx->queue.view.share;
+}
+
 /*
  * Is there work that only the thread can complete? A ring whose completions are
  * announced is driven until it has none. Otherwise the application may look
@@ -82,7 +88,7 @@ static bool needs_thread(const struct ctx *ctx)
 	if (ctx->sqpoll_runs || ctx->apart ||
 	    !(turn_has_cause(ctx) || (ctx->watched && ctx->byte_out)))
 		return false;
-	if (announces(ctx))
+	if (announces(ctx) || (has_other_processes(ctx) && !defers(ctx)))
 		return true;
 	return !(ctx->flags &
 		 (IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
@@ -178,7 +184,7 @@ static bool begin_to_end(struct ctx *ctx)
 {
 	bool ends;
 
-	lock_take(&ctx->lock);
+	ctx_take(ctx);
 	ends = ctx->state == CTX_OPEN && hung_up(ctx);
 	if (ends) {
 		registry_clear(ctx);
@@ -189,7 +195,7 @@ static bool begin_to_end(struct ctx *ctx)
 		queue_detach(&ctx->queue);
 		reactor_wake(&ctx->reactor);
 	}
-	lock_drop(&ctx->lock);
+	ctx_drop(ctx);
 	return ends;
 }
 
@@ -198,13 +204,13 @@ static bool take_over(struct ctx *ctx)
 {
 	bool mine;
 
-	lock_take(&ctx->lock);
+	ctx_take(ctx);
 	mine = ctx->state == CTX_CLOSING && !ctx->ending;
 	if (mine) {
 		ctx->ending = true;
 		step_back(ctx);
 	}
-	lock_drop(&ctx->lock);
+	ctx_drop(ctx);
 	return mine;
 }
 
@@ -239,14 +245,14 @@ static bool give_over(struct ctx *ctx, bool *again)
 {
 	bool used, waits;
 
-	lock_take(&ctx->lock);
+	ctx_take(ctx);
 	ctx->ending = false;
 	used = ctx->inside || ctx->away || ctx->sqpoll_runs;
 	*again = !used && !ctx->punted;
 	waits = !used && ctx->punted;
 	if (waits)
 		attend(ctx); /* arrivals of workers come this way */
-	lock_drop(&ctx->lock);
+	ctx_drop(ctx);
 	return waits;
 }
 
@@ -267,10 +273,13 @@ static void finish(struct ctx *ctx)
 /* A ring that has ended meanwhile has no queues to publish to. */
 static bool lock_live(struct ctx *ctx) TRIES(true, &ctx->lock) UNCHECKED_LOCKS
 {
-	lock_take(&ctx->lock);
+	/* Nothing of this process's is in it yet. */
+	if (load_relaxed(&ctx->state) == CTX_INHERITED)
+		return false;
+	ctx_take(ctx);
 	if (likely(ctx->state != CTX_FREE))
 		return true;
-	lock_drop(&ctx->lock);
+	ctx_drop(ctx);
 	return false;
 }
 
@@ -589,7 +598,7 @@ void standby_closed(struct ctx *ctx)
 	standby_collect();
 	if (!ctx)
 		return;
-	lock_take(&ctx->lock);
+	ctx_take(ctx);
 	if (ctx->state == CTX_OPEN && !ctx->stray &&
 	    !registry_verify(ctx, ctx->ring_fd)) {
 		registry_clear(ctx);
@@ -598,7 +607,7 @@ void standby_closed(struct ctx *ctx)
 		standby.strays++;
 		lock_drop(&standby.lock);
 	}
-	lock_drop(&ctx->lock);
+	ctx_drop(ctx);
 }
 
 /* Under the lock: without rings the thread and its fds may be gone. */
@@ -667,7 +676,8 @@ void standby_leave(struct ctx *ctx)
 		attend(ctx);
 	if (cause || slept)
 		note_leave(ctx);
-	needs = cause && !closing && !slept && needs_thread(ctx);
+	needs = cause && !closing && (!slept || has_other_processes(ctx)) &&
+		needs_thread(ctx);
 	cause = cause && !defers(ctx);
 	ctx_unlock(ctx);
 	if (unlikely(closing))

@@ -219,6 +219,8 @@ int submit(struct ctx *ctx, uint32_t count)
 
 	ctx->submitter = submitter(ctx);
 	ctx->polls_epoch++;
+	if (unlikely(ctx->queue.view.share))
+		queue_share_record(&ctx->queue, left);
 	while (go_on && done < left && likely(req_at_hand(ctx)) &&
 	       likely(queue_fetch(&ctx->queue, &entry.sqe))) {
 		done++;
@@ -228,7 +230,10 @@ int submit(struct ctx *ctx, uint32_t count)
 	read_run_submit_end(ctx);
 	counter_add(&ctx->counters, COUNTER_REQUESTS, done);
 	order_submit_end(ctx);
-	queue_consume(&ctx->queue);
+	if (unlikely(ctx->queue.view.share))
+		queue_share_unrecord(&ctx->queue, left - done);
+	else
+		queue_consume(&ctx->queue);
 	turn_settle(ctx);
 	order_leave(ctx, false);
 	return !done && left && !ctx->free_reqs ? -EAGAIN : (int)done;

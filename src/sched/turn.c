@@ -163,7 +163,7 @@ static void let_others_wake(struct ctx *ctx) HOLDS(&ctx->lock)
 	     i++) {
 		ctx_unlock(ctx);
 		SYS_0(SYS_sched_yield);
-		lock_take(&ctx->lock);
+		ctx_take(ctx);
 	}
 }
 
@@ -186,7 +186,7 @@ int turn_nap(struct ctx *ctx, int64_t ns)
 	if (entry_guard_sleep(&before))
 		err = (int)SYS_2(SYS_nanosleep, &time, NULL);
 	entry_guard_wake(before);
-	lock_take(&ctx->lock);
+	ctx_take(ctx);
 	sleeper_end(ctx, sleeper, &mark);
 	return err;
 }
@@ -204,6 +204,8 @@ int turn_sleep(struct ctx *ctx, struct sleep_wish *me, const sigset_t *sigmask)
 		return turn_look(ctx, me->want);
 	if (me->due_ns > timer_next_ns(&ctx->timers))
 		me->due_ns = timer_next_ns(&ctx->timers);
+	if (unlikely(ctx->queue.view.share))
+		me->due_ns = ctx_share_sleep(ctx, me->due_ns);
 	sleeper = sleeper_begin(ctx, me, &mark);
 	if (!sleeper)
 		return -EAGAIN;
@@ -211,7 +213,9 @@ int turn_sleep(struct ctx *ctx, struct sleep_wish *me, const sigset_t *sigmask)
 	entered = ctx->entered;
 	ctx_unlock(ctx);
 	err = sleep_outside(ctx, &events, me->due_ns, sigmask);
-	lock_take(&ctx->lock);
+	ctx_take(ctx);
+	if (unlikely(ctx->queue.view.share))
+		ctx_share_awake(ctx, me->due_ns);
 	sleeper_end(ctx, sleeper, &mark);
 	/* As in turn_look(): a thread that entered may have taken the data. */
 	if (ctx->entered != entered)

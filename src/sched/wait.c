@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "sched/wait.h"
 
+#include "sched/submit.h"
 #include "sched/turn.h"
 
 static uint32_t wanted_now(const struct wait_spec *spec, int64_t now)
@@ -61,6 +62,14 @@ static int wait_look(struct ctx *ctx, uint32_t want) HOLDS(&ctx->lock)
 	return err;
 }
 
+/* A wake-up that another process sent to the SQPOLL thread may come here. */
+static void help_sqpoll(struct ctx *ctx) HOLDS(&ctx->lock)
+{
+	if (unlikely(ctx->queue.view.share) && ctx->sqpoll_runs &&
+	    !ctx->disabled)
+		submit(ctx, ctx->queue.memory.sq_entries);
+}
+
 /*
  * Even a very short wait finds completions that are ready at its end: it ends
  * after a turn that brought none.
@@ -79,6 +88,7 @@ int wait_completions(struct ctx *ctx, const struct wait_spec *spec)
 		me.due_ns = phase_end(spec, now);
 		if (now < me.due_ns) {
 			err = turn_sleep(ctx, &me, spec->sigmask);
+			help_sqpoll(ctx);
 			looked = ctx->posted_total == before;
 		} else if (!looked) {
 			err = wait_look(ctx, me.want);

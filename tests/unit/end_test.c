@@ -162,13 +162,14 @@ static void wait_for_child(pid_t child)
 	assert_int_equal(status, 0);
 }
 
-/* The child has no ring, but can make one; the parent's goes on. */
-static void child_body(const struct ring *parents)
+/* The child has its parent's ring while that is open, and can make one; the
+ * parent's goes on. */
+static void child_body(const struct ring *parents, bool is_open)
 {
 	struct ring ring;
 
 	alarm(PATIENCE_MS / 1000);
-	if (polyring_enter(parents->fd, 0, 0, 0, NULL, 0) == 0)
+	if (is_open != (polyring_enter(parents->fd, 0, 0, 0, NULL, 0) == 0))
 		_exit(1);
 	if (ring_try_open(&ring, 8, 0) < 0)
 		_exit(2);
@@ -218,7 +219,7 @@ static void *forks_hinder(void *argument)
 	return NULL;
 }
 
-static void a_child_leaves_the_rings_to_its_parent(void **state)
+static void a_child_shares_its_parents_rings(void **state)
 {
 	pthread_t thread;
 	struct ring ring;
@@ -238,7 +239,7 @@ static void a_child_leaves_the_rings_to_its_parent(void **state)
 
 		assert_true(child >= 0);
 		if (!child)
-			child_body(&ring);
+			child_body(&ring, true);
 		wait_for_child(child);
 	}
 	store_relaxed(&shared.over, true);
@@ -353,7 +354,7 @@ static void a_fork_leaves_no_ring_locked_that_ends(void **state)
 	child = fork();
 	set_invoke(NULL);
 	if (!child)
-		child_body(&ring);
+		child_body(&ring, false);
 	pthread_join(ender, NULL);
 	expect_nothing_left();
 	/* The next ring has the place of the one that ended. */
@@ -415,7 +416,7 @@ int end_tests_run(void)
 		cmocka_unit_test(rings_come_and_go_beside_those_who_use_them),
 		cmocka_unit_test(pollers_start_and_stop),
 		cmocka_unit_test(a_full_queue_keeps_a_multishot_in_order),
-		cmocka_unit_test(a_child_leaves_the_rings_to_its_parent),
+		cmocka_unit_test(a_child_shares_its_parents_rings),
 		cmocka_unit_test(a_child_holds_no_file_of_a_request),
 		cmocka_unit_test(a_fork_leaves_no_ring_locked_that_ends),
 	};

@@ -100,13 +100,17 @@ static const struct deviation rows[] = {
 	},
 	{
 		.name = "forked",
-		.what = "a ring that a forked child inherits; MSG_RING to a "
-			"ring of another process, or to the kernel's own",
-		.kernel = "is shared by both; works",
-		.polyring = "the parent's: calls of the child fail with "
-			    "EOPNOTSUPP; EBADFD",
-		.why = "the requests and threads behind it are in the "
-		       "parent's memory",
+		.what = "a ring that processes share after a fork: what one of "
+			"them registers then, cancelling another's request, "
+			"buffers in private memory, buffer rings; a ring of an "
+			"unrelated process, or the kernel's own: its calls, "
+			"and MSG_RING to it",
+		.kernel = "is seen by all; works; the pages of who registered "
+			  "them; one head; works",
+		.polyring = "is its own; ENOENT; its copy of them; a head for "
+			    "each process; EOPNOTSUPP and EBADFD",
+		.why = "requests, tables and buffers are in each process's "
+		       "memory",
 	},
 	{
 		.name = "iopoll",

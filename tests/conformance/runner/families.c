@@ -53,7 +53,8 @@
 	row(attr) \
 	row(pressure) \
 	row(process) \
-	row(signals)
+	row(signals) \
+	row(shared)
 /* clang-format on */
 
 #define DECLARE(name) extern const struct family name##_family;
