@@ -14,6 +14,7 @@ import re
 import shutil
 
 from mariadb import try_mariadb
+from postgres import try_postgres
 from served import Wrong
 from tools import try_gdb, try_strace, try_valgrind
 
@@ -349,6 +350,7 @@ PROGRAMS = [
             try_plocate),
     Program("mariadb", "mariadb-server-core mariadb-client-core",
             ["mariadbd", "mariadb", "mariadb-install-db"], try_mariadb),
+    Program("postgres", "postgresql-18", [], try_postgres),
     Program("node", "nodejs", ["node"], try_node),
     Program("pages", "liburing-dev", [], try_pages),
     Program("files", "liburing-dev", [], try_files),
