@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Register calls that set a property of the ring, or ask: CLOCK, NAPI, the
- * workers' affinity, QUERY, and what works without a ring at all.
+ * Register calls that set or read a property of the ring: CLOCK, NAPI, the
+ * workers' affinity, QUERY; and calls that work without a ring.
  */
 #include "runner/scenario.h"
 
@@ -37,7 +37,7 @@ static void clock_errors(struct ring *r)
 	reg(r, IORING_REGISTER_CLOCK, &how, 0);
 }
 
-/* An absolute time is one of the chosen clock. */
+/* An absolute time is on the chosen clock. */
 static void wait_until(struct ring *r, clockid_t id)
 {
 	struct timespec now;
@@ -74,7 +74,7 @@ static void on_signal(int signo)
 	(void)signo;
 }
 
-/* Times that are no times. */
+/* Invalid times. */
 static void odd_times(struct ring *r)
 {
 	static const struct io_timespec times[] = {
@@ -141,7 +141,7 @@ static void napi_tracking(struct ring *r)
 	napi(r, IORING_UNREGISTER_NAPI, (struct io_uring_napi){0});
 }
 
-/* Which devices to poll, one by one. */
+/* Name single devices to poll. */
 static void napi_static(struct ring *r)
 {
 	NAPI(.op_param = IO_URING_NAPI_TRACKING_STATIC, .busy_poll_to = 1);
@@ -293,7 +293,7 @@ static void query_chain(struct ring *r)
 	for (i = 0; i < 3; i++)
 		note("result %d size %u sqe flags 0x%llx", header[i].result,
 		     header[i].size, (unsigned long long)answer[i].sqe_flags);
-	/* One that names itself does not go on for ever. */
+	/* A query that names itself as the next does not loop for ever. */
 	header[0].next_entry = (uintptr_t)&header[0];
 	header[0].size = sizeof(answer[0]);
 	query(-1, header, 0);
@@ -365,7 +365,7 @@ static void query_errors(struct ring *r)
 	}
 }
 
-/* ---- SEND_MSG_RING, which needs no ring of the sender's ---------------- */
+/* ---- SEND_MSG_RING, which needs no ring of the sender's ------------------ */
 
 static void send_sync(struct io_uring_sqe *sqe)
 {
@@ -397,7 +397,7 @@ static void messages(struct ring *r)
 	reap(r, 3);
 }
 
-/* Words that a message has no use for. */
+/* Fields that a message does not use. */
 static void messages_malformed(struct ring *r)
 {
 	const struct io_uring_sqe good = message(r->fd, 71, 5);
@@ -510,7 +510,7 @@ static void without_a_ring(struct ring *r)
 	reg(&none, IORING_REGISTER_QUERY, NULL, 0);
 }
 
-/* Each opcode, by the ring's registered number. */
+/* Each opcode, with the ring's registered slot. */
 static void by_slot(struct ring *r)
 {
 	struct io_uring_rsrc_update how = {.offset = 7,

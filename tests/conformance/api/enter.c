@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * io_uring_enter: what is submitted, what is waited for, how waiting ends, and
- * a completion queue that is full.
+ * io_uring_enter: submitting, waiting, how a wait ends, and a full completion
+ * queue.
  */
 #include "runner/scenario.h"
 
@@ -72,7 +72,7 @@ static void waits_for_what_is_there(struct ring *r)
 	queue(r, 3);
 	enter(r, 3, 3, IORING_ENTER_GETEVENTS, NULL, 0);
 	enter(r, 0, 2, IORING_ENTER_GETEVENTS, NULL, 0);
-	/* More than the CQ can ever hold is cut to what it holds. */
+	/* A number larger than the CQ is cut to the CQ's size. */
 	reap(r, 3);
 }
 
@@ -175,7 +175,7 @@ static void the_tail_is_believed(struct ring *r)
 	reap(r, 1);
 }
 
-/* The engine keeps nothing of an SQE that was submitted. */
+/* The engine keeps nothing of an SQE after its submission. */
 static void sqes_may_be_reused_at_once(struct ring *r)
 {
 	struct iovec *iov = pages(4096);
@@ -294,11 +294,11 @@ static void min_wait(struct ring *r)
 					     .ts = (uintptr_t)&soon};
 	const uint32_t flags = IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG;
 
-	/* One is there: after the minimal wait that is enough. */
+	/* One completion is there: after the minimum wait that is enough. */
 	queue(r, 1);
 	enter(r, 1, 5, flags, &arg, sizeof(arg));
 	reap(r, 1);
-	/* Nothing is there: the timeout ends it. */
+	/* No completion is there: the timeout ends the wait. */
 	enter(r, 0, 5, flags, &arg, sizeof(arg));
 	arg.ts = 0;
 	queue(r, 1);
@@ -308,7 +308,7 @@ static void min_wait(struct ring *r)
 
 #define LOOK (IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG)
 
-/* One wait that may not wait, for @want. Then all that was found. */
+/* One wait with no time, for @want; then writes all completions. */
 static void look_once(struct ring *r, uint32_t submit, uint32_t want,
 		      uint32_t flags, int64_t ns)
 {
@@ -321,7 +321,7 @@ static void look_once(struct ring *r, uint32_t submit, uint32_t want,
 	reap_sorted(r, ring_ready(r));
 }
 
-/* What is ready is found at the first look, however short the time is. */
+/* Completions that are ready are found at once, however short the time is. */
 static void a_wait_that_may_not_wait(struct ring *r)
 {
 	char byte[2];
@@ -336,7 +336,7 @@ static void a_wait_that_may_not_wait(struct ring *r)
 		look_once(r, 0, 1 + (uint32_t)i / 4,
 			  i % 3 == 2 ? IORING_ENTER_ABS_TIMER : 0, i % 2);
 	}
-	/* The same with something to submit. */
+	/* The same with an SQE to submit. */
 	sqe_new(r, IORING_OP_READ, fd[0], byte, 1, (uint64_t)-1);
 	submit(r);
 	put(fd[1], "xy");
@@ -348,7 +348,7 @@ static void a_wait_that_may_not_wait(struct ring *r)
 	look_once(r, 0, 0, 0, 0);
 }
 
-/* However many there are. */
+/* Also when there are many. */
 static void many_are_found_without_waiting(struct ring *r)
 {
 	static char bytes[200];
@@ -396,7 +396,10 @@ static void note_waited(struct ring *r, uint32_t want, uint32_t min_ms,
 	note("%s, %u there", ms < 150 ? "at once" : "waited", ring_ready(r));
 }
 
-/* The minimum is waited for though the time is shorter, and is all there is. */
+/*
+ * The minimum wait applies although the time is shorter, and then the wait
+ * ends.
+ */
 static void min_wait_and_time(struct ring *r)
 {
 	char byte;
@@ -416,7 +419,7 @@ static void min_wait_and_time(struct ring *r)
 	reap(r, 2);
 }
 
-/* So many requests run in one call of a ring that defers, no more. */
+/* One call of a ring with DEFER_TASKRUN runs so many requests, and no more. */
 static void deferred_work_has_a_pace(struct ring *r)
 {
 	static char bytes[60];
@@ -475,7 +478,7 @@ static void interrupted_although_restartable(struct ring *r)
 	note("handled %d", (int)signals);
 }
 
-/* The signal is blocked outside, and let through while waiting. */
+/* The signal is blocked before the call, and unblocked while it waits. */
 static void sigmask_while_waiting(struct ring *r)
 {
 	sigset_t alarm;
@@ -695,8 +698,9 @@ static void sqpoll_wakes_up(struct ring *r)
 }
 
 /*
- * A tail that is far from the head is no full queue, and nobody waits for it.
- * The entries' numbers are out of range, so that all of them are dropped.
+ * A tail that is far from the head does not count as a full queue, so no call
+ * waits for it. The entries' indices are out of range, so that all of them are
+ * dropped.
  */
 static void sqpoll_room_in_a_scribbled_queue(struct ring *r)
 {
@@ -743,7 +747,7 @@ static void closed_with_requests_in_flight(struct ring *r)
 	get(fd[1], 1);
 }
 
-/* Each flag, with each other, with a completion that is there. */
+/* Each flag together with each other, with a completion in the queue. */
 static void flags_in_pairs(struct ring *r)
 {
 	const int known = 8;
@@ -765,7 +769,7 @@ static void flags_in_pairs(struct ring *r)
 	reap(r, 1);
 }
 
-/* The same where there is nothing to wait for. */
+/* The same with nothing to wait for. */
 static void flags_without_waiting(struct ring *r)
 {
 	for (int a = 0; a < 32; a++) {

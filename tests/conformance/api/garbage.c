@@ -2,11 +2,11 @@
 /*
  * Garbage in SQEs: every operation, every field, one at a time.
  *
- * Theory: an SQE is zero but for the opcode and a file of -1, which no
- * operation gets far with. One field at a time gets a 1, and then its largest
- * value. What is refused when the SQE is looked at answers differently from
- * what is refused when it is issued, so the table of answers shows which fields
- * an operation looks at, and in which order it checks them.
+ * Theory: an SQE is zero but for the opcode and a file of -1, which every
+ * operation refuses early. One field at a time is set to 1, and then to its
+ * largest value. An SQE that is refused when it is prepared has another result
+ * than one that is refused when it is issued, so the table of results shows
+ * which fields an operation checks, and in which order.
  */
 #include "runner/scenario.h"
 
@@ -52,7 +52,7 @@ static void try_one(struct ring *r, uint8_t opcode, int fd,
 	note_result(label, ring_cqe(r)->res);
 	if (ring_cqe(r)->flags)
 		note("flags 0x%x", ring_cqe(r)->flags);
-	/* A zero-copy send tells its end apart, also of one that failed. */
+	/* A zero-copy send also posts a notification if it has failed. */
 	if (ring_cqe(r)->flags & IORING_CQE_F_MORE) {
 		ring_seen(r);
 		side->enter(r->fd, 0, 1, IORING_ENTER_GETEVENTS, NULL, 0);
@@ -151,7 +151,7 @@ static const uint8_t opcodes[] = {
 	IORING_OP_SHUTDOWN, IORING_OP_SOCKET,	       IORING_OP_READ_MULTISHOT,
 };
 
-/* The last word of an SQE asks READ and WRITE for attributes. */
+/* In READ and WRITE the last field of an SQE asks for attributes. */
 static void attributes(struct ring *r)
 {
 	static const struct field mask = FIELD(pad2_);
@@ -165,7 +165,7 @@ static void attributes(struct ring *r)
 	}
 }
 
-/* The flags that change what is done with an SQE, each on every operation. */
+/* The flags that change how an SQE is handled, each with every operation. */
 static void sqe_flags(struct ring *r)
 {
 	static const uint8_t flags[] = {IOSQE_FIXED_FILE, IOSQE_BUFFER_SELECT,
@@ -210,7 +210,7 @@ static const uint8_t other_opcodes[] = {
 	IORING_OP_PIPE,
 };
 
-/* Those may answer twice, or hide that they failed. */
+/* These may post two completions, or none for a failure. */
 static void sqe_flags_of_others(struct ring *r)
 {
 	static const uint8_t flags[] = {IOSQE_FIXED_FILE, IOSQE_BUFFER_SELECT,
@@ -242,7 +242,9 @@ static uint32_t random_word(void)
 	return seed >> 8 ^ seed << 16;
 }
 
-/* Pointers to nowhere, no file, any numbers: an error each, no crash. */
+/*
+ * Invalid pointers, no file, random numbers: each gives an error, and no crash.
+ */
 static void random_words(struct ring *r)
 {
 	struct io_uring_sqe *sqe;

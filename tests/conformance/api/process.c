@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A ring and the process it is in: threads that end, rights that are given up,
- * limits, and signals.
+ * A ring and its process: threads that end, rights that are given up, limits,
+ * and signals.
  */
 #include "runner/scenario.h"
 
@@ -25,7 +25,7 @@ static void *submits(void *argument)
 	return NULL;
 }
 
-/* What is queued is submitted by a thread that is gone afterwards. */
+/* The queued requests are submitted by a thread that then ends. */
 static void submit_and_end(struct ring *r)
 {
 	pthread_t thread;
@@ -44,7 +44,7 @@ static void thread_ends_after_its_work(struct ring *r)
 	note_bytes("bytes", bytes, 4);
 }
 
-/* The data stays where it is. */
+/* The data stays in the pipe. */
 static void thread_ends_and_its_read_waits(struct ring *r)
 {
 	int fd[2];
@@ -121,7 +121,7 @@ static void thread_ends_and_its_read_is_cancelled(struct ring *r)
 	reap_sorted(r, 2);
 }
 
-/* Its file has come by then. */
+/* Its file became ready before the thread ended. */
 static void thread_ends_and_others_go_on(struct ring *r)
 {
 	int fd[2];
@@ -141,7 +141,7 @@ static void thread_ends_and_others_go_on(struct ring *r)
 /* ---- children --------------------------------------------------------------
  */
 
-/* What the child makes of it comes by way of its status. */
+/* The child reports what it got by its exit status. */
 static void child_enters_the_ring(struct ring *r)
 {
 	int status, child;
@@ -157,7 +157,7 @@ static void child_enters_the_ring(struct ring *r)
 	note_result("the child's enter", -WEXITSTATUS(status));
 }
 
-/* The parent's requests are none of its business. */
+/* The child's end does not affect the parent's requests. */
 static void child_ends(struct ring *r)
 {
 	int fd[2], status, child;
@@ -192,7 +192,7 @@ static void open_secret(struct ring *r, uint8_t flags)
 	go(r);
 }
 
-/* As root a ring opens it; as nobody it does not, whichever way it goes. */
+/* As root a ring opens the file; as nobody it does not, by whichever path. */
 static void rights_are_given_up(struct ring *r)
 {
 	int fd = mkstemp(secret);
@@ -213,7 +213,7 @@ static void rights_are_given_up(struct ring *r)
 	unlink(secret);
 }
 
-/* The thread that polls keeps the rights that it began with. */
+/* The SQPOLL thread keeps the rights that it began with. */
 static void rights_are_given_up_while_polled(struct ring *r)
 {
 	rights_are_given_up(r);
@@ -251,7 +251,10 @@ static void limit_bytes(rlim_t bytes_most)
 	note_result("setrlimit", setrlimit(RLIMIT_FSIZE, &limit));
 }
 
-/* What fits is written; what begins beyond raises SIGXFSZ and fails. */
+/*
+ * The bytes below the limit are written; a write that begins beyond it raises
+ * SIGXFSZ and fails.
+ */
 static void write_to_the_limit(struct ring *r, int file, uint8_t flags)
 {
 	sqe_new(r, IORING_OP_WRITE, file, bytes, 60, 0)->flags = flags;

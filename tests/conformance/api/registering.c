@@ -18,7 +18,7 @@ static void unknown_opcodes(struct ring *r)
 
 /* ---- PROBE --------------------------------------------------------------- */
 
-/* The operations this project promises. */
+/* The operations that this project supports. */
 static const uint8_t promised[] = {
 	IORING_OP_NOP,	    IORING_OP_READV,	       IORING_OP_WRITEV,
 	IORING_OP_POLL_ADD, IORING_OP_POLL_REMOVE,     IORING_OP_SENDMSG,
@@ -139,7 +139,7 @@ static void event_errors(struct ring *r)
 	reg(r, IORING_UNREGISTER_EVENTFD, NULL, 0);
 }
 
-/* The engine holds the event itself, not its number. */
+/* The engine holds the eventfd's file, not its fd. */
 static void event_number_closed(struct ring *r)
 {
 	int event = eventfd(0, EFD_NONBLOCK);
@@ -264,7 +264,7 @@ static void ring_registered_stays_open(struct ring *r)
 	r->fd = -1;
 }
 
-/* The ring lives on in its slot while its number is another file's. */
+/* The ring stays open in its slot while its fd is another file. */
 static void ring_number_of_another_file(struct ring *r)
 {
 	struct io_uring_rsrc_update how = {
@@ -409,7 +409,7 @@ static void worker_bounds(struct ring *r)
 	workers(r, 0, 7, true);
 	workers(r, 2, 0, true);
 	workers(r, 1, 1, true);
-	/* One worker is enough. */
+	/* One worker is sufficient. */
 	for (int i = 0; i < 8; i++)
 		sqe_nop(r)->flags = IOSQE_ASYNC;
 	submit(r);

@@ -4,7 +4,7 @@
  */
 #include "runner/scenario.h"
 
-/* 6.18 leaves the offset of the array as it was given. */
+/* 6.18 leaves the offset of the array unchanged. */
 static uint32_t array_offset(const struct ring *r,
 			     const struct io_uring_params *p)
 {
@@ -79,7 +79,7 @@ static void with_completions(struct ring *r)
 	go(r);
 }
 
-/* Then more than the smaller queue has room for: none is lost. */
+/* Then more completions than the smaller queue has room for: none is lost. */
 static void smaller_and_full(struct ring *r)
 {
 	nops(r, 6);
@@ -93,7 +93,7 @@ static void smaller_and_full(struct ring *r)
 	reap(r, 18);
 }
 
-/* What does not fit is refused, and nothing has changed. */
+/* If the entries don't fit, the call is refused and changes nothing. */
 static void with_too_many_completions(struct ring *r)
 {
 	nops(r, 10);
@@ -124,7 +124,7 @@ static void with_too_many_submissions(struct ring *r)
 	reap(r, 6);
 }
 
-/* Indices that have gone round more than once. */
+/* After the indices have wrapped more than once. */
 static void after_a_while(struct ring *r)
 {
 	for (int i = 0; i < 5; i++) {
@@ -227,7 +227,7 @@ static void errors(struct ring *r)
 	note("features 0x%x wq %u", p.features, p.wq_fd);
 }
 
-/* A resize whose answer can't be written leaves the ring as it was. */
+/* A resize whose result can't be written leaves the ring as it was. */
 static void answer_not_writable(struct ring *r)
 {
 	struct io_uring_params *p = pages(4096);
@@ -276,7 +276,7 @@ static void kinds_of_rings(struct ring *r)
 	try_ring(defer | IORING_SETUP_NO_MMAP);
 }
 
-/* The ring that the mode doesn't open. */
+/* A ring with big entries, opened by the scenario. */
 static void big_entries(struct ring *r)
 {
 	ring_open(r, 8,
@@ -327,7 +327,7 @@ static void mixed_entries(struct ring *r)
 	submit(r);
 	resize(r, 16, 16, 0);
 	note_slots(r);
-	/* All of it is looked at here. */
+	/* All completions are counted as seen here. */
 	store_release(r->cq_head, *r->cq_tail);
 }
 
@@ -349,7 +349,7 @@ static void without_array(struct ring *r)
 	go(r);
 }
 
-/* The old memory stays where it is mapped, and means nothing any more. */
+/* The old memory stays mapped, and is no longer used. */
 static void old_memory(struct ring *r)
 {
 	struct ring old = *r;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * io_uring_setup: sizes, flags, layouts, and what kind of file a ring is.
+ * io_uring_setup: sizes, flags, layouts, and the kind of file that a ring is.
  *
- * Theory: offsets in the shared memory are the engine's own affair as long as
- * they are announced; so only their use is compared, and the numbers once.
+ * Theory: a side may choose its offsets in the shared memory as long as it
+ * reports them; so only their use is compared, and the sizes once.
  */
 #include "runner/scenario.h"
 
@@ -11,7 +11,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-/* Features the operations of these scenarios rest upon. */
+/* Features that the operations of these scenarios need. */
 #define FEATURES                                              \
 	(IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP |       \
 	 IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_RW_CUR_POS | \
@@ -20,7 +20,7 @@
 	 IORING_FEAT_CQE_SKIP | IORING_FEAT_LINKED_FILE |     \
 	 IORING_FEAT_MIN_TIMEOUT)
 
-/* Set up, write what came of it, close. */
+/* Set up, write the result, close. */
 static void attempt(uint32_t entries, struct io_uring_params params)
 {
 	uint32_t flags = params.flags;
@@ -330,7 +330,7 @@ static void memory_outlives_the_ring(struct ring *r)
 
 /* ---- layouts ------------------------------------------------------------- */
 
-/* More requests than there are slots, so that every slot is used. */
+/* More requests than slots, so that every slot is used. */
 static void go_round(struct ring *r)
 {
 	int i;
@@ -444,7 +444,7 @@ static void no_mmap_attempt(void *ring, void *sqes)
 	attempt(8, params);
 }
 
-/* A ring in memory that goes while a request waits. */
+/* A ring in memory that is unmapped while a request waits. */
 static void no_mmap_gone(struct ring *r, char *ring, char *sqes, char *look)
 {
 	struct io_uring_params params = {.flags = IORING_SETUP_NO_MMAP};
@@ -510,7 +510,7 @@ static void no_mmap_addresses(struct ring *r)
 	no_mmap_attempt(good, read_only());
 }
 
-/* Only memory of the application's own can go with a ring without a file. */
+/* Only the application's own memory works with a ring without a file. */
 static void registered_fd_only(struct ring *r)
 {
 	struct io_uring_params params = {
@@ -545,7 +545,7 @@ static void registered_fd_only(struct ring *r)
 	r->fd = -1;
 }
 
-/* Each flag with each other one: which go together? */
+/* Each flag with each other one: which combinations are accepted? */
 static void flags_in_pairs(struct ring *r)
 {
 	const uint32_t refused = IORING_SETUP_IOPOLL |
@@ -564,7 +564,7 @@ static void flags_in_pairs(struct ring *r)
 		}
 }
 
-/* The same beside what they want for company. */
+/* The same together with the flags that they require. */
 static void flags_in_company(struct ring *r)
 {
 	const uint32_t company[] = {
@@ -617,8 +617,8 @@ static void file_polls_after_reaping_alone(struct ring *r)
 }
 
 /*
- * What poll() says of the ring once its completions are taken. An SQPOLL thread
- * finds out by itself that they are, a moment after it took the next entry.
+ * The result of poll() for the ring once its completions are taken. An SQPOLL
+ * thread notices that by itself, a moment after it took the next entry.
  */
 static unsigned int polled_when_taken(const struct ring *r)
 {
@@ -629,7 +629,7 @@ static unsigned int polled_when_taken(const struct ring *r)
 	return (unsigned int)polled(r->fd) & POLLIN;
 }
 
-/* A completion that nobody entered for wakes whoever polls the ring. */
+/* A completion wakes pollers of the ring without an enter. */
 static void file_polls_when_work_is_done(struct ring *r)
 {
 	char bytes[8];

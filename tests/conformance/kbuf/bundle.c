@@ -16,7 +16,7 @@ static struct io_uring_sqe *bundle(struct ring *r, enum io_uring_op op, int fd,
 	return sqe;
 }
 
-/* @count bytes of the alphabet, over and over. */
+/* @count bytes of the alphabet, repeated. */
 static void put_many(int fd, size_t count)
 {
 	static char text[65536];
@@ -296,7 +296,7 @@ static void B6_empties_the_ring_exactly(struct ring *r)
 	note_head(r, GROUP);
 }
 
-/* What the first pass had is told, and that is the last completion. */
+/* The bytes of the first pass are reported, and that is the last completion. */
 static void second_pass_fails(struct ring *r, uint16_t bgid)
 {
 	int fd[2];
@@ -324,7 +324,7 @@ static void second_pass_breaks_a_chain(struct ring *r, uint16_t bgid)
 	get(fd[0], 100);
 }
 
-/* Every other buffer has a @bad address. */
+/* Every second buffer has a @bad address. */
 static void second_pass_of_ring(struct ring *r, void *bad)
 {
 	struct bufs b;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Incremental consumption: a buffer is used piece by piece.
+ * Incremental consumption: a buffer is used in several parts.
  *
- * Theory: after each completion the shared entry is written down as the
- * application would see it.
+ * Theory: after each completion the scenario writes the shared entry as the
+ * application sees it.
  */
 #include "runner/scenario.h"
 

@@ -3,8 +3,8 @@
  * REGISTER_PBUF_RING, UNREGISTER_PBUF_RING, PBUF_STATUS, and mmap of rings that
  * the engine allocated.
  *
- * Theory: the order of checks is seen by breaking two at once; what a failed
- * call left behind is seen by using the group afterwards.
+ * Theory: to see the order of two checks, a scenario fails both at once; to see
+ * the state that a failed call left, it uses the group afterwards.
  */
 #include "runner/scenario.h"
 
@@ -92,7 +92,7 @@ static void G1_half_readable(struct ring *r)
 	reg(r, IORING_REGISTER_PBUF_RING, two + 4096 - 20, 1);
 	reg(r, IORING_UNREGISTER_PBUF_RING, two + 4096 - 20, 1);
 	reg(r, IORING_REGISTER_PBUF_STATUS, two + 4096 - 20, 1);
-	/* Readable to the last byte. */
+	/* The struct ends at the last readable byte. */
 	memcpy(two + 4096 - sizeof(how), &how, sizeof(how));
 	reg(r, IORING_REGISTER_PBUF_RING, two + 4096 - sizeof(how), 1);
 }
@@ -341,7 +341,7 @@ static void G9_fields(struct ring *r)
 	drop(r, &how);
 	how = (struct io_uring_buf_reg){.bgid = 99, .flags = 1};
 	drop(r, &how);
-	/* Address and entries are not looked at. */
+	/* Address and entries are not checked. */
 	how = good();
 	how.ring_addr = 3;
 	how.ring_entries = 77;
@@ -423,7 +423,7 @@ static void G10_without_unregistering(struct ring *r)
 	note_bytes("closed", b.memory, 8192);
 }
 
-/* New memory must not be the old one while that is still mapped. */
+/* A new ring must not use the old memory while that is still mapped. */
 static void G10_registered_anew(struct ring *r)
 {
 	struct bufs old;
@@ -459,7 +459,7 @@ static void G11_head_starts_at_zero(struct ring *r)
 	receive(r, GROUP);
 	note_head(r, GROUP);
 	bufs_unregister(r, GROUP);
-	/* The old tail is still in the memory: its entries are queued. */
+	/* The old tail is still in the memory, so its entries are queued. */
 	bufs_register(r, (uintptr_t)b.memory, 4, GROUP, 0);
 	note_head(r, GROUP);
 	receive(r, GROUP);
@@ -517,7 +517,7 @@ static void G12_not_writable(struct ring *r)
 	note("head %u", status->head);
 }
 
-/* The head is free-running, not a slot. */
+/* The head is free-running; it is not a slot. */
 static void G12_head_is_raw(struct ring *r)
 {
 	struct bufs b;
@@ -612,7 +612,7 @@ static void G8_map_after_unregister(struct ring *r)
 	try_map(r, 4096, GROUP << 16);
 }
 
-/* Two mappings show the same memory, and so does the engine. */
+/* Two mappings show the same memory, which is the engine's. */
 static void G8_map_twice(struct ring *r)
 {
 	struct io_uring_buf *one;

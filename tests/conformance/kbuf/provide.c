@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * PROVIDE_BUFFERS: the checks and their order, and what ends up in the group.
+ * PROVIDE_BUFFERS: the checks and their order, and the resulting group.
  *
- * Theory: where two checks could answer, a scenario breaks both at once and so
- * shows which comes first. What a group holds is seen by receiving into it.
+ * Theory: to see which of two checks comes first, a scenario fails both at
+ * once. To see what a group contains, it receives into it.
  */
 #include "runner/scenario.h"
 
@@ -11,7 +11,7 @@
 
 static char memory[4096];
 
-/* Take @count buffers out of the group, one received byte each. */
+/* Take @count buffers from the group, with one received byte each. */
 static void drain_group(struct ring *r, uint16_t bgid, unsigned int count)
 {
 	int fd[2];
@@ -36,7 +36,10 @@ static void P1_flags_and_splice_fd(struct ring *r)
 	quiet(r);
 }
 
-/* Without SUBMIT_ALL the first bad SQE ends a submission, so one by one. */
+/*
+ * Without SUBMIT_ALL the first bad SQE ends a submission, so each is submitted
+ * alone.
+ */
 static void P1_one_by_one(struct ring *r)
 {
 	sqe_provide(r, memory, 16, 4, GROUP, 0)->rw_flags = 1;
@@ -231,7 +234,7 @@ static void P9_the_same_bid_twice(struct ring *r)
 	note_bytes("memory", memory, 80);
 }
 
-/* The second buffer lies at the unclamped distance. */
+/* The address of the second buffer is at the unclamped distance. */
 static void P9_addresses_advance_unclamped(struct ring *r)
 {
 	const size_t each = 0x80000000;

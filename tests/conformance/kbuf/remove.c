@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * REMOVE_BUFFERS: the checks, and which buffers are gone afterwards.
- */
+/* REMOVE_BUFFERS: the checks, and which buffers are removed. */
 #include "runner/scenario.h"
 
 #define GROUP 3

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Selecting a buffer: when, which, how long, and what becomes of it.
+ * Selecting a buffer: when, which one, how long it is, and what happens to it.
  *
- * Theory: "which group" is varied by struct source: the same story is told of
- * a classic group, of a ring in application memory and of one in the engine's.
- * What a group still holds is seen in PBUF_STATUS's head, or by removing.
+ * Theory: struct source varies the group: the same scenario is played with a
+ * classic group, with a ring in application memory and with one in the
+ * engine's. The buffers that a group still has are seen in PBUF_STATUS's head,
+ * or by removing them.
  */
 #include "runner/scenario.h"
 
@@ -27,7 +28,7 @@ static void source_open(struct source *s, struct ring *r)
 	go(r);
 }
 
-/* What is left: the ring's head, and how many classic buffers. */
+/* Write what is left: the ring's head, and the count of classic buffers. */
 static void source_left(struct ring *r)
 {
 	note_head(r, GROUP);
@@ -88,7 +89,10 @@ static void S1_idle_reads_hold_nothing(struct ring *r)
 	source_left(r);
 }
 
-/* Both saw the one buffer; whoever comes second finds what is there then. */
+/*
+ * Both requests saw the one buffer; the second to run selects what is there
+ * then.
+ */
 static void S1_provided_while_waiting(struct ring *r)
 {
 	char *memory = pages(128);
@@ -190,7 +194,7 @@ static void S2_empty_group(struct ring *r)
 	go(r);
 }
 
-/* The would-be receive has nothing to read: does it wait or fail? */
+/* The receive has no data and no group: does it wait or fail? */
 static void S2_no_group_and_no_data(struct ring *r)
 {
 	int fd[2];
@@ -347,7 +351,7 @@ static void S4_indices_wrap(struct ring *r)
 	note_entries(&b, 1);
 }
 
-/* The tail says there are more entries than slots. */
+/* The tail is ahead of the head by more entries than there are slots. */
 static void S4_tail_ahead_by_more_than_the_ring(struct ring *r)
 {
 	struct bufs b;
@@ -564,7 +568,9 @@ static void S6_worker(struct ring *r)
 	source_left(r);
 }
 
-/* The choice is final before the wait: others get what follows. */
+/*
+ * The selection is final before the wait: other requests get the next entries.
+ */
 static void S6_worker_waits(struct ring *r)
 {
 	struct source s;
@@ -1037,7 +1043,9 @@ static void S11_every_buffer_once(struct ring *r)
 		seen[ring_cqe(r)->flags >> 16] = true;
 		nth = ring_cqe(r)->user_data - 2; /* of the receives */
 		ring_seen(r);
-		/* For the other one, when the first has taken both bytes. */
+		/*
+		 * For the other request, when the first has taken both bytes.
+		 */
 		put(fd[nth / 2][1], "+");
 	}
 	for (i = 0; i < 256; i++)

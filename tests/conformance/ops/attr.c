@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Attributes of reads and writes (RW_ATTR): integrity data beside the bytes,
- * which only some block devices take.
+ * Attributes of reads and writes (RW_ATTR): integrity data in addition to the
+ * bytes, which only some block devices accept.
  */
 #include "runner/scenario.h"
 

@@ -44,7 +44,7 @@ static void added_changed_removed(struct ring *r)
 	note_events(epoll, -1);
 	event.data.u32 = 8;
 	control(r, epoll, p[0], EPOLL_CTL_MOD, &event);
-	/* The event was taken in at submission. */
+	/* The event was copied at submission. */
 	submit(r);
 	event.data.u32 = 9;
 	reap(r, 1);
@@ -123,7 +123,7 @@ static void an_error_breaks_the_chain(struct ring *r)
 	go(r);
 }
 
-/* A ring's own number becomes readable when something completes. */
+/* A ring's own fd becomes readable when something completes. */
 static void watches_a_ring(struct ring *r)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.u32 = 5};

@@ -14,7 +14,7 @@
 
 static uint32_t word;
 
-/* futex(2) of this thread. */
+/* futex(2) from this thread. */
 static long plain_wake(uint32_t *at, int count, bool private)
 {
 	int op = FUTEX_WAKE | (private ? FUTEX_PRIVATE_FLAG : 0);
@@ -260,7 +260,7 @@ static void three_waits(struct ring *r)
 	submit(r);
 }
 
-/* How many were cancelled is counted in different ways. */
+/* Flags differ in how they count cancelled requests. */
 static void several_canceled(struct ring *r)
 {
 	struct io_uring_sync_cancel_reg by_opcode = {
@@ -326,7 +326,7 @@ static void in_a_chain(struct ring *r)
 	reap(r, 2);
 }
 
-/* A ring that goes lets go of those who wait. */
+/* A ring that closes ends its waits. */
 static void ring_closed(struct ring *r)
 {
 	word = 1;

@@ -16,7 +16,7 @@ static void open_mixed(struct ring *r, uint32_t cq_entries)
 	ring_map(r);
 }
 
-/* 16 bytes each: a big one has two. */
+/* A slot has 16 bytes: a big entry has two. */
 static struct io_uring_cqe *slot(const struct ring *r, uint32_t index)
 {
 	return (void *)(r->cqes +
@@ -74,7 +74,7 @@ static void both_kinds(struct ring *r)
 	big_nop(r, 0x33, 0x44);
 	submit(r);
 	note_all(r);
-	/* Seven slots are gone: there is room for one before the end. */
+	/* Seven slots are used: one is left before the end. */
 	sqe_nop(r);
 	submit(r);
 	note_all(r);
@@ -84,7 +84,7 @@ static void both_kinds(struct ring *r)
 	ring_close(r);
 }
 
-/* A big one doesn't go round the end: one slot is left out. */
+/* A big entry does not wrap around the end: one slot is skipped. */
 static void not_around_the_end(struct ring *r)
 {
 	int i;
@@ -123,7 +123,7 @@ static void full(struct ring *r)
 	ring_close(r);
 }
 
-/* What is waited for is counted in slots. */
+/* Waits count slots. */
 static void waits(struct ring *r)
 {
 	open_mixed(r, 8);

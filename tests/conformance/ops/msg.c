@@ -148,7 +148,7 @@ static void in_a_chain(struct ring *r)
 	ring_close(&other);
 }
 
-/* A full queue of completions keeps what is sent to it. */
+/* A full completion queue keeps the messages sent to it. */
 static void overflow(struct ring *r)
 {
 	struct ring other;
@@ -282,7 +282,7 @@ struct talker {
 	uint32_t got;
 };
 
-/* Send all, and take what comes, until all that is due has come. */
+/* Send all messages, and take completions until all that are due have come. */
 static void *talk(void *argument)
 {
 	struct talker *t = argument;
@@ -305,7 +305,7 @@ static void *talk(void *argument)
 	return NULL;
 }
 
-/* Neither may wait for the other's lock while it has its own. */
+/* Neither ring may wait for the other's lock while it holds its own. */
 static void to_each_other_at_once(struct ring *r)
 {
 	struct talker talkers[2] = {{.to = NULL}};

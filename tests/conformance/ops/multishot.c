@@ -3,9 +3,9 @@
  * Requests that complete many times: RECV, RECVMSG, READ_MULTISHOT.
  *
  * Theory: data is sent in one piece at a time and each completion is waited
- * for, so that how bytes are split over completions doesn't depend on timing.
- * Where more data than one buffer waits before the request starts, the split
- * is the buffer's size.
+ * for, so that the split of bytes into completions doesn't depend on timing.
+ * Where more data than one buffer waits before the request starts, the buffer's
+ * size decides the split.
  */
 #include "runner/scenario.h"
 
@@ -229,7 +229,7 @@ static void S12_buffers_returned_on_the_way(struct ring *r)
 	note_head(r, GROUP);
 }
 
-/* Two connections and one group: buffers are shared in order of arrival. */
+/* Two connections and one group: the buffers are used in order of arrival. */
 static void S12_two_connections(struct ring *r)
 {
 	struct bufs b;
@@ -252,7 +252,7 @@ static void S12_two_connections(struct ring *r)
 	reap(r, 1);
 }
 
-/* Everything arrives although one connection is much busier. */
+/* All bytes arrive although one connection is much busier. */
 static void S12_a_busy_connection_yields(struct ring *r)
 {
 	char text[513];
@@ -407,7 +407,10 @@ static void S12_ring_closed_while_armed(struct ring *r)
 	send_and_reap(r, fd[1], "ab");
 	ring_close(r);
 	close(fd[0]);
-	/* The peer sees the end only when nobody holds the file any more. */
+	/*
+	 * The peer gets the end of file only when nothing holds the file any
+	 * more.
+	 */
 	get(fd[1], 1);
 }
 
@@ -572,7 +575,7 @@ static void S13_name_of_the_sender(struct ring *r)
 	note("family %u address %x", name.sin_family,
 	     ntohl(name.sin_addr.s_addr));
 	note_bytes("payload", b.bytes + 32, 8);
-	/* A shorter name is cut, and its full length reported. */
+	/* A longer name is cut, and its full length reported. */
 	sqe_cancel(r, 1, 0);
 	submit(r);
 	reap_sorted(r, 2);
@@ -584,7 +587,7 @@ static void S13_name_of_the_sender(struct ring *r)
 	note_bytes("payload", b.bytes + 64 + 16 + 4, 8);
 }
 
-/* Numbered, of 3 to 40 bytes; @empty is one without any, -1: none. */
+/* Numbered, of 3 to 40 bytes; @empty is the one without bytes, -1: none. */
 static void send_datagrams(int fd, int count, int empty)
 {
 	static const char tail[] = "0123456789012345678901234567890123456789";
@@ -608,7 +611,7 @@ static void note_datagrams(const struct bufs *b, unsigned int count)
 	}
 }
 
-/* More than one call takes, some of them longer than a buffer. */
+/* More datagrams than one call takes, some of them longer than a buffer. */
 static void S13_many_datagrams(struct ring *r)
 {
 	struct msghdr msg = {.msg_namelen = sizeof(struct sockaddr_in)};
@@ -652,7 +655,7 @@ static void S13_many_datagrams_and_few_buffers(struct ring *r)
 	reap(r, 7);
 	note_head(r, GROUP);
 	note_datagrams(&b, 20);
-	/* One has no room for the header. */
+	/* One buffer has no room for the header. */
 	for (uint16_t bid = 0; bid < 12; bid++)
 		bufs_add(&b, b.bytes + bid * 56, bid == 10 ? 20 : 56, bid);
 	bufs_publish(&b);
@@ -676,7 +679,7 @@ static void S13_an_empty_datagram_behind_many(struct ring *r)
 	note_head(r, GROUP);
 }
 
-/* An error of the socket comes before the datagrams that wait in it. */
+/* An error of the socket precedes the datagrams that wait in it. */
 static void S13_refused_after_many(struct ring *r)
 {
 	struct msghdr msg = {.msg_namelen = sizeof(struct sockaddr_in)};
@@ -700,7 +703,7 @@ static void S13_refused_after_many(struct ring *r)
 	note_head(r, GROUP);
 }
 
-/* Each ends the request that it comes to, and leaves the next in the socket. */
+/* Each ends the request that receives it, and leaves the next in the socket. */
 static void S13_two_empty_datagrams(struct ring *r)
 {
 	struct msghdr msg = {.msg_namelen = sizeof(struct sockaddr_in)};
@@ -785,7 +788,7 @@ static void S13_too_small(struct ring *r)
 	}
 }
 
-/* What the second is to have is looked at before the socket is. */
+/* The second buffer is checked before the socket. */
 static void S13_too_small_behind_one(struct ring *r)
 {
 	static const enum pair_kind kinds[] = {PAIR_DGRAM, PAIR_UDP};

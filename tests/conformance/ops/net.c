@@ -286,7 +286,7 @@ static void peer_is_gone(struct ring *r)
 	go(r);
 }
 
-/* Is SIGPIPE sent? The process would die of it. */
+/* Is SIGPIPE sent? It would end the process. */
 static void no_signal(struct ring *r)
 {
 	int fd[2];
@@ -315,7 +315,7 @@ static void send_waits_for_room(struct ring *r)
 	reap(r, 1);
 }
 
-/* All of it, however little room there is at once. */
+/* All bytes are sent, however little room there is at a time. */
 static void send_waitall(struct ring *r)
 {
 	const size_t size = 4 << 20;
@@ -582,7 +582,7 @@ static void accept_waits(struct ring *r)
 	     fcntl(fd_of(0), F_GETFL) & O_NONBLOCK);
 }
 
-/* Several that wait for one file: which of them has what comes? */
+/* Several requests wait for one file: which of them gets the data? */
 static void several_accepts(struct ring *r)
 {
 	struct sockaddr_storage address;

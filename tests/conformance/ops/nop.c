@@ -125,7 +125,7 @@ static void words(struct ring *r)
 	go(r);
 }
 
-/* 16 bytes more in each completion. */
+/* Each completion has 16 bytes more. */
 static void big_completions(struct ring *r)
 {
 	struct ring big;

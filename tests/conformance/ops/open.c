@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * OPENAT and OPENAT2 of what keeps an open waiting: FIFOs, and files that
- * somebody holds a lease on.
+ * OPENAT and OPENAT2 of files that make an open wait: FIFOs, and files with a
+ * lease of another process.
  */
 #include "runner/scenario.h"
 
@@ -12,7 +12,7 @@
 
 #define NOBODY 65534
 
-/* Gone when the scenario's process ends. */
+/* Removed when the scenario's process ends. */
 static char place[64];
 static char fifo[80];
 
@@ -93,7 +93,7 @@ static void fifo_waits(struct ring *r)
 	}
 }
 
-/* What waits for nobody. */
+/* Opens that wait for no partner. */
 static void fifo_at_once(struct ring *r)
 {
 	static const int flags[] = {O_RDWR,
@@ -114,7 +114,7 @@ static void fifo_at_once(struct ring *r)
 		note("0x%x", flags[i / 2]);
 		open_fifo(r, flags[i / 2], i % 2 ? IOSQE_ASYNC : 0);
 		go(r);
-		/* It took the lowest number, if it has taken any. */
+		/* If it has taken an fd, it took the lowest. */
 		if (fcntl(before, F_GETFD) >= 0) {
 			note_flags(fd_of(opened++));
 			close(before);
@@ -122,7 +122,10 @@ static void fifo_at_once(struct ring *r)
 	}
 }
 
-/* A plain try waits for nobody either: it finds what is there. */
+/*
+ * A plain try does not wait either: its result shows whether there is a
+ * partner.
+ */
 static void fifo_plain(struct ring *r)
 {
 	place_make();
@@ -136,7 +139,7 @@ static void fifo_plain(struct ring *r)
 	note_flags(fd_of(1));
 }
 
-/* Two that wait for one another. */
+/* Two opens that wait for each other. */
 static void fifo_both(struct ring *r)
 {
 	place_make();
@@ -150,7 +153,7 @@ static void fifo_both(struct ring *r)
 	note_flags(fd_of(1));
 }
 
-/* What follows in a link waits as well; others go on. */
+/* Linked requests wait as well; others continue. */
 static void fifo_link(struct ring *r)
 {
 	int partner;
@@ -214,7 +217,10 @@ static void fifo_in_root(struct ring *r)
 	close(partner);
 }
 
-/* Under its number alone: a file of another number can't be cancelled. */
+/*
+ * With user_data as the only criterion: a request without a file can't be
+ * cancelled by fd.
+ */
 static void open_plainly(struct ring *r, int flags, uint8_t sqe_flags)
 {
 	struct io_uring_sqe *sqe =
@@ -241,12 +247,12 @@ static void fifo_canceled(struct ring *r)
 		submit(r);
 		reap_sorted(r, 2);
 	}
-	/* Nobody reads: nothing is left of those that were cancelled. */
+	/* There is no reader: the cancelled requests left none. */
 	note_result("writer",
 		    open(fifo, O_WRONLY | O_NONBLOCK) < 0 ? -errno : 0);
 }
 
-/* The timeout begins when the wait is over. */
+/* The timeout starts when the wait is over. */
 static void fifo_timed(struct ring *r)
 {
 	static const struct io_timespec soon = {.tv_nsec = 1000000};
@@ -262,7 +268,7 @@ static void fifo_timed(struct ring *r)
 	close(partner);
 }
 
-/* The ring goes while an open waits. */
+/* The ring is closed while an open waits. */
 static void fifo_closed(struct ring *r)
 {
 	struct ring other;
@@ -327,7 +333,7 @@ static void fifo_rights(struct ring *r)
 
 static int leased;
 
-/* The holder is asked by SIGIO, and gives the lease back a little later. */
+/* The holder gets SIGIO, and gives the lease back a little later. */
 static void *lease_breaker(void *unused)
 {
 	(void)unused;

@@ -371,7 +371,7 @@ static void linked(struct ring *r)
 	reap(r, 2);
 }
 
-/* The data is gone before anybody looks; that it came was an event. */
+/* The data is taken before any poll runs; its arrival was still an event. */
 static void consumed_before_anybody_looked(struct ring *r)
 {
 	static const enum pair_kind kinds[] = {PAIR_PIPE, PAIR_STREAM,
@@ -450,7 +450,7 @@ static void urgent_data_alone_wakes_nobody(struct ring *r)
 	go(r);
 }
 
-/* What is ready completes at once and in order, among others and more. */
+/* Requests that are ready complete at once and in order, between others. */
 static void many_in_one_submission(struct ring *r)
 {
 	int empty[2], full[2];
@@ -479,7 +479,7 @@ static void many_in_one_submission(struct ring *r)
 	quiet(r);
 }
 
-/* A poll between others is woken by what comes behind it. */
+/* A poll is woken by the request submitted after it. */
 static void woken_by_the_next_request(struct ring *r)
 {
 	static char byte;
@@ -494,7 +494,7 @@ static void woken_by_the_next_request(struct ring *r)
 	quiet(r);
 }
 
-/* The last reference to the file goes with the poll. */
+/* The poll has the last reference to the file, which closes with it. */
 static void the_file_goes_with_the_poll(struct ring *r)
 {
 	int fd[2];

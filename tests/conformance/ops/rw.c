@@ -271,7 +271,7 @@ static void ioprio(struct ring *r)
 	}
 }
 
-/* The real-time class takes a right; without rights it is a plain user's. */
+/* The real-time class needs a right, which a plain user does not have. */
 static void ioprio_without_rights(struct ring *r)
 {
 	static const uint16_t values[] = {0x2000, 0x2004, 0x4004, 0x6000};
@@ -454,7 +454,7 @@ static void cancelled_read(struct ring *r)
 	get(fd[0], 8);
 }
 
-/* A file closed while a request waits on it is still read from. */
+/* A file that is closed while a request waits on it is still read from. */
 static void closed_while_waiting(struct ring *r)
 {
 	int fd[2];
@@ -468,7 +468,7 @@ static void closed_while_waiting(struct ring *r)
 	reap(r, 1);
 }
 
-/* ... also when its number is another file by then. */
+/* ... even if its fd is another file by then. */
 static void number_reused_while_waiting(struct ring *r)
 {
 	int other[2];
@@ -490,7 +490,7 @@ static void number_reused_while_waiting(struct ring *r)
 	note_bytes("bytes", bytes, 5);
 }
 
-/* And is the first file again, with requests waiting for both. */
+/* And the fd is the first file again, with requests waiting for both files. */
 static void number_comes_back_while_waiting(struct ring *r)
 {
 	int other[2];
@@ -652,7 +652,7 @@ static void open_errors(struct ring *r)
 	go(r);
 }
 
-/* Made, written, and removed again; the name is the process's own. */
+/* Created, written, and removed again; the name is the process's own. */
 static void open_creates(struct ring *r)
 {
 	char name[64];

@@ -202,7 +202,7 @@ static void canceled(struct ring *r)
 	get(a[0], 10);
 }
 
-/* The socket takes no more, and is one that waits. */
+/* The socket is full, and it is a blocking one. */
 static void canceled_while_it_sends(struct ring *r)
 {
 	static char bytes[4096];
@@ -350,7 +350,6 @@ static void sockets(struct ring *r)
 	reap(r, 1);
 }
 
-/* The numbers are the program's again as soon as it waits. */
 /* More than the socket has room for, to one that waits. */
 static void more_than_there_is_room_for(struct ring *r)
 {
@@ -401,6 +400,7 @@ static void datagrams_into_a_pipe(struct ring *r)
 	}
 }
 
+/* The program may use the fds again as soon as the request waits. */
 static void closed_while_it_waits(struct ring *r)
 {
 	int a[2], b[2];

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Streams whose reads come short though more waits.
+ * Streams whose reads are short although more data waits.
  *
  * Theory: a unix stream stops behind a message with descriptors and where the
- * sender changes, TCP stops at an urgent mark. A request has to receive what is
- * behind that too, and to say that it is there. All that is to come is sent
- * before anybody looks, so that how it is split is the socket's doing alone.
+ * sender changes, TCP stops at an urgent mark. A request must receive the data
+ * behind that too, and report that it is there. All data is sent before any
+ * read, so that only the socket decides how it is split.
  */
 #include "runner/scenario.h"
 
@@ -62,7 +62,7 @@ static void put_by_another(int fd, const char *text)
 	waitpid(child, NULL, 0);
 }
 
-/* All of it is there when this returns: the mark is behind the first part. */
+/* All data has arrived when this returns: the mark is behind the first part. */
 static void put_urgent(const int fd[2])
 {
 	const int one = 1;
@@ -281,7 +281,7 @@ static void S9_one_says_what_is_behind_a_mark(struct ring *r)
 	}
 }
 
-/* ---- a filter of the program's that refuses what the engine might ask ---- */
+/* ---- a filter of the program's that refuses calls the engine may make ---- */
 
 static void refuse(uint32_t call, uint32_t second, bool any)
 {
@@ -353,7 +353,7 @@ static void S12_getsockopt_refused(struct ring *r)
 	reap_bytes(r, 3);
 }
 
-/* The other end of a terminal takes no RWF_NOWAIT. */
+/* The other end of a terminal does not support RWF_NOWAIT. */
 static void S6_poll_refused(struct ring *r)
 {
 	char text[8] = "";

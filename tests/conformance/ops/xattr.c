@@ -8,7 +8,7 @@
 
 #define NAME "user.polyring"
 
-/* A file with a name, in memory; gone with the process's own namespace. */
+/* A file with a name, in memory, in a mount namespace of the process's own. */
 static int named_file(char *path)
 {
 	int fd;

@@ -94,7 +94,7 @@ static void words(struct ring *r)
 	pair(fd, PAIR_TCP);
 	for (i = 0; i < 8; i++) {
 		if (1 << i == IORING_SEND_VECTORIZED)
-			continue; /* "x" is no vector */
+			continue; /* "x" is not a vector */
 		send_zc(r, fd[0], "x", 1)->ioprio = (uint16_t)(1u << i);
 		submit(r);
 		reap_until_final(r);
@@ -169,7 +169,7 @@ static void in_a_chain(struct ring *r)
 	reap_sorted(r, 5);
 }
 
-/* Until nothing moves any more: what was sent makes its way to the peer. */
+/* Write until the socket stays full: sent bytes first move to the peer. */
 static void fill(int fd)
 {
 	static char big[1 << 20];

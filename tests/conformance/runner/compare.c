@@ -2,8 +2,8 @@
 /*
  * Showing where two transcripts differ.
  *
- * Theory: the longest common subsequence of lines, by the table everybody
- * knows. Transcripts are short; past LINES_MAX lines the rest is not shown.
+ * Theory: the longest common subsequence of lines, by the usual table.
+ * Transcripts are short; lines after LINES_MAX are not shown.
  * Cost: LINES_MAX squared cells of two bytes, only when something differs.
  */
 #include "harness.h"
@@ -38,7 +38,7 @@ static bool same(const struct lines *l, size_t i, const struct lines *r,
 	       !memcmp(l->at[i], r->at[j], (size_t)l->length[i]);
 }
 
-/* common[i][j]: lines in common from line i and line j on. */
+/* common[i][j]: how many lines are common from line i and line j on. */
 static void measure(const struct lines *l, const struct lines *r)
 {
 	size_t i;
@@ -65,7 +65,7 @@ static void print_line(char mark, const struct lines *lines, size_t i)
 	printf("    %c %.*s\n", mark, lines->length[i], lines->at[i]);
 }
 
-/* Is a line that differs within CONTEXT lines of (i, j)? */
+/* Is a differing line within CONTEXT lines of (i, j)? */
 static bool near_change(const struct lines *l, const struct lines *r, size_t i,
 			size_t j)
 {

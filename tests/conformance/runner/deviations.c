@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where polyring answers otherwise than the kernel, and why: doc/deviations.md.
+ * The answers in which polyring differs from the kernel, and why:
+ * doc/deviations.md.
  *
- * Theory: a scenario that can't be equal names a row here, and is left out of
- * the comparison. A row without a scenario says why it can't be played. There
- * are never more rows than DEVIATIONS_MAX: what is one too many has to be
- * mended.
+ * Theory: a scenario whose transcripts can't be equal names a row here, and is
+ * left out of the comparison. A row without a scenario says why it can't be
+ * played. There are at most DEVIATIONS_MAX rows: instead of adding one more,
+ * correct the engine.
  */
 #include "harness.h"
 
@@ -171,7 +172,9 @@ static bool has_scenario(const char *name)
 	return false;
 }
 
-/* A row that nothing plays must say why; a scenario must name a row. */
+/*
+ * A row without a scenario must say why; a scenario must name an existing row.
+ */
 static bool rows_hold(void)
 {
 	bool hold = true;

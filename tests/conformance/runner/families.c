@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The list of families. A family is one file of scenarios, in a
- * directory named as the one of src that it asks about.
+ * The list of families. A family is one file of scenarios, in a directory with
+ * the name of the directory of src that it tests.
  */
 #include "harness.h"
 
-/* One row each, so that additions don't meet. */
+/* One row each, so that additions don't conflict. */
 /* clang-format off */
 #define FAMILIES(row) \
 	row(provide) \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the runner is made of: the list of families, transcripts, one play of
- * one scenario in a process of its own, and the comparison.
+ * The parts of the runner: the list of families, transcripts, one play of one
+ * scenario in a process of its own, and the comparison.
  */
 #ifndef CONFORMANCE_HARNESS_H
 #define CONFORMANCE_HARNESS_H
@@ -16,12 +16,12 @@
 
 #define TRANSCRIPT_BYTES (192u * 1024)
 
-/* Shared between the runner and the process that plays. */
+/* Shared between the runner and the playing process. */
 struct transcript {
 	uint32_t used;
 	char text[TRANSCRIPT_BYTES];
 };
-extern struct transcript *transcript; /* the one note() writes to */
+extern struct transcript *transcript; /* the transcript that note() writes to */
 
 /* One scenario in one mode. */
 struct piece {
@@ -37,17 +37,17 @@ extern const size_t family_count;
 extern const struct side kernel_side;
 extern const struct side *engine_side; /* NULL when not built in */
 
-/* Play @piece here and now; returns in the process that played. */
+/* Play @piece in this process; returns in it. */
 void play_piece(const struct piece *piece, const struct side *on);
 
-/* How a transcript ends whose scenario had to be killed. */
+/* The last line of a transcript whose scenario had to be killed. */
 #define KILLED "!! killed: it took too long"
 
 /*
  * Play each of @count pieces on @on, @jobs at a time, each in its own process
  * that is killed after @seconds. texts[i] becomes the transcript, to be freed.
- * One that is expected to end KILLED is so as soon as it got there: @expected
- * is NULL, or has a transcript for each piece.
+ * A piece that is expected to end KILLED is killed as soon as it has got there:
+ * @expected is NULL, or has a transcript for each piece.
  */
 void run_pieces(const struct piece *pieces, size_t count, const struct side *on,
 		unsigned int jobs, unsigned int seconds, char **texts,
@@ -59,21 +59,23 @@ void print_difference(const char *left, const char *right,
 
 /*
  * Recorded transcripts: one file a family, in one directory. Those of another
- * kernel are told by what differs from a @base, which is NULL for the base.
+ * kernel contain only what differs from a @base, which is NULL for the base.
  */
 struct store;
 struct store *store_open(const char *directory, const struct store *base);
 void store_close(struct store *store);
-/* NULL when there is none, or the scenario is another since (see store.c). */
+/* NULL when there is none, or the scenario has changed since (see store.c). */
 const char *store_get(const struct store *store, const char *name);
-/* The release of the kernel that answered, "" when nothing is recorded. */
+/* The release of the kernel that was recorded, "" when nothing is recorded. */
 const char *store_kernel(const struct store *store);
 /* Write the transcripts of one family. Returns 0 or a negative errno. */
 int store_write(const char *directory, const struct store *base,
 		const struct family *family, const struct piece *pieces,
 		char *const *texts, size_t count);
 
-/* Why a kernel's answers to some pieces are known not to be ours. */
+/*
+ * Reasons why a kernel's answers to some pieces are known to differ from ours.
+ */
 struct known;
 struct known *known_open(const char *path);
 void known_close(struct known *known);
@@ -83,15 +85,15 @@ void known_print_unused(const struct known *known, FILE *to);
 
 /* A known difference: a row of the table in deviations.c. */
 struct deviation {
-	const char *name; /* what scenarios say in .deviates */
+	const char *name; /* the name that scenarios have in .deviates */
 	const char *what;
 	const char *kernel;
 	const char *polyring;
 	const char *why;
-	const char *unplayed; /* why no scenario shows it */
+	const char *unplayed; /* why no scenario plays it */
 };
 
-/* NULL when there is none of that name. */
+/* NULL when there is no row of that name. */
 const struct deviation *deviation_find(const char *name);
 /* Print doc/deviations.md, or compare it with a file: an exit status. */
 int deviations_print(void);
@@ -101,7 +103,7 @@ int deviations_check(const char *path);
 struct rules;
 struct rules *rules_open(const char *spec_path);
 void rules_close(struct rules *rules);
-/* Returns false when a word of @cited is no rule. */
+/* Returns false when a name in @cited is no rule. */
 bool rules_cite(struct rules *rules, const char *cited);
 size_t rules_count(const struct rules *rules);
 size_t rules_cited(const struct rules *rules);

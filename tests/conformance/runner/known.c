@@ -4,8 +4,8 @@
  *
  * Theory: one text file beside the kernel's record. A line is a pattern for
  * names of pieces, a blank, and the reason; lines that start with '#' are
- * comments. A line that excuses nothing any more is told, so that the list
- * stays as short as it can be.
+ * comments. A line that no longer excuses anything is reported, so that the
+ * list stays as short as possible.
  */
 #include "harness.h"
 

@@ -3,12 +3,12 @@
  * conformance: the kernel is the oracle.
  *
  * Theory: every scenario is played on the kernel's io_uring and on polyring,
- * and the transcripts must be equal. Where the kernel can't be asked (it
- * refuses io_uring, or is another version than the recorded one) the recorded
- * transcripts speak for it. Without an engine built in, or with --side kernel,
- * the live kernel is compared with its own record instead; with --repeat, with
- * itself. With --kernel 6.1 the engine answers as that kernel does, and is
- * compared with what was recorded of it (tests/oracle does that).
+ * and the transcripts must be equal. If the kernel can't be used (it refuses
+ * io_uring, or is another version than the recorded one) the recorded
+ * transcripts take its place. Without an engine built in, or with --side
+ * kernel, the live kernel is compared with its own record instead; with
+ * --repeat, with itself. With --kernel 6.1 the engine answers as that kernel
+ * does, and is compared with that kernel's record (tests/oracle makes it).
  *
  * Exit status: 0 when nothing differs, 1 when something does, 2 for usage.
  */
@@ -23,7 +23,7 @@
 #endif
 #define PIECES_MAX 4096
 #define ONLY_MAX 64
-#define AGAIN_MAX 16 /* more than these differ for a reason */
+#define AGAIN_MAX 16 /* more differences than these have a real cause */
 #define ALONE_TIMES 3
 
 struct options {
@@ -52,7 +52,7 @@ static size_t roots; /* left out because this is not root */
 static bool replays; /* the record speaks for the kernel */
 static size_t unrecorded; /* left out because that kernel was not asked */
 static size_t differences; /* of an older kernel, known and listed */
-static size_t equal_alone; /* differed beside others, and not alone */
+static size_t equal_alone; /* differed while others ran, and not alone */
 
 static const char usage[] =
 	"usage: conformance [options]\n"
@@ -113,7 +113,7 @@ static const char *mode_name(enum mode which)
 	return "?";
 }
 
-/* A pattern may stand anywhere in the name. */
+/* A pattern may match anywhere in the name. */
 static bool wanted(const struct options *options, const char *name)
 {
 	char pattern[256];
@@ -204,7 +204,7 @@ static int list(void)
 	return 0;
 }
 
-/* ---- who speaks for the kernel ------------------------------------------- */
+/* ---- the kernel's side --------------------------------------------------- */
 
 static bool kernel_refuses(void)
 {
@@ -216,7 +216,7 @@ static bool kernel_refuses(void)
 	return fd == -EPERM || fd == -ENOSYS || fd == -EACCES;
 }
 
-/* Is the running kernel of the version that was recorded, 6.18 say? */
+/* Is the running kernel of the recorded version, for example 6.18? */
 static bool kernel_is_recorded(const struct store *store)
 {
 	const char *recorded = store_kernel(store);
@@ -287,7 +287,7 @@ static char **replay_all(const struct store *store)
 	return texts;
 }
 
-/* Plays piece @i alone; its transcript takes the place of the one before. */
+/* Plays piece @i alone; its transcript replaces the one before. */
 static void play_alone(const struct options *options, const struct side *on,
 		       size_t i, char **texts, char *const *expected)
 {
@@ -300,10 +300,10 @@ static void play_alone(const struct options *options, const struct side *on,
 }
 
 /*
- * Scenarios play beside each other on few processors, and a bound of the
- * kernel's own may run out for one that is starved of time. What differs is
- * therefore played again with nothing beside it, and must be equal ALONE_TIMES
- * of as many. @left_on is NULL where the record speaks.
+ * Scenarios play in parallel on few processors, and a time limit of the
+ * kernel's own may expire for one that gets too little time. Therefore
+ * differing pieces are played again alone, ALONE_TIMES each, and must be equal
+ * every time. @left_on is NULL if the record is used.
  */
 static void play_again(const struct options *options,
 		       const struct side *left_on, const struct side *right_on,
@@ -370,7 +370,10 @@ static size_t repeat(const struct options *options)
 	return differ;
 }
 
-/* Another kernel than that of @base is recorded by what differs from it. */
+/*
+ * Of another kernel than that of @base only what differs from the base is
+ * recorded.
+ */
 static int record(const struct options *options, const struct store *base)
 {
 	char **texts = play_all(options, &kernel_side, NULL);
@@ -424,7 +427,7 @@ static size_t compare_sides(const struct options *options, struct store *store)
 	return differ;
 }
 
-/* Keep what @store can speak for. */
+/* Keep the pieces that @store has a record of. */
 static void keep_recorded(const struct store *store)
 {
 	size_t kept = 0;
@@ -437,7 +440,7 @@ static void keep_recorded(const struct store *store)
 	piece_count = kept;
 }
 
-/* What differs for a known reason is counted, and then taken for equal. */
+/* Differences with a known reason are counted, and then taken as equal. */
 static void excuse(const struct options *options, const char *path, char **left,
 		   char **right)
 {

@@ -2,9 +2,9 @@
 /*
  * Writing a transcript.
  *
- * Theory: the text lies in memory shared with the runner, and a line is in it
- * before the call that wrote it returns; so what a scenario saw survives its
- * crash. One thread writes. A transcript that is full ends the scenario.
+ * Theory: the text is in memory shared with the runner, and a line is in it
+ * before the call that wrote it returns; so a transcript survives a crash of
+ * its scenario. One thread writes. A transcript that is full ends the scenario.
  */
 #include "harness.h"
 
@@ -59,7 +59,7 @@ void note_result(const char *label, long result)
 		note("%s = %ld", label, result);
 }
 
-/* Room for the longest thing written below, "\xNN*4294967295 ". */
+/* Room for the longest text written below, "\xNN*4294967295 ". */
 #define BYTES_TEXT 1024
 
 void note_bytes(const char *label, const void *bytes, size_t count)

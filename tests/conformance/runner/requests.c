@@ -2,8 +2,8 @@
 /*
  * Requests in one line each, and calls of register.
  *
- * Theory: these only fill in fields; what a scenario wants otherwise it changes
- * in the SQE that comes back.
+ * Theory: these only fill in fields; a scenario changes other fields in the SQE
+ * that is returned.
  */
 #include "harness.h"
 
@@ -203,7 +203,7 @@ void bufs_add(struct bufs *b, const void *addr, uint32_t len, uint16_t bid)
 	b->tail++;
 }
 
-/* Pairs with the acquire load of the tail by whoever selects. */
+/* Pairs with the acquire load of the tail when a buffer is selected. */
 void bufs_publish(struct bufs *b)
 {
 	store_release(&b->memory->tail, b->tail);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A ring as an application sees it: opening, queueing, entering, reaping.
+ * A ring from the application's side: opening, queueing, entering, reaping.
  *
- * Theory: only published facts are used, the offsets setup answers and the
- * barriers the ABI asks for. Waiting has no bound of its own; the runner kills
- * a scenario that waits for ever, and the transcript shows where.
+ * Theory: uses only published facts: the offsets that setup returns and the
+ * barriers that the ABI requires. Waits have no time limit; the runner kills a
+ * scenario that waits for ever, and the transcript shows where.
  *
  * Ordering: the SQ tail is stored with release and the engine loads it with
  * acquire; the CQ tail is loaded with acquire and pairs with the engine's
@@ -23,7 +23,7 @@ enum mode mode;
 static int files[64];
 static unsigned int file_count;
 
-/* user_data of a request whose result is a file number. */
+/* Marks the user_data of a request whose result is an fd. */
 #define RETURNS_FD (UINT64_C(1) << 40)
 
 uint32_t mode_flags(void)
@@ -62,7 +62,7 @@ static size_t cqe_size(const struct ring *r)
 	return r->params.flags & IORING_SETUP_CQE32 ? 32 : 16;
 }
 
-/* Where the fields are, once the memory is known. */
+/* Compute where the fields are, once the memory is mapped. */
 static void ring_place(struct ring *r)
 {
 	const struct io_sqring_offsets *sq = &r->params.sq_off;
@@ -212,7 +212,8 @@ struct seen {
 	uint64_t user_data;
 	int32_t res;
 	uint32_t flags;
-	unsigned int nth; /* of those sorted together */
+	/* position among the entries that are sorted together */
+	unsigned int nth;
 };
 
 static const char *const flag_names[] = {
@@ -241,7 +242,7 @@ static void flags_text(char *text, size_t room, uint32_t flags)
 	}
 }
 
-/* Files are numbered as they are taken, so that sorting can't mix them up. */
+/* Files are numbered in the order of completion, before sorting. */
 static struct seen take(struct ring *r)
 {
 	const struct io_uring_cqe *cqe = ring_cqe(r);
@@ -371,7 +372,7 @@ void go(struct ring *r)
 		reap(r, (unsigned int)submitted);
 }
 
-/* Settled is when so many rounds in a row have brought nothing. */
+/* The ring is quiet when so many rounds in a row have brought nothing. */
 void quiet(struct ring *r)
 {
 	struct seen all[REAP_MAX];

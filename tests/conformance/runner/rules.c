@@ -2,9 +2,9 @@
 /*
  * The rules of the specification, and how many of them are cited.
  *
- * Theory: doc/spec.md is the list. In sections 2 to 7 a line "| P1 |" or
- * "- R2 " states a rule; nothing else names one at its start. A scenario that
- * cites a rule the specification doesn't have is a mistake of the scenario.
+ * Theory: doc/spec.md is the list. In sections 2 to 7 a line "| P1 |" or "- R2
+ * " states a rule; no other line starts with a rule's name. A scenario that
+ * cites a rule that the specification doesn't have is wrong.
  */
 #include "harness.h"
 

@@ -3,15 +3,16 @@
  * Playing scenarios, each in a process of its own.
  *
  * Theory: a process is forked for every play, so that a crash, a leak or a
- * thread of the engine touches nothing else, and is killed with its whole
- * process group when it takes longer than the watchdog allows. The transcript
- * lies in shared memory and outlives it; how the process ended is its last
- * line. The runner itself never calls a side, and so has no threads to fork.
+ * thread of the engine affects nothing else; it is killed with its process
+ * group when it takes longer than the watchdog allows. The transcript is in
+ * shared memory and outlives the process; its last line says how the process
+ * ended. The runner itself never calls a side, and so has no threads when it
+ * forks.
  *
  * A scenario that is known to wait for ever (on an older kernel that refuses
- * what would wake it) is killed when its transcript has got to where the known
- * one ends and has stayed there for a second: without this knowledge none is
- * killed before the watchdog does, so no machine is too slow for it.
+ * the request that would wake it) is killed when its transcript has reached the
+ * end of the known one and has not changed for a second. Without such knowledge
+ * a scenario is killed only by the watchdog, so that no machine is too slow.
  *
  * States of a slot: free (pid 0), playing. SIGCHLD is blocked and waited for.
  */
@@ -27,7 +28,7 @@ struct slot {
 	pid_t pid;
 	size_t piece;
 	time_t deadline;
-	time_t stuck; /* since when it stands where it is known to stay */
+	time_t stuck; /* since when it has been at its known last line */
 	struct transcript *transcript;
 };
 
@@ -39,7 +40,7 @@ static time_t now_seconds(void)
 	return ts.tv_sec;
 }
 
-/* What is left unread in the CQ belongs to the answer. */
+/* Unread completions in the CQ are part of the result. */
 static void play_end(struct ring *r)
 {
 	if (r->fd < 0)
@@ -107,7 +108,7 @@ static void finish(struct slot *slot, int status, bool late, char **texts)
 	slot->pid = 0;
 }
 
-/* Has it got to where @expected ends because it was killed there? */
+/* Has it reached the line where @expected ends because it was killed? */
 static bool stuck(struct slot *slot, const char *expected)
 {
 	const char *end = expected ? strstr(expected, KILLED) : NULL;
@@ -172,7 +173,7 @@ static void slots_close(struct slot *slots, unsigned int count)
 
 #define PROGRESS_SECONDS 5
 
-/* A line now and then for whoever watches; never part of the result. */
+/* Print a line now and then to show progress; not part of the result. */
 static void show_progress(size_t next, size_t count)
 {
 	static time_t last;

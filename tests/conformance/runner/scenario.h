@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a scenario is written with.
+ * The functions that scenarios use.
  *
  * Theory: a scenario is a short C function against the raw io_uring ABI. It
- * does things and writes down what it saw; it expects nothing. It is played
- * twice, each time in a process of its own: once with the kernel's io_uring
- * behind the side table, once with polyring's. The two transcripts must be
- * equal, and so a transcript holds only what must not vary: results, flags,
- * bytes, ring memory; never an address, a file number or a time.
+ * makes calls and writes down the results; it expects nothing. It is played
+ * twice, each time in a process of its own: once on the kernel's io_uring, once
+ * on polyring's, which a table of functions (the side) selects. The two
+ * transcripts must be equal, so a transcript contains only what must not vary:
+ * results, flags, bytes, ring memory; never an address, an fd or a time.
  *
- * Because a scenario owns its process, the helpers keep the side, the mode and
- * the transcript in globals. A helper that can't go on writes the reason into
- * the transcript and ends the process.
+ * Because a scenario has its own process, the helpers keep the side, the mode
+ * and the transcript in globals. A helper that can't continue writes the reason
+ * into the transcript and ends the process.
  *
  * Numbers: the nth SQE of a ring gets user_data n unless the scenario sets its
- * own; completions are written as "#n". A result that is a file number is
- * written as "fd" when the SQE was marked with returns_fd().
+ * own; completions are written as "#n". A result that is an fd is written as
+ * "fd" when the SQE was marked with returns_fd().
  */
 #ifndef CONFORMANCE_SCENARIO_H
 #define CONFORMANCE_SCENARIO_H
@@ -104,17 +104,17 @@ struct side {
 		    uint64_t offset);
 };
 
-extern const struct side *side; /* the one this process plays on */
+extern const struct side *side; /* the side that this process plays on */
 extern enum mode mode;
 
 /* ---- the transcript ------------------------------------------------------ */
 
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* "label = -EINVAL", or the number. */
+/* Write "label = -EINVAL", or the number. */
 void note_result(const char *label, long result);
 
-/* "label "abc" *3 '.' ..." : bytes, runs shortened. */
+/* Write "label "abc" *3 '.' ..." : bytes, with repeated ones shortened. */
 void note_bytes(const char *label, const void *bytes, size_t count);
 
 /* Write the reason and end the scenario. */
@@ -139,7 +139,7 @@ struct ring {
 	uint32_t *cq_tail;
 	uint32_t *cq_overflow;
 	uint32_t *cq_flags;
-	uint32_t next; /* our side of the SQ tail */
+	uint32_t next; /* the application's SQ tail */
 	uint64_t next_user_data;
 	size_t sq_bytes;
 	size_t cq_bytes;
@@ -169,7 +169,10 @@ struct io_uring_sqe *sqe_nop(struct ring *r);
 struct io_uring_sqe *sqe_provide(struct ring *r, const void *addr, uint32_t len,
 				 int count, uint16_t bgid, uint32_t bid);
 struct io_uring_sqe *sqe_remove(struct ring *r, int count, uint16_t bgid);
-/* Selecting: @op is READ, RECV, SEND, READ_MULTISHOT, ...; offset -1 reads. */
+/*
+ * A request that selects: @op is READ, RECV, SEND, READ_MULTISHOT, ...; READ
+ * uses offset -1.
+ */
 struct io_uring_sqe *sqe_select(struct ring *r, enum io_uring_op op, int fd,
 				uint32_t len, uint16_t bgid);
 struct io_uring_sqe *sqe_recv_multi(struct ring *r, int fd, uint16_t bgid);
@@ -179,28 +182,33 @@ struct io_uring_sqe *sqe_timeout(struct ring *r, const struct io_timespec *ts,
 				 uint32_t count, uint32_t flags);
 struct io_uring_sqe *sqe_poll(struct ring *r, int fd, uint32_t events);
 
-/* Its result is a file number; remembered for fd_of(). */
+/* Marks that the result is an fd; it is kept for fd_of(). */
 struct io_uring_sqe *returns_fd(struct io_uring_sqe *sqe);
-/* The nth such file, counted from 0 in order of completion. */
+/* The fd of the nth such result, counted from 0 in order of completion. */
 int fd_of(unsigned int n);
 
 /* Publish what is queued and enter; writes "submit n = result". */
 int submit(struct ring *r);
-/* The same, but as one enter call that also waits for @wait completions. */
+/* The same in one enter call that also waits for @wait completions. */
 int submit_and_wait(struct ring *r, uint32_t wait);
 /* Wait for @count completions and write each, in order of arrival. */
 void reap(struct ring *r, unsigned int count);
-/* The same, written in order of user_data: where order is not promised. */
+/*
+ * The same, written in order of user_data, for when the order is not defined.
+ */
 void reap_sorted(struct ring *r, unsigned int count);
 /* The same, until a completion without F_MORE is seen. */
 void reap_until_final(struct ring *r);
-/* So many bytes, in however many completions, or until one brings none. */
+/* Until the completions have brought so many bytes, or one brings none. */
 void reap_bytes(struct ring *r, int bytes);
-/* submit, and reap as many as were submitted. */
+/* Submit, and reap as many completions as requests were submitted. */
 void go(struct ring *r);
-/* Let everything settle; write what came, in order of user_data, or "quiet". */
+/*
+ * Wait until nothing more happens; write the completions in order of user_data,
+ * or "quiet".
+ */
 void quiet(struct ring *r);
-/* Wait for completions by looking at the CQ alone, without entering. */
+/* Wait for completions by reading the CQ only, without entering. */
 void peek(struct ring *r, unsigned int count);
 
 /* Calls that write "name = result". */
@@ -228,11 +236,11 @@ void bufs_add(struct bufs *b, const void *addr, uint32_t len, uint16_t bid);
 void bufs_publish(struct bufs *b);
 /* Append buffer @bid, and publish. */
 void bufs_return(struct bufs *b, uint16_t bid);
-/* Register memory and flags as they are; returns the errno. */
+/* Register memory and flags as given; returns the errno. */
 int bufs_register(struct ring *r, uint64_t addr, uint32_t entries,
 		  uint16_t bgid, uint16_t flags);
 int bufs_unregister(struct ring *r, uint16_t bgid);
-/* Write the head as PBUF_STATUS has it. */
+/* Write the head that PBUF_STATUS reports. */
 void note_head(struct ring *r, uint16_t bgid);
 /* Write @count entries, addresses relative to the buffers. */
 void note_entries(const struct bufs *b, unsigned int count);
@@ -241,9 +249,9 @@ void note_entries(const struct bufs *b, unsigned int count);
 
 /* Zeroed, page aligned, never freed. */
 void *pages(size_t bytes);
-/* An address nothing is mapped at. */
+/* An address where nothing is mapped. */
 void *nowhere(void);
-/* One page; what follows it is not there. */
+/* One page; the page after it is not mapped. */
 char *page_before_nothing(void);
 /* One page that can only be read. */
 void *read_only(void);

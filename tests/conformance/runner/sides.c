@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The two implementations a scenario can be played on.
+ * The two implementations on which a scenario can be played.
  *
- * Theory: both sides answer a negative errno. The kernel's is the bare system
- * call; nothing of liburing stands between, and of libc only mmap(), so that
- * sanitizers know of the mapping. Under `polyring run` this side is the
- * engine's, too, by whatever lane the run allows: so the lanes are compared.
- * The engine's is the public interface, which promises the same arguments and
- * answers.
+ * Theory: both sides return a negative errno. The kernel's makes bare system
+ * calls; it uses no liburing, and of libc only mmap(), so that sanitizers know
+ * of the mapping. Under `polyring run` this side is the engine's too, through
+ * the lane that the run allows: that compares the lanes. The engine's side is
+ * the public interface, which has the same arguments and results.
  */
 #include "harness.h"
 

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Recorded transcripts: the kernel's answers, where there is no kernel to ask.
+ * Recorded transcripts: the kernel's answers, for when there is no kernel to
+ * ask.
  *
  * Theory: one text file a family. A line "== name" starts the transcript of
- * that piece, "# kernel 6.18.44" says who answered, other lines starting with
- * '#' and a blank are comments. (Completions start with '#' and a number.)
- * The files are read whole; names are looked up one after the other, which is
- * nothing beside playing a scenario.
+ * that piece, "# kernel 6.18.44" says which kernel was recorded, other lines
+ * starting with '#' and a blank are comments. (Completions start with '#' and a
+ * number.) The files are read completely; names are searched for linearly,
+ * which is fast compared with playing a scenario.
  *
- * An older kernel's record lies beside that of the newest, its base, and leaves
- * out what is the same: "= name hash" for a transcript equal to the base's,
- * "== name hash" before one that is not. The hash is the base's transcript's:
- * when that is another by now, the scenario has changed since this kernel was
- * asked, and what it said then says nothing any more.
+ * An older kernel's record is beside that of the newest, its base, and leaves
+ * out equal transcripts: "= name hash" stands for a transcript equal to the
+ * base's, "== name hash" precedes one that is not. The hash is that of the
+ * base's transcript: if it has changed, the scenario has changed since this
+ * kernel was recorded, and the record of it is no longer valid.
  */
 #include "harness.h"
 
@@ -22,12 +23,12 @@
 
 struct entry {
 	char *name;
-	char *text; /* NULL: as in the base */
-	uint32_t hash; /* of the base's */
+	char *text; /* NULL: the same as the base's */
+	uint32_t hash; /* of the base's transcript */
 };
 
 struct store {
-	const struct store *base; /* NULL: this is one */
+	const struct store *base; /* NULL: this is the base */
 	struct entry *entries;
 	size_t count;
 	char release[80];
@@ -61,7 +62,7 @@ static uint32_t hash_of(const char *text)
 	return hash;
 }
 
-/* @title: "name", or "name hash". No @text stands for the base's. */
+/* @title: "name", or "name hash". Without @text it is the base's. */
 static void add(struct store *store, const char *title, const char *text,
 		size_t text_bytes)
 {
@@ -162,7 +163,8 @@ const char *store_kernel(const struct store *store)
 	return store->release;
 }
 
-/* "6.18.44-anything" without what its builder added; Debian says it elsewhere.
+/*
+ * "6.18.44-anything" without the builder's suffix; Debian reports it elsewhere.
  */
 static void plain_release(char *release, size_t room)
 {
@@ -190,7 +192,7 @@ static void write_one(FILE *file, const struct store *base, const char *name,
 		fprintf(file, "\n== %s %08x\n%s", name, hash_of(before), text);
 }
 
-/* First what equals the base, a line each, then the rest. */
+/* First the transcripts that equal the base's, a line each, then the rest. */
 static void write_all(FILE *file, const struct store *base,
 		      const struct family *family, const struct piece *pieces,
 		      char *const *texts, size_t count)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a scenario needs besides a ring: memory, sockets, files.
+ * Memory, sockets and files for scenarios.
  *
- * Theory: nothing leaves the machine (sockets are local or on the loopback),
- * and nothing is left behind (files have no name, ports are chosen by the
- * system). Waiting is for a condition, never for a time.
+ * Theory: no packet leaves the machine (sockets are local or on the loopback),
+ * and nothing is left behind (files have no name, the system chooses ports).
+ * Waiting is for a condition, never for a time.
  */
 #include "harness.h"
 
@@ -35,7 +35,7 @@ void *pages(size_t bytes)
 	return map_anonymous(bytes ? bytes : 1, PROT_READ | PROT_WRITE);
 }
 
-/* Kept as PROT_NONE, so that no later mapping lands there. */
+/* Kept mapped as PROT_NONE, so that no later mapping gets the address. */
 void *nowhere(void)
 {
 	return map_anonymous(1 << 20, PROT_NONE);

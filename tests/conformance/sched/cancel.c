@@ -2,9 +2,9 @@
 /*
  * ASYNC_CANCEL with each of its flags, and SYNC_CANCEL.
  *
- * Theory: what is cancelled waits on pipes and sockets that never become
- * ready. Which of several matches goes first is not promised: where one of
- * several is cancelled, only how many were is written down.
+ * Theory: the requests to cancel wait on pipes and sockets that never become
+ * ready. The order among several matches is not defined: where one of several
+ * is cancelled, only the count is written.
  */
 #include "runner/scenario.h"
 
@@ -16,7 +16,7 @@ static struct io_uring_sqe *waiting(struct ring *r, int fd)
 	return sqe_new(r, IORING_OP_READ, fd, bytes, 8, 0);
 }
 
-/* Write how many of each result came; which request was which is open. */
+/* Write how many completions had each result, without their user_data. */
 static void count_results(struct ring *r, unsigned int count)
 {
 	unsigned int cancelled = 0;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * O_DIRECT: transfers that a disk does, with nobody waiting (D7). And reads
- * that the page cache doesn't have.
+ * O_DIRECT: transfers that run without a thread (D7). And reads of pages that
+ * are not cached.
  *
- * A page of the file holds one letter, the same in all of it, so that a few
- * bytes tell which page was read. What file systems answer differently, as to
- * a length that is no multiple of a sector, is compared with pread(2).
+ * Each page of the file contains one letter, so that a few bytes show which
+ * page was read. Where file systems differ, for lengths that are no multiple of
+ * a sector, the result is compared with pread(2).
  */
 #include "runner/scenario.h"
 
@@ -19,7 +19,7 @@ static char *memory; /* MANY pages */
 
 static int direct_file(int flags)
 {
-	char path[] = "polyring-direct-XXXXXX"; /* /tmp may have no disk */
+	char path[] = "polyring-direct-XXXXXX"; /* /tmp may not be on a disk */
 	int plain = mkstemp(path), file;
 
 	memory = pages(MANY * PAGE);
@@ -56,7 +56,7 @@ static void reads(struct ring *r)
 	note_page(1);
 	sqe_new(r, IORING_OP_READ, file, memory, 0, 0);
 	go(r);
-	/* Past the end, and across it. */
+	/* Beyond the end, and across it. */
 	sqe_new(r, IORING_OP_READ, file, memory, PAGE, FILE_PAGES * PAGE);
 	go(r);
 	sqe_new(r, IORING_OP_READ, file, memory, PAGE, 1u << 30);
@@ -108,7 +108,7 @@ static void writes(struct ring *r)
 	memset(memory, 'W', 2 * PAGE);
 	sqe_new(r, IORING_OP_WRITE, file, memory, PAGE, PAGE);
 	go(r);
-	/* The file grows; a hole stays behind. */
+	/* The file grows and gets a hole. */
 	sqe_new(r, IORING_OP_WRITE, file, memory, 2 * PAGE, 20 * PAGE);
 	go(r);
 	note("size %ld", (long)lseek(file, 0, SEEK_END));
@@ -189,7 +189,7 @@ static void errors(struct ring *r)
 	go(r);
 }
 
-/* Lengths, positions and addresses that are no multiples of a sector. */
+/* Lengths, positions and addresses that are not multiples of a sector. */
 static void alignment(struct ring *r)
 {
 	static const struct {
@@ -226,7 +226,7 @@ static void chains(struct ring *r)
 	sqe_new(r, IORING_OP_READ, file, memory + PAGE, PAGE, 9 * PAGE);
 	go(r);
 	note_page(1);
-	/* A short read breaks it; a hard link holds. */
+	/* A short read breaks the chain; a hard link does not. */
 	sqe_new(r, IORING_OP_READ, file, memory, 2 * PAGE,
 		(FILE_PAGES - 1) * PAGE)
 		->flags = IOSQE_IO_LINK;
@@ -242,7 +242,7 @@ static void chains(struct ring *r)
 	go(r);
 }
 
-/* What a disk has can't be cancelled. */
+/* A transfer that the disk has begun can't be cancelled. */
 static void cancelled(struct ring *r)
 {
 	struct io_uring_sync_cancel_reg sync = {
@@ -266,7 +266,7 @@ static void cancelled(struct ring *r)
 	reap_sorted(r, 2);
 }
 
-/* Those before it have their file, whatever becomes of its number. */
+/* Requests before the CLOSE keep their file. */
 static void closed_behind(struct ring *r)
 {
 	int file = direct_file(O_RDONLY);
@@ -281,7 +281,7 @@ static void closed_behind(struct ring *r)
 	note_page(7);
 }
 
-/* What was believed of a number is not so any more. */
+/* A cached value of an fd is no longer right. */
 static void number_becomes_a_pipe(struct ring *r)
 {
 	int file = direct_file(O_RDONLY);
@@ -395,7 +395,7 @@ static void registered(struct ring *r)
 	note_page(0);
 }
 
-/* Dropped from the cache, as far as the file system does that. */
+/* Drop the file from the cache, as far as the file system allows. */
 static int cold_file(void)
 {
 	int file = direct_file(O_RDONLY);
@@ -438,7 +438,7 @@ static void cold_reads(struct ring *r)
 	note_head(r, 1);
 }
 
-/* A read that waits for the disk has its buffer from before (S6). */
+/* A read that waits for the disk has selected its buffer before (S6). */
 static void cold_reads_choose_first(struct ring *r)
 {
 	int zero = open("/dev/zero", O_RDONLY), file;
@@ -472,7 +472,7 @@ static void cold_ring_closes(struct ring *r)
 	go(r);
 }
 
-/* The ring goes while the disk is at work: nothing may be left of it. */
+/* The ring closes while the disk is busy: nothing may be left of it. */
 static void ring_closes(struct ring *r)
 {
 	int file = direct_file(O_RDONLY);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files on a disk, by way of the page cache (D7): position, order, short
- * transfers, appending, and what a worker does with them.
+ * Files on a disk, through the page cache (D7): position, order, short
+ * transfers, appending, and requests that a worker handles.
  */
 #include "runner/scenario.h"
 
@@ -9,7 +9,7 @@
 
 static char bytes[65536];
 
-/* Where the build is, as /tmp may have no disk. */
+/* In the build directory, as /tmp may not be on a disk. */
 static int disk_file(int flags)
 {
 	char path[] = "polyring-disk-XXXXXX";
@@ -57,7 +57,7 @@ static void read_at_position(struct ring *r, int fd, char *to, uint32_t len,
 	sqe_new(r, IORING_OP_READ, fd, to, len, UINT64_MAX)->flags = flags;
 }
 
-/* One after the other, each goes on where the one before ended. */
+/* Each transfer continues where the one before ended. */
 static void position_moves(struct ring *r)
 {
 	int fd = disk_file_with("0123456789");
@@ -105,7 +105,7 @@ static void position_of_vectors(struct ring *r)
 	note_position(fd);
 }
 
-/* Duplicates share it, files opened anew don't. */
+/* Duplicates share the position, separate opens do not. */
 static void position_is_shared(struct ring *r)
 {
 	int fd = disk_file_with("0123456789");
@@ -168,7 +168,7 @@ static void appends_by_flag(struct ring *r)
 	all_of(fd);
 }
 
-/* None is lost, none torn; their order is nobody's promise. */
+/* No write is lost or split; their order is not defined. */
 static void many_appends_at_once(struct ring *r)
 {
 	const unsigned int many = 24;
@@ -234,7 +234,7 @@ static void short_reads(struct ring *r)
 	go(r);
 }
 
-/* What a page that is not there cuts off. */
+/* A transfer is cut where a page is not mapped. */
 static void memory_ends(struct ring *r)
 {
 	char *page = page_before_nothing();
@@ -306,7 +306,7 @@ static void flags_of_writes(struct ring *r)
 	}
 }
 
-/* In the page cache it is found without waiting. */
+/* Cached pages are read without waiting. */
 static void cached_without_waiting(struct ring *r)
 {
 	int fd = disk_file_with("0123");
@@ -320,7 +320,7 @@ static void cached_without_waiting(struct ring *r)
 	note_bytes("bytes", bytes, 4);
 }
 
-/* Punched, allocated, cut. */
+/* Punching holes, allocating, truncating. */
 static void sizes(struct ring *r)
 {
 	int fd = disk_file_with("0123456789");

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Chains, hard chains, drain, completions that are skipped, ASYNC.
+ * Chains, hard chains, drain, skipped completions, ASYNC.
  *
- * Theory: only what follows from cause and effect is promised to be in order;
- * completions of requests that don't wait for one another are sorted.
+ * Theory: only completions that depend on one another have a defined order;
+ * completions of independent requests are sorted.
  */
 #include "runner/scenario.h"
 
@@ -20,7 +20,7 @@ static struct io_uring_sqe *link_nop(struct ring *r)
 	return flagged(sqe_nop(r), IOSQE_IO_LINK);
 }
 
-/* A request that fails when it is issued, not when it is looked at. */
+/* A request that fails when it is issued, not when it is prepared. */
 static struct io_uring_sqe *failing(struct ring *r)
 {
 	return sqe_new(r, IORING_OP_READ, -1, NULL, 0, 0);

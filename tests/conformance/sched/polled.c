@@ -2,8 +2,8 @@
 /*
  * IOPOLL rings: which operations and files they take, and how enter waits.
  *
- * Whether a read is possible depends on the device: one that has no polled
- * queues refuses it. The engine reads without them.
+ * Whether a read is possible depends on the device: a device without polled
+ * queues refuses it. The engine reads without such queues.
  */
 #include "runner/scenario.h"
 
@@ -20,7 +20,7 @@ static void polled_open(struct ring *r, uint32_t flags)
 
 static int direct_file(int flags)
 {
-	char path[] = "polyring-polled-XXXXXX"; /* /tmp may have no disk */
+	char path[] = "polyring-polled-XXXXXX"; /* /tmp may not be on a disk */
 	int plain = mkstemp(path), file;
 
 	if (write(plain, pages(4 * PAGE), 4 * PAGE) != 4 * PAGE)
@@ -85,13 +85,13 @@ static void refused(struct ring *r)
 	go(r);
 	sqe_new(r, IORING_OP_OPENAT, AT_FDCWD, "/etc/passwd", 0, 0);
 	go(r);
-	/* It ends its chain. */
+	/* The request ends its chain. */
 	sqe_nop(r)->flags = IOSQE_IO_LINK;
 	sqe_new(r, IORING_OP_LINK_TIMEOUT, -1, &soon, 1, 0);
 	go(r);
 }
 
-/* Only O_DIRECT files have queues that could be polled. */
+/* Only O_DIRECT files have queues that can be polled. */
 static void files(struct ring *r)
 {
 	int fd[2], i;
@@ -149,7 +149,7 @@ static void file_modes(struct ring *r)
 	go(r);
 }
 
-/* Nothing is under way: enter doesn't wait for it, however much it wants. */
+/* Nothing is under way: enter doesn't wait, whatever min_complete is. */
 static void waits_for_nothing(struct ring *r)
 {
 	const uint32_t get = IORING_ENTER_GETEVENTS;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Multishots under pressure: a firehose beside a hundred quiet connections, a
- * completion queue that overflows in the middle, terminals, messages of which
- * everything is cut.
+ * Multishots under load: one very busy connection (the hose) and a hundred
+ * quiet ones, a completion queue that overflows in the middle, terminals,
+ * messages whose parts are all cut.
  *
- * Theory: which request of many comes first is not promised, so where many are
- * armed the transcript says who came within a bound, how much of each and that
- * no buffer came twice. The bounds are far from what either side needs.
+ * Theory: which of many requests completes first is not defined. So where many
+ * are armed the transcript says which ones completed within a bound, how many
+ * bytes each got, and that no buffer was used twice. The bounds are far from
+ * the needs of either side.
  */
 #include "runner/scenario.h"
 
@@ -16,7 +17,7 @@
 
 #define GROUP 5
 #define QUIET 100u
-#define HOSE 2000u /* bytes, of a buffer each */
+#define HOSE 2000u /* bytes, each in a buffer of its own */
 #define ENTRIES 4096u
 
 /* ---- fairness ------------------------------------------------------------ */
@@ -90,7 +91,7 @@ static void crowd_speaks(const struct crowd *c)
 		put(c->quiet[i][1], "q");
 }
 
-/* Overflow ends a multishot: there is room for all. */
+/* Overflow ends a multishot, so the queue has room for all completions. */
 static void great_queue(struct ring *r, uint32_t flags)
 {
 	struct io_uring_params params = {
@@ -139,7 +140,7 @@ static void S12_a_firehose_among_the_armed(struct ring *r)
 	note_head(r, GROUP);
 }
 
-/* Its share is counted over waits, and a look comes after it. */
+/* Its share is counted across waits, and after the share the file is polled. */
 static void S12_a_share_goes_on_over_waits(struct ring *r)
 {
 	struct bufs b;
@@ -176,7 +177,7 @@ static void small_queue(struct ring *r, uint32_t flags)
 	ring_map(r);
 }
 
-/* What came before the end, and then everything else, armed anew. */
+/* The completions before the end, and then all others, armed anew. */
 static void overflow_and_rest(struct ring *r, uint32_t setup, uint16_t flags)
 {
 	struct bufs b;
@@ -213,7 +214,7 @@ static void S12_overflow_of_parts(struct ring *r)
 	overflow_and_rest(r, 0, IOU_PBUF_RING_INC);
 }
 
-/* Its end is in the backlog, too. */
+/* Its last completion is in the backlog, too. */
 static void S12_overflow_at_the_end_of_stream(struct ring *r)
 {
 	struct bufs b;
@@ -329,7 +330,7 @@ static void S12_a_terminal_in_lines(struct ring *r)
 	quiet(r);
 	put(master, " line\n");
 	reap(r, 1);
-	put(master, "\4"); /* the end of a file that goes on */
+	put(master, "\4"); /* end of file, after which the terminal continues */
 	reap(r, 1);
 	note_head(r, GROUP);
 	note_entries(&b, 2);
@@ -382,7 +383,7 @@ static void S3_a_read_of_nothing_is_the_files(struct ring *r)
 	go(r);
 }
 
-/* ---- messages of which everything is cut --------------------------------- */
+/* ---- messages whose parts are all cut ------------------------------------ */
 
 static void note_out(const char *buffer)
 {
@@ -438,7 +439,7 @@ static void S13_everything_is_cut(struct ring *r)
 	note_head(r, GROUP);
 }
 
-/* An INC buffer holds one message after the other, headers and all. */
+/* An INC buffer holds one message after the other, including headers. */
 static void S13_parts_of_a_buffer(struct ring *r)
 {
 	struct msghdr msg = {.msg_namelen = 4};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Many reads of one file in one submission: whatever is made of them, it is as
- * if each had been made alone, one after the other.
+ * Many reads of one file in one submission: the results must be as if each had
+ * been made alone, one after the other.
  */
 #include "runner/scenario.h"
 
@@ -11,7 +11,7 @@
 
 static char bytes[128 * 1024];
 
-/* On a disk, if there is one: what is in memory goes by another way. */
+/* On a disk, if there is one: files in memory are handled differently. */
 static int disk_file(const char *text)
 {
 	static const char *const places[] = {"/var/tmp", "/tmp", "."};
@@ -36,7 +36,7 @@ static int disk_file(const char *text)
 	return file_with(text);
 }
 
-/* "00010203...": every second byte says where it is. */
+/* "00010203...": every second byte shows its position. */
 static int numbered(unsigned int count)
 {
 	char text[1024], *at = text;
@@ -55,7 +55,7 @@ static struct io_uring_sqe *read_at(struct ring *r, int fd, uint32_t len,
 	return sqe_new(r, IORING_OP_READ, fd, bytes + used, len, off);
 }
 
-/* @count reads of @len bytes, one behind the other, also in memory. */
+/* @count reads of @len bytes, adjacent in the file and in memory. */
 static void reads(struct ring *r, int fd, unsigned int count, uint32_t len,
 		  uint64_t off)
 {
@@ -339,7 +339,7 @@ static void counters(struct ring *r)
 {
 	int fd = eventfd(5, EFD_SEMAPHORE | EFD_NONBLOCK);
 
-	/* A sixth would wait for ever, on 6.18 also with EFD_NONBLOCK. */
+	/* A sixth read would wait for ever, on 6.18 also with EFD_NONBLOCK. */
 	memset(bytes, '.', 64);
 	for (unsigned int i = 0; i < 5; i++)
 		sqe_new(r, IORING_OP_READ, fd, bytes + 8 * i, 8, 0);
@@ -365,7 +365,7 @@ static void ring_buffers(struct ring *r)
 	}
 }
 
-/* The file is stepped through by what was asked, the buffers are shorter. */
+/* The positions advance by the length asked for; the buffers are shorter. */
 static void short_ring_buffers(struct ring *r)
 {
 	struct bufs b;
@@ -528,7 +528,7 @@ static void provided_between(struct ring *r)
 	}
 	go(r);
 	note_bytes("bytes", memory, 60);
-	/* Each time the buffer comes too late. */
+	/* Each time the buffer is provided too late. */
 	for (unsigned int i = 0; i < 4; i++) {
 		select_at(r, file, 8, 8 * i);
 		sqe_provide(r, memory + 8 * i, 8, 1, GROUP, i);
@@ -580,7 +580,7 @@ static void bad_classic_buffers(struct ring *r)
 	note_bytes("bytes", memory, 40);
 }
 
-/* ---- neighbours ---------------------------------------------------------- */
+/* ---- other requests between them ----------------------------------------- */
 
 static void links_beside(struct ring *r)
 {
@@ -672,7 +672,7 @@ static void bad_entries_beside(struct ring *r)
 	}
 }
 
-/* What no read may say, said by all of them alike. */
+/* All reads have the same invalid fields. */
 static void bad_words_in_all(struct ring *r)
 {
 	static const struct {
@@ -692,7 +692,7 @@ static void bad_words_in_all(struct ring *r)
 	}
 }
 
-/* They wait behind whatever waits for those before it. */
+/* They wait behind the request that drains. */
 static void a_drain_before(struct ring *r)
 {
 	int file = numbered(40), fd[2];
@@ -743,7 +743,7 @@ static void registered_files(struct ring *r)
 		note_bytes("bytes", bytes, 12);
 		note_head(r, GROUP);
 	}
-	/* The same number, once a slot and once a file. */
+	/* The same integer, once as a slot and once as an fd. */
 	dup2(files[2], 50);
 	for (unsigned int i = 0; i < 4; i++)
 		read_at(r, i % 2 ? 50 : 0, 4, 4 * i)->flags =

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Signals: whose SIGPIPE it is.
+ * Signals: which thread gets SIGPIPE.
  *
- * A write that nobody reads raises it in the thread that submitted it, unless
- * the kernel gave the request to a worker. Each scenario is one way for a
- * request to come to its try; it is asked of each operation that writes.
+ * A write without a reader raises it in the thread that submitted the write,
+ * unless the kernel gave the request to a worker. Each scenario is one way in
+ * which a request comes to be tried; it is played with each operation that
+ * writes.
  */
 #include "runner/scenario.h"
 
@@ -12,11 +13,11 @@
 #include <sys/syscall.h>
 
 #define ANYWHERE UINT64_MAX
-#define PIECE 4000u /* fits in no full pipe */
+#define PIECE 4000u /* does not fit into a full pipe */
 #define NOSIGNAL 0x100 /* RWF_NOSIGNAL */
 
 static volatile int signals;
-static volatile int elsewhere; /* in another thread than the first */
+static volatile int elsewhere; /* in a thread other than the first */
 
 static void on_pipe(int signo)
 {
@@ -43,7 +44,7 @@ static const char *const names[WAYS] = {
 	"SEND",	 "SENDMSG", "SPLICE",	    "TEE",
 };
 
-/* The end that is written to, the one that reads, and what is spliced. */
+/* The end to write to, the end to read from, and the pipe to splice from. */
 static int out, reader, from[2];
 static char data[PIECE];
 static struct iovec piece = {data, 3};
@@ -109,7 +110,7 @@ static struct io_uring_sqe *sqe_of(struct ring *r, enum way way)
 	}
 }
 
-/* It is sent before the completion can be seen, but for another thread's. */
+/* It is sent before the completion can be seen, except to another thread. */
 static void end(void)
 {
 	pause_ms(2);
@@ -173,7 +174,9 @@ static void async_after_a_wait(struct ring *r)
 	}
 }
 
-/* Nobody enters: whoever tries it sends the signal on. */
+/*
+ * No thread is in enter: the thread that tries the request sends the signal on.
+ */
 static void nobody_inside(struct ring *r)
 {
 	EACH(way)
@@ -235,7 +238,7 @@ static void linked(struct ring *r)
 	}
 }
 
-/* The worker goes on with the chain, but for rings that defer. */
+/* The worker continues with the chain, except on rings with DEFER_TASKRUN. */
 static void linked_behind_async(struct ring *r)
 {
 	EACH(way)
@@ -317,7 +320,7 @@ static void drained(struct ring *r)
 	}
 }
 
-/* What was pending stays; what was raised stays blocked. */
+/* A pending signal stays pending; a raised one stays blocked. */
 static void blocked(struct ring *r)
 {
 	sigset_t set, pending;

@@ -2,8 +2,8 @@
 /*
  * TIMEOUT, TIMEOUT_REMOVE (which also updates), LINK_TIMEOUT.
  *
- * Theory: a timeout either is short and waited for, or is an hour and never
- * fires; which of two fires first is only asked when they are that far apart.
+ * Theory: a timeout is either short and waited for, or an hour long and never
+ * fires. The order of two expiries is compared only if they are that far apart.
  */
 #include "runner/scenario.h"
 
@@ -196,7 +196,7 @@ static void multishot(struct ring *r)
 	quiet(r);
 }
 
-/* How often it fires before it is removed would be a matter of time. */
+/* How often it fires before it is removed depends on timing. */
 static void multishot_without_end(struct ring *r)
 {
 	sqe_timeout(r, &soon, 0, IORING_TIMEOUT_MULTISHOT);
@@ -512,7 +512,7 @@ static void skipped_nop(struct ring *r)
 	submit(r);
 }
 
-/* What has no completion entry is not counted. */
+/* Requests without a completion entry are not counted. */
 static void counts_beside_skipped_entries(struct ring *r)
 {
 	sqe_timeout(r, &hour, 2, 0)->user_data = 100;
@@ -529,7 +529,7 @@ static void counts_beside_skipped_entries(struct ring *r)
 	reap_sorted(r, 2);
 }
 
-/* Timeouts that end in silence, by their count and by their time. */
+/* Timeouts that end without an entry, by their count and by their time. */
 static void counts_beside_silent_timeouts(struct ring *r)
 {
 	struct io_uring_sqe *sqe;

@@ -106,7 +106,7 @@ static void bad_words(struct ring *r)
 	go(r);
 	fixed(r, IORING_OP_READ_FIXED, file, memory, 10, 0)->attr_type_mask = 2;
 	go(r);
-	/* A missing buffer is told when the request runs, not before. */
+	/* A missing buffer is reported when the request runs, not before. */
 	fixed(r, IORING_OP_READ_FIXED, file, memory, 10, 9);
 	sqe_nop(r);
 	go(r);
@@ -124,7 +124,7 @@ static void waits_for_a_pipe(struct ring *r)
 	pair(p, PAIR_PIPE);
 	fixed(r, IORING_OP_READ_FIXED, p[0], memory, 10, 0);
 	submit(r);
-	/* The request keeps the buffer that it was given. */
+	/* The request keeps the buffer that it got. */
 	drop_table(r);
 	quiet(r);
 	put(p[1], "hello");
@@ -312,7 +312,10 @@ static void updated(struct ring *r)
 	read_fixed(r, file, page, 4, 2);
 	read_fixed(r, file, page + 10, 4, 2);
 	note_bytes("read", page, 16);
-	/* What was there is told, and what comes instead has its own tag. */
+	/*
+	 * The tag of the replaced buffer is posted; the new one has its own
+	 * tag.
+	 */
 	change(r, 1, vectors + 1, tags + 1, 1);
 	reap(r, 1);
 	read_fixed(r, file, page, 4, 1);
@@ -342,7 +345,7 @@ static void update_errors(struct ring *r)
 	change(r, 0, nowhere(), NULL, 1);
 	change(r, 0, vectors, nowhere(), 1);
 	change(r, 0, vectors + 1, NULL, 1);
-	/* What came before the bad one is in place. */
+	/* The entries before the bad one are in place. */
 	change(r, 0, vectors, NULL, 2);
 	read_fixed(r, file, page, 4, 0);
 	reg(r, IORING_REGISTER_BUFFERS_UPDATE, &how, 8);
@@ -354,7 +357,7 @@ static void update_errors(struct ring *r)
 	reg(r, IORING_REGISTER_BUFFERS_UPDATE, &how, sizeof(how));
 }
 
-/* The tag of a buffer in use is told when its user is done. */
+/* The tag of a buffer in use is posted when its user is done. */
 static void a_tag_waits_for_users(struct ring *r)
 {
 	struct iovec vector = {pages(PAGE), PAGE};

@@ -38,7 +38,7 @@ static int clone(struct ring *to, struct ring *from, uint32_t flags,
 	return reg(to, IORING_REGISTER_CLONE_BUFFERS, &how, 1);
 }
 
-/* Which slots hold the @which'th page? Reading into it tells. */
+/* Which slots hold page @which? Reading into each of them shows it. */
 static void look(struct ring *r, uint32_t slots)
 {
 	int fd = file_with("abc");
@@ -89,13 +89,13 @@ static void part(struct ring *r)
 	buffers_of(&from, 4, NULL);
 	clone(r, &from, 0, 1, 2, 2);
 	look(r, 5);
-	/* Without REPLACE what is there stands in the way. */
+	/* Without REPLACE existing buffers make the call fail. */
 	clone(r, &from, 0, 0, 0, 1);
 	clone(r, &from, IORING_REGISTER_DST_REPLACE, 0, 0, 1);
 	look(r, 5);
 	clone(r, &from, IORING_REGISTER_DST_REPLACE, 3, 3, 1);
 	look(r, 5);
-	/* Beyond its end the table grows. */
+	/* The table grows beyond its end. */
 	clone(r, &from, IORING_REGISTER_DST_REPLACE, 0, 6, 2);
 	look(r, 9);
 	ring_close(&from);
@@ -127,7 +127,7 @@ static void tags(struct ring *r)
 	ring_close(&from);
 }
 
-/* The tag of what is replaced is told. */
+/* The tags of replaced buffers are posted. */
 static void tags_replaced(struct ring *r)
 {
 	const uint64_t words[3] = {71, 72, 73};

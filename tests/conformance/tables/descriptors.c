@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * PIPE and FIXED_FD_INSTALL: files under new numbers, and in slots. How long a
- * request holds its file: not longer than until its completion can be seen.
+ * PIPE and FIXED_FD_INSTALL: files get new fds, and slots. And for how long a
+ * request holds its file: at most until its completion can be seen.
  */
 #include "runner/scenario.h"
 
@@ -210,8 +210,8 @@ static void names_in_slots(struct ring *r)
 }
 
 /*
- * The program closes its number and does nothing else. Does the peer notice?
- * POLLERR is what the writing end of a pipe gets.
+ * The program closes its fd and does nothing else. Does the peer notice? The
+ * writing end of a pipe gets POLLERR.
  */
 static void note_end(int fd, int peer)
 {
@@ -225,7 +225,7 @@ static void note_end(int fd, int peer)
 	note("the peer sees %s", p.revents ? "the end" : "nothing");
 }
 
-/* Each waits for its file first, so that it is armed. */
+/* Each request waits for its file first, so that it is armed. */
 static void closed_after_stream(struct ring *r, enum io_uring_op op)
 {
 	char buffer[8];

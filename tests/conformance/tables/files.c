@@ -26,7 +26,7 @@ static int sparse(struct ring *r, uint32_t count)
 	return reg(r, IORING_REGISTER_FILES2, &how, sizeof(how));
 }
 
-/* Read from slot @slot and write what came. */
+/* Read from slot @slot and write the bytes. */
 static void read_slot(struct ring *r, int slot)
 {
 	memset(bytes, 0, 8);
@@ -109,7 +109,7 @@ static void update_errors(struct ring *r)
 	reg(r, IORING_REGISTER_FILES_UPDATE, nowhere(), 1);
 	reg(r, IORING_REGISTER_FILES_UPDATE, &how, 1);
 	read_slot(r, 0);
-	/* What came before the bad one is in place. */
+	/* The entries before the bad one are in place. */
 	fds[1] = 12345;
 	update(r, 0, fds, 2);
 	read_slot(r, 0);
@@ -220,7 +220,7 @@ static void update2_tags(struct ring *r)
 	quiet(r);
 }
 
-/* A request that waits keeps the file that its slot no longer holds. */
+/* A request that waits keeps its file after the slot has changed. */
 static void replaced_while_waiting(struct ring *r)
 {
 	int none = -1;
@@ -456,7 +456,7 @@ static void updated_by_request(struct ring *r)
 	go(r);
 	read_slot(r, 1);
 	read_slot(r, 2);
-	/* What came before the bad one is in place. */
+	/* The entries before the bad one are in place. */
 	update_by_request(r, fds + 1, 3, 0);
 	go(r);
 	read_slot(r, 0);
@@ -523,7 +523,7 @@ static void update_request_chooses_slots(struct ring *r)
 	go(r);
 	update_by_request(r, nowhere(), 1, choose);
 	go(r);
-	/* One is free. */
+	/* One slot is free. */
 	fds[0] = file_with("dddd");
 	fds[1] = bad[1];
 	update_by_request(r, fds, 2, choose);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * PERSONALITY: requests that run with credentials the process once had.
+ * PERSONALITY: requests that run with credentials that the process had earlier.
  *
- * What changes credentials wants to be root, and says so where it isn't.
+ * Scenarios that change credentials need root, and say so where it is missing.
  */
 #include "runner/scenario.h"
 
@@ -18,7 +18,7 @@
 
 #define NOBODY 65534
 
-/* Older C libraries have no names for them. */
+/* Older C libraries have no names for these calls. */
 #define LANDLOCK_CREATE_RULESET 444
 #define LANDLOCK_RESTRICT_SELF 446
 
@@ -67,7 +67,7 @@ static void errors(struct ring *r)
 	go(r);
 }
 
-/* There is room for so many; then the freed ones come back. */
+/* There is a maximum; then freed ids are used again. */
 static void many(struct ring *r)
 {
 	int id = 0;
@@ -95,7 +95,7 @@ static void become(uid_t uid, gid_t gid)
 		give_up("no other user");
 }
 
-/* A file that root alone may open, in a directory that all may see. */
+/* A file that only root may open, in a directory that everyone may see. */
 static const char *secret(void)
 {
 	static char path[64];
@@ -154,7 +154,7 @@ static void that_was_taken_on(struct ring *r)
 	unlink(path);
 }
 
-/* Who makes a file owns it. */
+/* A new file belongs to the user that makes it. */
 static void makes_files(struct ring *r)
 {
 	const char *path = secret();
@@ -175,7 +175,7 @@ static void makes_files(struct ring *r)
 	unlink(path);
 }
 
-/* Groups are part of it. */
+/* Groups belong to the credentials. */
 static void has_groups(struct ring *r)
 {
 	const char *path = secret();
@@ -200,7 +200,7 @@ static void has_groups(struct ring *r)
 	unlink(path);
 }
 
-/* A low port is for who has the capability. */
+/* A low port needs the capability. */
 static void has_capabilities(struct ring *r)
 {
 	struct io_uring_sqe *sqe;
@@ -223,7 +223,7 @@ static void has_capabilities(struct ring *r)
 	note("itself %d", raw >= 0);
 }
 
-/* Given back while a request waits: the request keeps it. */
+/* Unregistered while a request waits: the request keeps it. */
 static void given_back_too_early(struct ring *r)
 {
 	char byte = 0;
@@ -240,7 +240,10 @@ static void given_back_too_early(struct ring *r)
 	personality(r);
 }
 
-/* Who has become nobody can't: a child does it when this process ends. */
+/*
+ * A process without rights can't remove it: a child does, when this process
+ * ends.
+ */
 static void remove_at_the_end(const char *path)
 {
 	int fd[2];
@@ -255,7 +258,7 @@ static void remove_at_the_end(const char *path)
 	_exit(read(fd[0], &byte, 1) || unlink(path));
 }
 
-/* What is given up for good cannot be had from user space. */
+/* User space can't take back rights that are given up for good. */
 static void beyond_return(struct ring *r)
 {
 	const char *path = secret();
@@ -269,7 +272,7 @@ static void beyond_return(struct ring *r)
 	open_as(r, path, O_RDONLY, root, 0);
 }
 
-/* One thread's own change, which no library tells the others. */
+/* A change of one thread only, without libc. */
 static void of_one_thread(struct ring *r)
 {
 	const char *path = secret();
@@ -300,7 +303,7 @@ static int enter_sandbox(void)
 	return (int)syscall(LANDLOCK_RESTRICT_SELF, fd, 0);
 }
 
-/* Workers that were there before it must not open what it forbids. */
+/* Workers that existed before the sandbox must not open what it forbids. */
 static void in_a_sandbox(struct ring *r)
 {
 	open_as(r, "/etc/passwd", O_RDONLY, 0, IOSQE_ASYNC);

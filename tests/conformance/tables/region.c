@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * MEM_REGION, and arguments of enter that lie in a region (EXT_ARG_REG).
- */
+/* MEM_REGION, and arguments of enter that are in a region (EXT_ARG_REG). */
 #include "runner/scenario.h"
 
 #define PAGE 4096u
@@ -291,7 +289,7 @@ static void waits_without_a_region(struct ring *r)
 	reap(r, 1);
 }
 
-/* A region that is not for waits. */
+/* A region that was not registered for waits. */
 static void waits_without_being_asked_for(struct ring *r)
 {
 	struct io_uring_region_desc desc = {.size = PAGE};

@@ -163,7 +163,7 @@ static void flags_required(struct ring *r)
 	sqe_with(r, IORING_OP_NOP, IOSQE_ASYNC | IOSQE_IO_DRAIN);
 }
 
-/* Of two rows for the same thing the last one counts. */
+/* Of two rows for the same flags the last one counts. */
 static void flags_twice(struct ring *r)
 {
 	struct io_uring_restriction rows[] = {
@@ -209,7 +209,7 @@ static void try_rows(struct io_uring_restriction *rows, uint32_t count)
 
 	ring_open(&one, 4, IORING_SETUP_R_DISABLED);
 	restrict_by(&one, rows, count);
-	/* After a failure, are they as they were? */
+	/* Has the failed call changed nothing? */
 	enable(&one);
 	sqe_new(&one, IORING_OP_ASYNC_CANCEL, -1, NULL, 0, 0);
 	go(&one);
@@ -274,7 +274,7 @@ static void at_the_wrong_time(struct ring *r)
 	restrict_by(r, &row, 1);
 }
 
-/* Before it runs, a disabled ring registers, and refuses to be entered. */
+/* A disabled ring can register, and refuses to be entered. */
 static void disabled(struct ring *r)
 {
 	struct io_uring_restriction row = ALLOW_SQE(IORING_OP_NOP);
