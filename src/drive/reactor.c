@@ -118,14 +118,19 @@ void reactor_close(struct reactor *r)
 	fd_close(r->epoll_fd);
 }
 
-void reactor_abandon(struct reactor *r)
+void reactor_leave(struct reactor *r)
 {
 	aio_polls_abandon(r->polls);
 	r->polls = NULL;
-	fd_close(r->wake_fd);
 	fd_close(r->epoll_fd);
-	r->wake_fd = -1;
 	r->epoll_fd = -1;
+}
+
+void reactor_abandon(struct reactor *r)
+{
+	reactor_leave(r);
+	fd_close(r->wake_fd);
+	r->wake_fd = -1;
 }
 
 void reactor_inherit(struct reactor *r)

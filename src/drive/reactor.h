@@ -125,8 +125,15 @@ void reactor_close(struct reactor *reactor);
 void reactor_abandon(struct reactor *reactor);
 
 /*
- * In a forked child: keep nothing but the wake-up, which ends sleeps in both
- * processes. Then close, or open what is missing: 0 or a negative errno.
+ * In a forked child: let go of what the kernel shares with the parent. Waits
+ * may still be disarmed.
+ */
+void reactor_leave(struct reactor *reactor);
+
+/*
+ * Afterwards, when no wait is left: keep nothing but the wake-up, which ends
+ * sleeps in both processes. Then close, or open what is missing: 0 or a
+ * negative errno.
  */
 void reactor_inherit(struct reactor *reactor);
 int reactor_reopen(struct reactor *reactor);

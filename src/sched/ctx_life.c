@@ -418,9 +418,10 @@ static void forget_parents(struct ctx *ctx)
 	ctx->lock.word = 0;
 	if (ctx->state == CTX_INHERITED)
 		return;
-	reactor_inherit(&ctx->reactor);
+	reactor_leave(&ctx->reactor);
 	aio_abandon(&ctx->disk.aio);
 	forget_work(ctx);
+	reactor_inherit(&ctx->reactor);
 	ctx->foreign = true;
 	store_release(&ctx->state, CTX_INHERITED);
 }
