@@ -65,7 +65,7 @@ static inline bool ctx_try(struct ctx *ctx)
 /* The open ring of @fd, locked; NULL when @fd is not a ring of the engine's. */
 struct ctx *ctx_lock_fd(int fd) UNCHECKED_LOCKS;
 /* Take the lock of @ctx if it is open; false, and no lock, if it is not. */
-bool ctx_take_open(struct ctx *ctx) UNCHECKED_LOCKS;
+bool ctx_take_open(struct ctx *ctx) TRIES(true, &ctx->lock) UNCHECKED_LOCKS;
 /*
  * With @ctx's lock held, take @other's too, if it is another ring. No thread
  * waits for one ring's lock while it holds another's: @ctx's lock may be
