@@ -24,9 +24,7 @@
  * Cost: 1.6 to 4 us a trapped call, 25 ns any other.
  */
 #include <linux/audit.h>
-#include <linux/filter.h>
 #include <linux/sched.h>
-#include <linux/seccomp.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -35,6 +33,7 @@
 #include "abi/uring.h"
 #include "agent/agent.h"
 #include "agent/guest.h"
+#include "base/bpf.h"
 #include "base/lock.h"
 #include "base/sys.h"
 
@@ -82,30 +81,8 @@ static void filter_on_sigsys(int signo, siginfo_t *info, void *ucontext)
 
 /* ---- the filter ---------------------------------------------------------- */
 
-struct program {
-	struct sock_filter code[FILTER_MAX];
-	size_t length;
-};
-
-static void emit(struct program *p, uint16_t op, uint32_t k, uint8_t yes,
-		 uint8_t no)
-{
-	p->code[p->length++] = (struct sock_filter)BPF_JUMP(op, k, yes, no);
-}
-
-#define LOAD(p, field)                    \
-	emit(p, BPF_LD | BPF_W | BPF_ABS, \
-	     (uint32_t)offsetof(struct seccomp_data, field), 0, 0)
-#define LOAD_HIGH(p, field)               \
-	emit(p, BPF_LD | BPF_W | BPF_ABS, \
-	     (uint32_t)offsetof(struct seccomp_data, field) + 4, 0, 0)
-#define RETURN(p, value) emit(p, BPF_RET | BPF_K, value, 0, 0)
-#define IF_EQUAL(p, k, yes, no) emit(p, BPF_JMP | BPF_JEQ | BPF_K, k, yes, no)
-#define IF_BITS(p, k, yes, no) emit(p, BPF_JMP | BPF_JSET | BPF_K, k, yes, no)
-#define IF_LEAST(p, k, yes, no) emit(p, BPF_JMP | BPF_JGE | BPF_K, k, yes, no)
-
 /* Ends the program: a call of the agent's passes, others do not. */
-static void emit_place(struct program *p, uint32_t answer)
+static void emit_place(struct bpf_program *p, uint32_t answer)
 {
 	const uint64_t low = (uint64_t)(uintptr_t)__ehdr_start;
 	const uint64_t high = (uint64_t)(uintptr_t)_end;
@@ -121,7 +98,7 @@ static void emit_place(struct program *p, uint32_t answer)
 
 #define PLACE_LENGTH 7
 
-static void emit_begin(struct program *p)
+static void emit_begin(struct bpf_program *p)
 {
 	LOAD(p, arch);
 	IF_EQUAL(p, AUDIT_ARCH_X86_64, 1, 0);
@@ -130,7 +107,7 @@ static void emit_begin(struct program *p)
 }
 
 /* A call that counts by its number alone: to the place that follows all. */
-static void emit_numbers(struct program *p, const uint16_t *numbers,
+static void emit_numbers(struct bpf_program *p, const uint16_t *numbers,
 			 size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -139,7 +116,7 @@ static void emit_numbers(struct program *p, const uint16_t *numbers,
 }
 
 /* mmap() of a file, shared: a ring's, perhaps. */
-static void emit_mmap(struct program *p)
+static void emit_mmap(struct bpf_program *p)
 {
 	IF_EQUAL(p, SYS_mmap, 0, 5 + PLACE_LENGTH);
 	LOAD(p, args[3]);
@@ -151,7 +128,7 @@ static void emit_mmap(struct program *p)
 }
 
 /* clone() that makes a process: it does not share memory. */
-static void emit_clone(struct program *p)
+static void emit_clone(struct bpf_program *p)
 {
 	IF_EQUAL(p, SYS_clone, 0, 3 + PLACE_LENGTH);
 	LOAD(p, args[0]);
@@ -160,26 +137,26 @@ static void emit_clone(struct program *p)
 	emit_place(p, TRAP);
 }
 
-static void emit_clone3(struct program *p)
+static void emit_clone3(struct bpf_program *p)
 {
 	IF_EQUAL(p, SYS_clone3, 0, PLACE_LENGTH);
 	emit_place(p, SECCOMP_RET_ERRNO | ENOSYS);
 }
 
 /* What waits with a mask of signals, if there is one. */
-static void emit_masked(struct program *p, uint32_t number, size_t argument)
+static void emit_masked(struct bpf_program *p, uint32_t number, size_t argument)
 {
 	const uint32_t at = (uint32_t)(offsetof(struct seccomp_data, args) +
 				       argument * sizeof(uint64_t));
 
 	IF_EQUAL(p, number, 0, 3 + PLACE_LENGTH);
-	emit(p, BPF_LD | BPF_W | BPF_ABS, at, 0, 0);
+	bpf_emit(p, BPF_LD | BPF_W | BPF_ABS, at, 0, 0);
 	IF_EQUAL(p, 0, 0, 1);
 	RETURN(p, SECCOMP_RET_ALLOW);
 	emit_place(p, TRAP);
 }
 
-static void program_always(struct program *p)
+static void program_always(struct bpf_program *p)
 {
 	static const uint16_t numbers[] = {
 		NR_io_uring_setup, NR_io_uring_enter,  NR_io_uring_register,
@@ -198,7 +175,7 @@ static void program_always(struct program *p)
 	emit_place(p, TRAP);
 }
 
-static void program_rings(struct program *p)
+static void program_rings(struct bpf_program *p)
 {
 	static const uint16_t numbers[] = {
 		SYS_close,	 SYS_dup2,	SYS_dup3,
@@ -211,7 +188,7 @@ static void program_rings(struct program *p)
 	emit_place(p, TRAP);
 }
 
-static void program_watched(struct program *p)
+static void program_watched(struct bpf_program *p)
 {
 	static const uint16_t numbers[] = {
 		SYS_epoll_wait,
@@ -227,7 +204,7 @@ static void program_watched(struct program *p)
 /* ---- arming -------------------------------------------------------------- */
 
 /* This is no sandbox, so the processor may go on speculating as before. */
-static long filter_bpf_try(struct program *p)
+static long filter_bpf_try(struct bpf_program *p)
 {
 	struct sock_fprog fprog = {(unsigned short)p->length, p->code};
 	const unsigned int flags =
@@ -236,7 +213,7 @@ static long filter_bpf_try(struct program *p)
 	return SYS_3(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &fprog);
 }
 
-static int filter_bpf_load(struct program *p)
+static int filter_bpf_load(struct bpf_program *p)
 {
 	long result = filter_bpf_try(p);
 
@@ -251,7 +228,8 @@ static int filter_bpf_load(struct program *p)
 int filter_install(enum filters which)
 {
 	static struct lock lock;
-	struct program program = {.length = 0};
+	struct sock_filter code[FILTER_MAX];
+	struct bpf_program program = {.code = code};
 	int err = 0;
 
 	if (likely(load_relaxed(&agent_tree.filters) & which))

@@ -43,8 +43,6 @@
 
 #include <fcntl.h>
 #include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +51,7 @@
 #include <ucontext.h>
 
 #include "abi/uring.h"
+#include "base/bpf.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/sys.h"
@@ -93,28 +92,8 @@ static void on_sigsys(int signo, siginfo_t *info, void *ucontext)
 
 /* ---- the filter ---------------------------------------------------------- */
 
-struct program {
-	struct sock_filter *code;
-	size_t length;
-};
-
-static void emit(struct program *p, uint16_t op, uint32_t k, uint8_t yes,
-		 uint8_t no)
-{
-	p->code[p->length++] = (struct sock_filter)BPF_JUMP(op, k, yes, no);
-}
-
-#define LOAD(p, field)                    \
-	emit(p, BPF_LD | BPF_W | BPF_ABS, \
-	     (uint32_t)offsetof(struct seccomp_data, field), 0, 0)
-#define LOAD_HIGH(p, field)               \
-	emit(p, BPF_LD | BPF_W | BPF_ABS, \
-	     (uint32_t)offsetof(struct seccomp_data, field) + 4, 0, 0)
-#define RETURN(p, value) emit(p, BPF_RET | BPF_K, value, 0, 0)
-#define IF_EQUAL(p, k, yes, no) emit(p, BPF_JMP | BPF_JEQ | BPF_K, k, yes, no)
-
 /* Allows other architectures, other calls, private or anonymous mmap. */
-static void emit_calls(struct program *p)
+static void emit_calls(struct bpf_program *p)
 {
 	LOAD(p, arch);
 	IF_EQUAL(p, AUDIT_ARCH_X86_64, 1, 0);
@@ -128,7 +107,7 @@ static void emit_calls(struct program *p)
 	RETURN(p, SECCOMP_RET_ALLOW);
 	LOAD(p, args[3]);
 	/* MAP_SHARED, and MAP_SHARED_VALIDATE. */
-	emit(p, BPF_JMP | BPF_JSET | BPF_K, 1, 1, 0);
+	IF_BITS(p, 1, 1, 0);
 	RETURN(p, SECCOMP_RET_ALLOW);
 	LOAD(p, args[4]);
 	IF_EQUAL(p, UINT32_MAX, 0, 1);
@@ -137,13 +116,15 @@ static void emit_calls(struct program *p)
 }
 
 /* Traps if the low half of the address, which is loaded, is within @site. */
-static void emit_site(struct program *p, const struct site *site)
+static void emit_site(struct bpf_program *p, const struct site *site)
 {
 	if (site->first == site->last) {
 		IF_EQUAL(p, (uint32_t)site->first, 0, 1);
 	} else {
-		emit(p, BPF_JMP | BPF_JGE | BPF_K, (uint32_t)site->first, 0, 2);
-		emit(p, BPF_JMP | BPF_JGT | BPF_K, (uint32_t)site->last, 1, 0);
+		bpf_emit(p, BPF_JMP | BPF_JGE | BPF_K, (uint32_t)site->first, 0,
+			 2);
+		bpf_emit(p, BPF_JMP | BPF_JGT | BPF_K, (uint32_t)site->last, 1,
+			 0);
 	}
 	RETURN(p, TRAP);
 }
@@ -159,7 +140,7 @@ static int compare_sites(const void *a, const void *b)
 /*
  * Emit the sites that share the high half of their address; returns how many.
  */
-static size_t emit_sites_of_4g(struct program *p, const struct site *sites,
+static size_t emit_sites_of_4g(struct bpf_program *p, const struct site *sites,
 			       size_t count)
 {
 	uint32_t high = (uint32_t)(sites[0].first >> 32);
@@ -168,7 +149,7 @@ static size_t emit_sites_of_4g(struct program *p, const struct site *sites,
 	LOAD_HIGH(p, instruction_pointer);
 	IF_EQUAL(p, high, 1, 0);
 	jump = p->length;
-	emit(p, BPF_JMP | BPF_JA, 0, 0, 0);
+	bpf_emit(p, BPF_JMP | BPF_JA, 0, 0, 0);
 	LOAD(p, instruction_pointer);
 	while (done < count && (uint32_t)(sites[done].first >> 32) == high)
 		emit_site(p, &sites[done++]);
@@ -187,7 +168,7 @@ static size_t program_room(size_t sites)
  * arguments, with these two fails. It is first, because allowed calls leave
  * emit_calls() early.
  */
-static void emit_mark(struct program *p, uint32_t mark)
+static void emit_mark(struct bpf_program *p, uint32_t mark)
 {
 	LOAD(p, nr);
 	IF_EQUAL(p, SYS_getppid, 0, 5);
@@ -222,8 +203,8 @@ static uint32_t mark_of(const struct site *sites, size_t count)
 	return (uint32_t)(hash >> 32) | 1;
 }
 
-static void emit_all(struct program *p, const struct site *sites, size_t count,
-		     uint32_t mark)
+static void emit_all(struct bpf_program *p, const struct site *sites,
+		     size_t count, uint32_t mark)
 {
 	size_t at;
 
@@ -256,7 +237,8 @@ static int split_sites(const struct site_list *from, struct site *to)
 
 /* ---- arming -------------------------------------------------------------- */
 
-static long seccomp_filter(const struct program *program, unsigned int flags)
+static long seccomp_filter(const struct bpf_program *program,
+			   unsigned int flags)
 {
 	struct sock_fprog fprog = {
 		.len = (unsigned short)program->length,
@@ -271,7 +253,7 @@ static long seccomp_filter(const struct program *program, unsigned int flags)
  * This filter is no sandbox, so the processor may speculate as before
  * (SPEC_ALLOW; kernels before 4.17 do not have it).
  */
-static long filter_try(const struct program *program)
+static long filter_try(const struct bpf_program *program)
 {
 	const unsigned int all_threads = SECCOMP_FILTER_FLAG_TSYNC;
 	long result = seccomp_filter(
@@ -282,7 +264,7 @@ static long filter_try(const struct program *program)
 }
 
 /* Rules 3 and 4. TSYNC returns the thread that could not be synchronised. */
-static int filter_load(const struct program *program)
+static int filter_load(const struct bpf_program *program)
 {
 	long result;
 
@@ -299,7 +281,7 @@ static int filter_load(const struct program *program)
 static int trap_filter_install(const struct site_list *list)
 {
 	struct site *sites = mem_new(2 * list->count, sizeof(*sites));
-	struct program program = {
+	struct bpf_program program = {
 		.code = mem_new(program_room(2 * list->count),
 				sizeof(*program.code)),
 	};
