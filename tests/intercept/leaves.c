@@ -13,34 +13,14 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include "tap.h"
+#include "bare_ring.h"
 
-#define ENTRIES 8
 #define ROUNDS 100
 #define BOUND_MS 20000
 
-struct ring {
-	int fd;
-	unsigned char *memory;
-	struct io_uring_sqe *sqes;
-	struct io_uring_params p;
-	pthread_mutex_t lock; /* of the queues */
-};
-
 static void ring_open(struct ring *r, unsigned int flags)
 {
-	memset(r, 0, sizeof(*r));
-	r->p.flags = flags;
-	r->fd = inline_setup(ENTRIES, &r->p);
-	REQUIRE(r->fd >= 0);
-	r->memory = mmap(NULL,
-			 r->p.cq_off.cqes +
-				 r->p.cq_entries * sizeof(struct io_uring_cqe),
-			 PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, 0);
-	r->sqes = mmap(NULL, r->p.sq_entries * sizeof(*r->sqes),
-		       PROT_READ | PROT_WRITE, MAP_SHARED, r->fd,
-		       IORING_OFF_SQES);
-	REQUIRE(r->memory != MAP_FAILED && (void *)r->sqes != MAP_FAILED);
+	REQUIRE(bare_open(r, flags));
 }
 
 static void ring_close(struct ring *r)
@@ -52,24 +32,10 @@ static void ring_close(struct ring *r)
 	close(r->fd);
 }
 
-static unsigned int *word(struct ring *r, unsigned int offset)
-{
-	return (unsigned int *)(r->memory + offset);
-}
-
 static void put(struct ring *r, int opcode, int fd, void *addr,
 		unsigned int len)
 {
-	unsigned int tail = *word(r, r->p.sq_off.tail);
-	unsigned int slot = tail & (ENTRIES - 1);
-
-	memset(&r->sqes[slot], 0, sizeof(r->sqes[slot]));
-	r->sqes[slot].opcode = (unsigned char)opcode;
-	r->sqes[slot].fd = fd;
-	r->sqes[slot].addr = (uintptr_t)addr;
-	r->sqes[slot].len = len;
-	word(r, r->p.sq_off.array)[slot] = slot;
-	__atomic_store_n(word(r, r->p.sq_off.tail), tail + 1, __ATOMIC_RELEASE);
+	bare_put(r, opcode, fd, addr, len, 0);
 }
 
 static unsigned int ready(struct ring *r)

@@ -12,54 +12,9 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#include "tap.h"
+#include "bare_ring.h"
 
-#define ENTRIES 8
 #define BOUND_MS 20000
-
-struct ring {
-	int fd;
-	unsigned char *memory;
-	struct io_uring_sqe *sqes;
-	struct io_uring_params p;
-};
-
-static int ring_open(struct ring *r)
-{
-	memset(r, 0, sizeof(*r));
-	r->fd = inline_setup(ENTRIES, &r->p);
-	if (r->fd < 0)
-		return 0;
-	r->memory = mmap(NULL,
-			 r->p.cq_off.cqes +
-				 r->p.cq_entries * sizeof(struct io_uring_cqe),
-			 PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, 0);
-	r->sqes = mmap(NULL, r->p.sq_entries * sizeof(*r->sqes),
-		       PROT_READ | PROT_WRITE, MAP_SHARED, r->fd,
-		       IORING_OFF_SQES);
-	return r->memory != MAP_FAILED && (void *)r->sqes != MAP_FAILED;
-}
-
-static unsigned int *word(struct ring *r, unsigned int offset)
-{
-	return (unsigned int *)(r->memory + offset);
-}
-
-static void put(struct ring *r, int opcode, int fd, void *addr,
-		unsigned int len, int flags)
-{
-	unsigned int tail = *word(r, r->p.sq_off.tail);
-	unsigned int slot = tail & (ENTRIES - 1);
-
-	memset(&r->sqes[slot], 0, sizeof(r->sqes[slot]));
-	r->sqes[slot].opcode = (unsigned char)opcode;
-	r->sqes[slot].flags = (unsigned char)flags;
-	r->sqes[slot].fd = fd;
-	r->sqes[slot].addr = (uintptr_t)addr;
-	r->sqes[slot].len = len;
-	word(r, r->p.sq_off.array)[slot] = slot;
-	__atomic_store_n(word(r, r->p.sq_off.tail), tail + 1, __ATOMIC_RELEASE);
-}
 
 /* By looking alone: nobody enters. */
 static int comes(struct ring *r)
@@ -85,13 +40,13 @@ static int ring_serves(struct ring *r)
 
 	if (pipe(ends) < 0)
 		return 0;
-	put(r, IORING_OP_NOP, -1, NULL, 0, 0);
+	bare_put(r, IORING_OP_NOP, -1, NULL, 0, 0);
 	good += inline_enter(r->fd, 1, 1, IORING_ENTER_GETEVENTS) == 1 &&
 		comes(r);
-	put(r, IORING_OP_READ, ends[0], &byte, 1, 0);
+	bare_put(r, IORING_OP_READ, ends[0], &byte, 1, 0);
 	good += inline_enter(r->fd, 1, 0, 0) == 1 &&
 		write(ends[1], "a", 1) == 1 && comes(r);
-	put(r, IORING_OP_FSYNC, file, NULL, 0, IOSQE_ASYNC);
+	bare_put(r, IORING_OP_FSYNC, file, NULL, 0, IOSQE_ASYNC);
 	good += inline_enter(r->fd, 1, 0, 0) == 1 && comes(r);
 	close(ends[0]);
 	close(ends[1]);
@@ -102,7 +57,7 @@ static int ring_serves(struct ring *r)
 static int use_a_ring(void)
 {
 	struct ring r;
-	int good = ring_open(&r) && ring_serves(&r);
+	int good = bare_open(&r, 0) && ring_serves(&r);
 
 	close(r.fd);
 	return good;
@@ -176,7 +131,7 @@ int main(void)
 {
 	struct ring r;
 
-	REQUIRE(ring_open(&r));
+	REQUIRE(bare_open(&r, 0));
 	CHECK("the_parent_s_ring_serves", ring_serves(&r));
 	test_child(0, "child_of_clone");
 	test_child(CLONE_FILES, "child_with_its_parent_s_files");
