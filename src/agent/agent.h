@@ -33,6 +33,9 @@
 
 /* ---- start.c ------------------------------------------------------------- */
 
+/* For main(): returns if this is no program that the agent was put into. */
+void agent_begin(void);
+
 extern struct agent_tree agent_tree;
 extern struct inject_image agent_image;
 
@@ -62,6 +65,9 @@ long agent_call(long number, long a, long b, long c, long d, long e, long f);
 
 /* Patch the program, whose stack is as the kernel made it. */
 void program_patch(const uint64_t *stack);
+
+/* Is the program the command? It is told that there is an agent. */
+bool program_is_command(const uint64_t *stack);
 
 /* ---- filter.c ------------------------------------------------------------ */
 

@@ -3,8 +3,8 @@
  * Where the agent's C library must do otherwise than in a program of its own.
  *
  * Theory: glibc's functions of these names are replaced when the agent is
- * linked. They are internal, so tests/intercept/agent.py would show a glibc
- * that does otherwise: the agent would not begin, or its threads not run.
+ * linked, one of them by the linker's --wrap. They are internal and may change
+ * with any release: libc_try.c finds out whether they do what is expected.
  *
  * Threads: a thread finds its own memory through GS. The kernel sets FS for a
  * new thread, so the new thread sets GS itself, first of all; its FS stays as
@@ -62,11 +62,12 @@ __asm__(".text\n"
 	".size agent_clone, . - agent_clone\n");
 /* clang-format on */
 
-int __clone_internal(const struct clone_args_full *args, int (*run)(void *),
-		     void *argument) __attribute__((visibility("hidden")));
+int __wrap___clone_internal(const struct clone_args_full *args,
+			    int (*run)(void *), void *argument)
+	__attribute__((visibility("hidden")));
 
-int __clone_internal(const struct clone_args_full *args, int (*run)(void *),
-		     void *argument)
+int __wrap___clone_internal(const struct clone_args_full *args,
+			    int (*run)(void *), void *argument)
 {
 	const uint64_t flags =
 		(args->flags & ~(uint64_t)CLONE_SETTLS) | args->exit_signal;

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/image.h"
 #include "base/mem.h"
 #include "intercept/numbers.h"
 #include "intercept/patch.h"
@@ -44,6 +45,15 @@ static bool program_is_code(const ElfW(Phdr) * segment)
 	       segment->p_flags & PF_R;
 }
 
+/*
+ * Where the file's first byte is. Static programs have no PT_PHDR, which would
+ * say where the headers should be; linkers put them behind the file's header.
+ */
+static uintptr_t head_of(const struct program *program)
+{
+	return (uintptr_t)program->segments - sizeof(ElfW(Ehdr));
+}
+
 static bool program_find(struct program *program, const uint64_t *stack)
 {
 	const ElfW(auxv_t) *aux = aux_of(stack);
@@ -55,9 +65,10 @@ static bool program_find(struct program *program, const uint64_t *stack)
 			program->count = aux->a_un.a_val;
 	}
 	for (size_t i = 0; program->segments && i < program->count; i++)
-		if (program->segments[i].p_type == PT_PHDR)
-			program->base = (uintptr_t)program->segments -
-					program->segments[i].p_vaddr;
+		if (program->segments[i].p_type == PT_LOAD &&
+		    !program->segments[i].p_offset)
+			program->base =
+				head_of(program) - program->segments[i].p_vaddr;
 	return program->segments;
 }
 
@@ -96,6 +107,24 @@ static void code_look(struct program *program, struct site_list *list,
 		program->code.end = code.end;
 		sites_add(list, &code, functions);
 	}
+}
+
+bool program_is_command(const uint64_t *stack)
+{
+	struct program program = {0};
+
+	if (!program_find(&program, stack))
+		return false;
+	for (size_t i = 0; i < program.count; i++) {
+		const ElfW(Phdr) *segment = &program.segments[i];
+		const void *note =
+			(const void *)(program.base + segment->p_vaddr);
+
+		if (segment->p_type == PT_NOTE &&
+		    image_tell_command(note, segment->p_filesz))
+			return true;
+	}
+	return false;
 }
 
 void program_patch(const uint64_t *stack)

@@ -4,9 +4,10 @@
  *
  * Theory: the way in has left a note (handoff.h) and turned the program here
  * before its first instruction. The agent's C library has started on a stack
- * of its own, so main() is ordinary code; it ends by leaving for the program's
- * entry with the stack that the kernel made, and is never returned to. From
- * then on the agent's code runs when the program makes a call.
+ * of its own, so this is ordinary code, called by the command's main(), which
+ * is the agent's too; it ends by leaving for the program's entry with the stack
+ * that the kernel made, and never returns. From then on the agent's code runs
+ * when the program makes a call.
  *
  * What the kernel keeps for the program's first thread and our library has
  * set (the word to clear at its end, robust locks, FS) is reset before.
@@ -111,6 +112,8 @@ static int agent_open(const struct agent_handoff *note, uint64_t stack_high)
 		err = filter_open();
 	if (err)
 		return err;
+	if (program_is_command((const uint64_t *)note->stack))
+		agent_serves = false;
 	if (agent_serves && guest_reads_bases() &&
 	    intercept_lane_open(LANE_PATCH))
 		program_patch((const uint64_t *)note->stack);
@@ -118,18 +121,15 @@ static int agent_open(const struct agent_handoff *note, uint64_t stack_high)
 	return filter_install(FILTER_ALWAYS);
 }
 
-int main(void)
+void agent_begin(void)
 {
 	const struct agent_handoff *note =
 		(const struct agent_handoff *)getauxval(AT_AGENT_HANDOFF);
 	const uint64_t here = (uint64_t)(uintptr_t)__builtin_frame_address(0);
 	int err;
 
-	if (!note || note->magic != HANDOFF_MAGIC) {
-		intercept_say("this is the agent: `polyring run` puts it into "
-			      "programs");
-		return 2;
-	}
+	if (!note || note->magic != HANDOFF_MAGIC)
+		return;
 	if (note->helper)
 		SYS_4(SYS_wait4, note->helper, NULL, __WALL, NULL);
 	if (note->fd >= 0)

@@ -133,6 +133,44 @@ static void runtime_find(const struct file *file, char *runtime)
 	}
 }
 
+/* ---- the command --------------------------------------------------------- */
+
+#define NOTES_BYTES 256
+#define NOTE_ALIGNED(bytes) (((bytes) + 3u) & ~3u)
+
+const char *preload_commands_note(const char *notes, size_t bytes)
+{
+	static const char name[] = "polyring";
+	Elf64_Nhdr note;
+	size_t at = 0, text;
+
+	while (at + sizeof(note) <= bytes) {
+		memcpy(&note, notes + at, sizeof(note));
+		text = at + sizeof(note) + NOTE_ALIGNED(note.n_namesz);
+		if (text + NOTE_ALIGNED(note.n_descsz) > bytes)
+			break;
+		if (note.n_namesz == sizeof(name) &&
+		    !memcmp(notes + at + sizeof(note), name, sizeof(name)))
+			return notes + text;
+		at = text + NOTE_ALIGNED(note.n_descsz);
+	}
+	return NULL;
+}
+
+static bool command_is_it(const struct file *file)
+{
+	char notes[NOTES_BYTES];
+	Elf64_Phdr segment;
+
+	for (unsigned int i = 0; segment_read(file, i, &segment); i++)
+		if (segment.p_type == PT_NOTE &&
+		    segment.p_filesz <= sizeof(notes) &&
+		    read_at(file, segment.p_offset, notes, segment.p_filesz) &&
+		    preload_commands_note(notes, segment.p_filesz))
+			return true;
+	return false;
+}
+
 /* ---- the file ------------------------------------------------------------ */
 
 /* Is it the dynamic linker itself, with a program as its argument? */
@@ -232,7 +270,9 @@ static bool file_look(const char *path, char *head,
 	    !memcmp(file.elf.e_ident, ELFMAG, SELFMAG)) {
 		const char *refusal = privileges_refuse(&file);
 
-		elf_look(&file, target);
+		target->command = command_is_it(&file);
+		if (!target->command)
+			elf_look(&file, target);
 		target->agent_serves = target->agent_serves && !refusal;
 		if (!target->why)
 			target->why = refusal;

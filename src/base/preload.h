@@ -16,6 +16,9 @@
  * shared library ends if another library precedes the runtime, so the runtime
  * is put first.
  *
+ * The command is static, too, and needs no service: it asks the kernel. Its
+ * file has a note that says what it is.
+ *
  * For a script its interpreter is checked. Programs that an interpreter starts
  * are checked when they are started.
  *
@@ -35,6 +38,7 @@ struct preload_target {
 	const char *why; /* NULL: it is served. Otherwise the reason */
 	bool harmed; /* our library in LD_PRELOAD would harm it */
 	bool agent_serves; /* src/agent can serve it */
+	bool command; /* it is `polyring` */
 	char runtime[PRELOAD_RUNTIME_BYTES]; /* must be first; "": none */
 };
 
@@ -51,6 +55,12 @@ size_t preload_list(const struct preload_target *target, const char *before,
 		    const char *ours, char *to, size_t room);
 
 #define PRELOAD_MORE(ours) (strlen(ours) + PRELOAD_RUNTIME_BYTES + 4)
+
+/*
+ * The text of the note by which the command's file is known, among the notes
+ * of a program; NULL if it is another's.
+ */
+const char *preload_commands_note(const char *notes, size_t bytes);
 
 /* Does @list, whose words colons and blanks separate, name our library? */
 bool preload_named(const char *list);

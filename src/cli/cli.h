@@ -115,6 +115,9 @@ int program_exec(const char *path, char **argv);
 
 bool agent_is_there(void);
 
+/* In this process, so in all that it executes? */
+bool agent_is_here(void);
+
 /* The same with the agent in it; a negative errno, -ENOTSUP: no way in. */
 int agent_exec(const char *path, char **argv);
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/agent.h"
 #include "cli/cli.h"
 
 static const struct verb *const verbs[] = {
@@ -100,7 +101,12 @@ static int dispatch(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	int status = dispatch(argc, argv);
+	int status;
+
+#ifdef POLYRING_AGENT
+	agent_begin();
+#endif
+	status = dispatch(argc, argv);
 
 	/* A full disk or a closed pipe is also a failure. */
 	if (fflush(stdout) != 0 || ferror(stdout))

@@ -228,12 +228,16 @@ static int on_the_engine(const struct run_options *options, const char *path,
 	char preload[PATH_MAX];
 
 	preload_look(path, &target);
-	if (target.agent_serves && agent_is_there())
+	if (agent_is_here() || (target.agent_serves && agent_is_there()))
 		return on_the_agent(options, &target, path, argv, answer);
 	if (target.why && !answer)
 		return cannot_serve(path, target.why);
-	if (!preload_find(preload))
+	if (!preload_find(preload)) {
+		if (!target.why && agent_is_there())
+			return on_the_agent(options, &target, path, argv,
+					    answer);
 		return preload_missing(NULL);
+	}
 	if (strpbrk(preload, ": "))
 		return preload_missing(preload);
 	if (target.why)

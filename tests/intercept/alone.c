@@ -379,7 +379,10 @@ static void test_children(void)
 	CHECK("posix_spawn", status_of(spawn(child, nothing)) == SERVED);
 	CHECK("a_chain_of_execs",
 	      status_of(fork_and(chain, environ)) == SERVED);
-	CHECK("a_shell_and_env_i", status_of(spawn(shell, environ)) == SERVED);
+	/* An empty image has none. */
+	if (!access(shell[0], X_OK))
+		CHECK("a_shell_and_env_i",
+		      status_of(spawn(shell, environ)) == SERVED);
 	CHECK("an_exec_that_fails",
 	      status_of(fork_and(missing, environ)) == 99);
 	CHECK("the_parent_goes_on", inline_ring() >= 0 && !thread_run(NULL));

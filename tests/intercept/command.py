@@ -116,8 +116,10 @@ def deny_reaches_children_of_children(case):
 
 def copy_for_everybody(case):
     """The command and a program, where any user gets at them."""
-    out = subprocess.run(["ldd", case.polyring], capture_output=True,
-                         text=True, check=True).stdout
+    preload = os.path.join(case.polyring,
+                           "../../intercept/libpolyring-preload.so")
+    out = subprocess.run(["ldd", os.path.normpath(preload)],
+                         capture_output=True, text=True, check=True).stdout
     libraries = [line.split()[2] for line in out.splitlines()
                  if "libpolyring" in line]
     for path in [case.polyring, case.program("static"), *libraries]:
