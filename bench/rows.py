@@ -207,6 +207,23 @@ def engine_time_row(build, ms):
                group="The engine's own cost")
 
 
+def trace_row(build, ms):
+    """A request has two events. One a call, or the table would not keep up
+    and events would be dropped, which is cheaper."""
+    arguments = ["-b", "1", "-n", "4096", "-f", "/dev/zero", "-k", "ring"]
+
+    def traced():
+        said = sides.run(
+            [build.polyring, "trace", "-c", "-o", "/dev/null", "--",
+             build.program("small-direct"), "-t", str(ms)] + arguments)
+        return {"ns": said["cpu_ns"] / said["ops"]}
+    return Row("trace", "ring-buffer read, batch 1, two events each", "ns",
+               {"library": small(build, "library", arguments, ms),
+                "traced": traced},
+               [difference_at_most("traced", "library", 80, "ns")],
+               group="The engine's own cost")
+
+
 def collected(build, command, side="library"):
     """Instructions of polyring_enter() and of all it calls."""
     out = os.path.join(build.out, "callgrind.out")
@@ -620,6 +637,7 @@ def all_rows(build, quick=False):
     ms = 60 if quick else 200
     rows = list(small_rows(build, ms))
     rows += [lane_row(build, ms), engine_time_row(build, ms),
+             trace_row(build, ms),
              engine_instructions_row(build), echo_instructions_row(build)]
     rows += echo_rows(build, ms // 2)
     rows.append(system_calls_row(build, 2 * ms))

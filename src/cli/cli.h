@@ -32,6 +32,7 @@ struct verb {
 extern const struct verb verb_run;
 extern const struct verb verb_deny;
 extern const struct verb verb_probe;
+extern const struct verb verb_trace;
 
 /* ---- say.c --------------------------------------------------------------- */
 

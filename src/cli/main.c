@@ -16,6 +16,7 @@ static const struct verb *const verbs[] = {
 	&verb_run,
 	&verb_deny,
 	&verb_probe,
+	&verb_trace,
 };
 
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -55,8 +56,8 @@ static void print_help(FILE *to)
 static int unknown_verb(const char *name)
 {
 	return say_error(EXIT_USAGE, "Try: polyring --help",
-			 "there is no verb '%s'; there are run, deny, probe "
-			 "and help",
+			 "there is no verb '%s'; there are run, deny, probe, "
+			 "trace and help",
 			 name);
 }
 

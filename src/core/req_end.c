@@ -90,7 +90,7 @@ static void req_post_last(struct req *req)
 {
 	lock_assume(&req->ctx->lock);
 	if (is_silent(req)) {
-		queue_share_ended_silently(&req->ctx->queue, req->user_data);
+		queue_end_silently(&req->ctx->queue, req->user_data);
 		return;
 	}
 	cq_post(req->ctx, req->user_data, req->res, req->cflags,

@@ -21,12 +21,30 @@ void queue_init(struct queue *q)
 	q->cq_easy = 0;
 	q->backlog_count = 0;
 	list_init(&q->backlog);
+	q->trace = NULL;
+	q->fetches_more = false;
+}
+
+void queue_begin(struct queue *q, struct trace_channel *trace)
+{
+	q->trace = trace;
+	q->fetches_more = trace || q->memory.sqe_shift == 7;
+}
+
+/* While processes share the ring, one of them can't end the channel. */
+static void trace_close(struct queue *q)
+{
+	if (q->trace && !q->view.share)
+		trace_channel_close(q->trace,
+				    queue_ready(q) + q->backlog_count);
+	q->trace = NULL;
 }
 
 void queue_close(struct queue *q)
 {
 	struct list *node;
 
+	trace_close(q);
 	while ((node = list_pop_front(&q->backlog)))
 		mem_free(list_entry(node, struct backlog_entry, node));
 	if (q->view.share)
@@ -151,6 +169,15 @@ static NOINLINE void drop_entry(const struct queue *q)
 	store_relaxed(&h->sq_dropped, h->sq_dropped + 1);
 }
 
+static NOINLINE void fetch_more(struct queue *q, struct io_uring_sqe *sqe,
+				const struct io_uring_sqe *from)
+{
+	if (q->memory.sqe_shift == 7)
+		memcpy((uint8_t *)sqe + 64, (const uint8_t *)from + 64, 64);
+	if (q->trace)
+		trace_submit(q->trace, sqe);
+}
+
 bool queue_fetch(struct queue *q, struct io_uring_sqe *sqe)
 {
 	uint32_t slot = queue_slot(q, 0);
@@ -162,8 +189,8 @@ bool queue_fetch(struct queue *q, struct io_uring_sqe *sqe)
 		return false;
 	}
 	memcpy(sqe, from, 64);
-	if (unlikely(q->memory.sqe_shift == 7))
-		memcpy((uint8_t *)sqe + 64, (const uint8_t *)from + 64, 64);
+	if (unlikely(q->fetches_more))
+		fetch_more(q, sqe, from);
 	return true;
 }
 
@@ -274,14 +301,15 @@ static void backlog_drop_first(struct queue *q)
 
 /*
  * Compute up to where queue_post_small() may be used. In a shared ring every
- * completion ends a record, so it may not be.
+ * completion ends a record and in a watched one it is recorded, so it may not
+ * be.
  */
 static void find_easy(struct queue *q)
 {
 	const struct ring_memory *m = &q->memory;
 
 	if (q->backlog_count || m->cqe_shift != 4 || m->cqe_mixed ||
-	    q->view.share)
+	    q->view.share || q->trace)
 		q->cq_easy = q->cq_posted;
 	else
 		q->cq_easy = q->cq_head_seen + m->cq_entries;
@@ -296,7 +324,18 @@ bool queue_post(struct queue *q, const struct cqe *cqe)
 	else
 		keep_for_later(q, cqe);
 	find_easy(q);
+	if (unlikely(q->trace))
+		trace_complete(q->trace, fits ? TRACE_COMPLETE : TRACE_OVERFLOW,
+			       cqe->user_data, cqe->res, cqe->flags);
 	return fits;
+}
+
+void queue_end_silently(struct queue *q, uint64_t user_data)
+{
+	if (unlikely(q->view.share))
+		share_end(&q->view, user_data, true);
+	if (unlikely(q->trace))
+		trace_complete(q->trace, TRACE_SILENT, user_data, 0, 0);
 }
 
 bool queue_flush_backlog(struct queue *q)

@@ -17,12 +17,18 @@
  * end of the queue: if only one slot is left there, an entry with F_SKIP fills
  * it. All counts are of slots.
  *
+ * A ring that is watched (observe/trace.h) records each entry that it fetches
+ * and each completion that it posts. Other rings do nothing for that: the two
+ * tests that lead to the uncommon cases, 128-byte entries and completions that
+ * queue_post_small() can't post, lead to the recording as well.
+ *
  * Locks: the ring lock, for everything here.
  */
 #ifndef POLYRING_RING_QUEUE_H
 #define POLYRING_RING_QUEUE_H
 
 #include "base/list.h"
+#include "observe/trace.h"
 #include "ring/memory.h"
 #include "ring/share.h"
 
@@ -37,10 +43,16 @@ struct queue {
 	struct list backlog; /* empty while the ring is shared: it has its own
 			      */
 	struct share_view view;
+	struct trace_channel *trace; /* NULL: it is not watched */
+	bool fetches_more; /* than 64 bytes an entry, or records what it fetches
+			    */
 };
 
 void queue_init(struct queue *queue);
 void queue_close(struct queue *queue);
+
+/* The memory is there. @trace: record to it; NULL: nowhere. */
+void queue_begin(struct queue *queue, struct trace_channel *trace);
 
 /*
  * Replace the queue's memory by @fresh and free the old memory. Waiting entries
@@ -145,6 +157,9 @@ static inline bool queue_post_small(struct queue *queue, uint64_t user_data,
  */
 bool queue_flush_backlog(struct queue *queue);
 
+/* A request has ended without a completion. */
+void queue_end_silently(struct queue *queue, uint64_t user_data);
+
 /* Is there room for one more, so that queue_post would not overflow? */
 bool queue_has_room(struct queue *queue);
 
@@ -167,13 +182,6 @@ void queue_share_unrecord(struct queue *queue, uint32_t count);
 /* A completion was posted. */
 void queue_share_posted(struct queue *queue, uint64_t user_data,
 			uint32_t flags);
-/* A request ended without one. */
-static inline void queue_share_ended_silently(struct queue *queue,
-					      uint64_t user_data)
-{
-	if (unlikely(queue->view.share))
-		share_end(&queue->view, user_data, true);
-}
 /* See share_reap(). */
 void queue_share_reap(struct queue *queue, struct share_reaper *reaper);
 

@@ -189,6 +189,7 @@ static int open_parts(struct ctx *ctx, struct io_uring_params *p)
 	err = open_socket(ctx);
 	if (err < 0)
 		goto close_index;
+	queue_begin(&ctx->queue, trace_channel_take(ctx->ring_fd, p->flags));
 	return 0;
 close_index:
 	index_close(ctx);
@@ -364,6 +365,7 @@ void ctx_abandon(struct ctx *ctx)
 	registry_clear(ctx);
 	reactor_abandon(&ctx->reactor);
 	aio_abandon(&ctx->disk.aio);
+	ctx->queue.trace = NULL; /* the parent's */
 	if (whole) {
 		abandon_requests(ctx);
 		close_parts(ctx);
