@@ -27,22 +27,18 @@ static const struct deviation rows[] = {
 		       "head that moved",
 	},
 	{
-		.name = "waitall",
+		.name = "inc",
 		.what = "MSG_WAITALL that fills an INC buffer in two parts, or "
-			"takes a bundle",
+			"takes a bundle; a datagram that is cut off "
+			"(MSG_TRUNC) in an INC ring",
 		.kernel = "forgets the second part: the next receive "
 			  "overwrites it; leaves the bundle's last buffer in "
-			  "the ring although it is filled",
+			  "the ring although it is filled; advances by the "
+			  "whole length, into the next buffer",
 		.polyring = "counts all of it; a bundle completes with what "
-			    "came in one or two passes",
+			    "came in one or two passes; advances by the bytes "
+			    "placed, as 7.x does (I5)",
 		.why = "a program would lose bytes",
-	},
-	{
-		.name = "truncated",
-		.what = "MSG_TRUNC, a datagram cut off, an INC ring",
-		.kernel = "advances by the whole length, into the next buffer",
-		.polyring = "advances by the bytes placed, as 7.x does (I5)",
-		.why = "bytes that were not placed are not there",
 	},
 	{
 		.name = "empty",
@@ -121,6 +117,18 @@ static const struct deviation rows[] = {
 		.polyring = "kernel AIO reads; EINVAL, as where the kernel was "
 			    "built without",
 		.why = "a device's own queues are out of reach",
+	},
+	{
+		.name = "closed-listener",
+		.what = "a connection to a listener that the program has "
+			"closed while a POLL_ADD of it is armed",
+		.kernel = "ECONNRESET: the event completes the poll, which "
+			  "held the last copy of the listener, before "
+			  "connect(2) returns",
+		.polyring = "0, and the reset less than a millisecond later",
+		.why = "connect(2) is the kernel's: the event reaches a thread "
+		       "of the engine only after it",
+		.unplayed = "who is first is a matter of time",
 	},
 	{
 		.name = "taskrun",
