@@ -5,7 +5,7 @@
 
 .PHONY: all build setup run test unit intercept conformance e2e \
 	tidy clang-tidy coverage tables asan tsan fuzz libfuzzer soak clients oracle bench bench-kbuf \
-	install uninstall clean help
+	install uninstall deb clean help
 
 all: build
 
@@ -32,6 +32,7 @@ help:
 	@echo 'make bench-kbuf   the buffers alone, and what they cost the kernel'
 	@echo 'make install      PREFIX and DESTDIR as usual'
 	@echo 'make uninstall    remove what the last make install put there'
+	@echo 'make deb          Debian packages, beside this directory'
 	@echo 'make clean        remove what was built'
 
 setup:
@@ -102,12 +103,17 @@ bench-kbuf: build
 	@ninja -C build src/kbuf/bench-kbuf >/dev/null
 	@bench/kbuf-report build/src/kbuf/bench-kbuf
 
-install: build
+install: setup
+	@tools/build normal installed
 	meson install -C build --no-rebuild
 	@test -n "$(DESTDIR)" || test "$$(id -u)" != 0 || ldconfig
 
 uninstall:
 	ninja -C build uninstall
+
+deb: setup
+	@command -v dh chrpath >/dev/null || { echo "make deb needs debhelper, chrpath and dpkg-dev"; exit 1; }
+	dpkg-buildpackage --no-sign --build=binary
 
 clean:
 	rm -rf build build-asan build-tsan build-fuzz build-coverage

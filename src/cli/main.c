@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "polyring/version.h"
 #include "cli/cli.h"
 
 static const struct verb *const verbs[] = {

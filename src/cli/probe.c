@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "polyring/version.h"
 #include "cli/cli.h"
 #include "cli/offer.h"
 

@@ -39,9 +39,9 @@ static const char *const preload_places[] = {
 	"src/intercept/" PRELOAD_NAME,
 	"../intercept/" PRELOAD_NAME,
 	PRELOAD_NAME,
-	"../" POLYRING_LIBDIR "/" PRELOAD_NAME,
-	"../lib/" PRELOAD_NAME,
-	"../lib64/" PRELOAD_NAME,
+	"../" POLYRING_LIBDIR "/polyring/" PRELOAD_NAME,
+	"../lib/polyring/" PRELOAD_NAME,
+	"../lib64/polyring/" PRELOAD_NAME,
 };
 
 static bool preload_at(const char *directory, const char *place, char *path)
@@ -64,8 +64,8 @@ static bool preload_find(char *path)
 	     i < sizeof(preload_places) / sizeof(preload_places[0]); i++)
 		if (preload_at(directory, preload_places[i], path))
 			return true;
-	return preload_at(POLYRING_PREFIX, POLYRING_LIBDIR "/" PRELOAD_NAME,
-			  path);
+	return preload_at(POLYRING_PREFIX,
+			  POLYRING_LIBDIR "/polyring/" PRELOAD_NAME, path);
 }
 
 /* Other libraries stay, except one that would harm the program. */
