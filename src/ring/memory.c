@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/borrow.h"
 #include "base/sys.h"
+#include "base/tool.h"
 
 static size_t whole_pages(size_t bytes)
 {
@@ -111,29 +112,47 @@ int ring_shared_size(uint32_t entries, struct io_uring_params *p)
 	return err;
 }
 
+/*
+ * The file that queues are mapped from: -1 where none is needed, as but for
+ * valgrind they can be mapped again without one.
+ */
+static int queue_file_open(size_t bytes)
+{
+	int fd;
+	long err;
+
+	if (!under_valgrind())
+		return -1;
+	fd = fd_move_high(
+		(int)SYS_2(SYS_memfd_create, "polyring", MFD_CLOEXEC));
+	if (fd < 0)
+		return fd;
+	err = SYS_2(SYS_ftruncate, fd, bytes);
+	if (err < 0) {
+		fd_close(fd);
+		return (int)err;
+	}
+	return fd;
+}
+
 static int map_own(struct ring_memory *m, const struct io_uring_params *p)
 {
 	size_t bytes = m->rings_bytes + m->sqes_bytes;
-	long err, at;
+	long at;
 
-	m->memfd = fd_move_high(
-		(int)SYS_2(SYS_memfd_create, "polyring", MFD_CLOEXEC));
-	if (m->memfd < 0)
+	m->lent_rings = NULL;
+	m->memfd = queue_file_open(bytes);
+	if (m->memfd < -1)
 		return m->memfd;
-	err = SYS_2(SYS_ftruncate, m->memfd, bytes);
-	if (err < 0)
-		goto close_memfd;
-	at = SYS_6(SYS_mmap, NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
-		   m->memfd, 0);
+	at = SYS_6(SYS_mmap, NULL, bytes, PROT_READ | PROT_WRITE,
+		   MAP_SHARED | (m->memfd < 0 ? MAP_ANONYMOUS : 0), m->memfd,
+		   0);
 	if (at < 0) {
-		err = at;
-		goto close_memfd;
+		fd_close(m->memfd);
+		return (int)at;
 	}
 	set_pointers(m, p, (uint8_t *)at, (uint8_t *)at + m->rings_bytes);
 	return 0;
-close_memfd:
-	fd_close(m->memfd);
-	return (int)err;
 }
 
 /* Every page must be mapped and writable; the kernel pins the pages here. */
@@ -199,7 +218,7 @@ int ring_shared_open(struct ring_memory *m, struct io_uring_params *p)
 
 void ring_shared_close(struct ring_memory *m)
 {
-	if (m->memfd < 0) {
+	if (m->lent_rings) {
 		if (m->header)
 			memory_give_back(m);
 		m->header = NULL;
@@ -210,23 +229,75 @@ void ring_shared_close(struct ring_memory *m)
 	m->memfd = -1;
 }
 
+#define PLACE_FLAGS (MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_32BIT)
+
+/* Where the application wants it: of memory that is replaced next, no data. */
+static long reserve(void *hint, size_t bytes, int prot, int flags)
+{
+	return SYS_6(SYS_mmap, hint, bytes, prot,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
+			     (flags & PLACE_FLAGS),
+		     -1, 0);
+}
+
+/* A private mapping is a copy of what is there. */
+static long map_copy(const uint8_t *from, size_t have, long at, size_t bytes)
+{
+	fault_copy((void *)at, from, bytes < have ? bytes : have);
+	return at;
+}
+
+/* Map the same memory a second time: needs no file. */
+static long map_again(uint8_t *from, size_t have, void *hint, size_t bytes,
+		      int prot, int flags)
+{
+	bool copies = (flags & MAP_TYPE) == MAP_PRIVATE;
+	long reserved =
+		reserve(hint, bytes,
+			copies ? PROT_READ | PROT_WRITE : PROT_NONE, flags);
+	long at, err;
+
+	if (reserved < 0)
+		return reserved;
+	if (copies)
+		at = map_copy(from, have, reserved, bytes);
+	else
+		at = SYS_5(SYS_mremap, from, 0, bytes,
+			   MREMAP_MAYMOVE | MREMAP_FIXED, reserved);
+	err = at;
+	if (at >= 0 && prot != (PROT_READ | PROT_WRITE))
+		err = SYS_3(SYS_mprotect, at, bytes, prot);
+	if (err < 0) {
+		SYS_2(SYS_munmap, reserved, bytes);
+		return err;
+	}
+	return at;
+}
+
 long ring_shared_map(const struct ring_memory *m, void *hint, size_t bytes,
 		     int prot, int flags, uint64_t offset)
 {
-	uint64_t file_at;
+	size_t at, have = m->rings_bytes + m->sqes_bytes;
+	int type = flags & MAP_TYPE;
 
-	if (m->memfd < 0)
+	if (m->lent_rings)
 		return -ENOMEM;
 	switch (offset & IORING_OFF_MMAP_MASK) {
 	case IORING_OFF_SQ_RING:
 	case IORING_OFF_CQ_RING:
-		file_at = 0;
+		at = 0;
 		break;
 	case IORING_OFF_SQES:
-		file_at = m->rings_bytes;
+		at = m->rings_bytes;
 		break;
 	default:
-		return -ENOMEM; /* as the kernel's address search returns */
+		return -ENOMEM; /* what the kernel's address search says */
 	}
-	return SYS_6(SYS_mmap, hint, bytes, prot, flags, m->memfd, file_at);
+	if (m->memfd >= 0)
+		return SYS_6(SYS_mmap, hint, bytes, prot, flags, m->memfd, at);
+	if (type != MAP_SHARED && type != MAP_SHARED_VALIDATE &&
+	    type != MAP_PRIVATE)
+		return -EINVAL;
+	return map_again((uint8_t *)m->header + at, have - at, hint, bytes,
+			 prot, flags);
 }

@@ -4,9 +4,9 @@
  *
  * Theory: two areas, as in the kernel. The *rings* area holds a header of
  * heads, tails, masks and flags, then the CQEs, then the SQ array; the *sqes*
- * area holds the submission entries. Both are in one memfd that the engine maps
- * for itself and serves to mmap() of the ring fd (D3), so the application may
- * unmap its view at any time without harm to the engine, and memory that it
+ * area holds the submission entries. Both are in shared memory that the engine
+ * maps for itself and serves to mmap() of the ring fd (D3), so the application
+ * may unmap its view at any time without harm to the engine, and memory that it
  * still maps outlives the ring. With NO_MMAP the application supplies the
  * memory (base/borrow.h).
  *
@@ -47,7 +47,7 @@ struct ring_memory {
 	uint8_t sqe_shift; /* 6, or 7 with SQE128 */
 	uint8_t cqe_shift; /* 4, or 5 with CQE32 */
 	bool cqe_mixed; /* has entries of one and of two slots */
-	int memfd; /* -1 with NO_MMAP */
+	int memfd; /* only under valgrind, else -1 */
 	size_t rings_bytes; /* whole pages */
 	size_t sqes_bytes;
 	void *lent_rings; /* the application's addresses, with NO_MMAP */

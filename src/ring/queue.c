@@ -135,7 +135,7 @@ void queue_detach(struct queue *q)
 	};
 	struct ring_memory fresh = {.memfd = -1};
 
-	if (q->memory.memfd >= 0 || ring_shared_open(&fresh, &own) < 0)
+	if (!q->memory.lent_rings || ring_shared_open(&fresh, &own) < 0)
 		return;
 	fresh.header->sq_tail = q->sq_head;
 	fresh.header->cq_head = q->cq_posted;
