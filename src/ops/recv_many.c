@@ -5,6 +5,10 @@
  * Theory: the share of a turn is bounded. Within it the receive is repeated
  * until EAGAIN, or until the socket is known to be empty. If several datagrams
  * came without a wait, recvmmsg(2) takes several at a time (recv_batch.h, D6).
+ *
+ * A server's connections receive the same way over and over. What is constant
+ * about such a receive is checked once, when it begins to wait (is_steady()).
+ * Its next try checks only what can change meanwhile: recv_steady().
  * Locks: the ring lock.
  */
 #include <netinet/in.h>
@@ -39,6 +43,23 @@ bool recv_share_is_used(struct recv_cmd *c)
 	return c->goes_on;
 }
 
+/* @n bytes came; @empty: none are left. Returns as recv_multishot_one(). */
+static ALWAYS_INLINE int multishot_post(struct req *req, struct recv_cmd *c,
+					long n, bool empty, uint32_t flags)
+{
+	req_commit(req, (uint32_t)n, flags);
+	req->res = (int32_t)n;
+	if (!req_post_more(req, req->res, req->cflags))
+		return ISSUE_DONE;
+	c->want_bytes = c->cap_bytes;
+	recv_share_is_used(c);
+	if (!empty)
+		return ISSUE_MORE;
+	/* The socket is empty, so the next share need not poll it. */
+	c->goes_on = false;
+	return ISSUE_AGAIN;
+}
+
 /*
  * One completion: ISSUE_MORE if it was posted and the next may follow,
  * ISSUE_AGAIN if no more data waits.
@@ -46,7 +67,6 @@ bool recv_share_is_used(struct recv_cmd *c)
 static int recv_multishot_one(struct req *req, struct recv_cmd *c,
 			      uint32_t flags)
 {
-	bool empty;
 	long n;
 	int said;
 
@@ -60,20 +80,57 @@ static int recv_multishot_one(struct req *req, struct recv_cmd *c,
 		return recv_conclude(req, c, n, flags);
 	recv_learn_kind(req, c);
 	req->cflags |= recv_nonempty(req, c, n);
-	req_commit(req, (uint32_t)n, flags);
-	empty = recv_drained(req, c);
-	req->res = (int32_t)n;
-	if (!req_post_more(req, req->res, req->cflags))
-		return ISSUE_DONE;
-	c->want_bytes = c->cap_bytes;
 	if (c->ahead < PACKETS_FROM)
 		c->ahead++;
-	recv_share_is_used(c);
-	if (!empty)
-		return ISSUE_MORE;
-	/* The socket is empty, so the next share need not poll it. */
-	c->goes_on = false;
-	return ISSUE_AGAIN;
+	return multishot_post(req, c, n, recv_drained(req, c), flags);
+}
+
+/*
+ * Is it an armed stream whose next bytes come with the simplest call, and which
+ * a short read empties?
+ */
+static bool is_steady(const struct req *req, const struct recv_cmd *c)
+{
+	return req->wait.watch && !c->msg && !c->msg_flags && !c->urgent &&
+	       !c->goes_on && !req->moved && req->claim.kind == KBUF_NONE &&
+	       !(req->sqe_flags & IOSQE_ASYNC) &&
+	       (c->kind == KIND_UNIX || (c->kind == KIND_TCP && c->is_plain));
+}
+
+#define UNSTEADY_EVENTS (EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)
+
+static inline bool stays_steady(const struct req *req, const struct recv_cmd *c,
+				uint32_t flags)
+{
+	return c->steady && flags == ISSUE_NONBLOCK &&
+	       !(req->events & UNSTEADY_EVENTS);
+}
+
+/* recv_multishot_one() for a receive that is_steady(). */
+static int recv_steady(struct req *req, struct recv_cmd *c)
+{
+	int said = req_claim(req, c->want_bytes, false, ISSUE_NONBLOCK);
+	long n;
+
+	if (unlikely(said < 0 || !req->claim.addr))
+		return recv_no_buffer(req, c, said, ISSUE_NONBLOCK);
+	c->one.iov_base = (void *)(uintptr_t)req->claim.addr;
+	c->one.iov_len = req->claim.len;
+	n = recv_call(req, c, c->kind == KIND_UNIX);
+	if (likely(n > 0 && (size_t)n < c->one.iov_len) &&
+	    (c->kind == KIND_TCP || likely(!recv_had_control(c))))
+		return multishot_post(req, c, n, true, ISSUE_NONBLOCK);
+	/* As recv_take_buffer() does. */
+	c->want_bytes = req->claim.len;
+	if (n < 0) {
+		said = recv_failed(req, c, ISSUE_NONBLOCK, &n);
+		if (said != ISSUE_DONE)
+			return said;
+	}
+	if (n <= 0)
+		return recv_conclude(req, c, n, ISSUE_NONBLOCK);
+	req->cflags |= recv_nonempty(req, c, n);
+	return multishot_post(req, c, n, recv_drained(req, c), ISSUE_NONBLOCK);
 }
 
 /*
@@ -207,7 +264,8 @@ static NOINLINE bool multishot_many(struct req *req, struct recv_cmd *c,
 	return true;
 }
 
-int recv_multishot(struct req *req, struct recv_cmd *c, uint32_t flags)
+static NOINLINE int multishot_any(struct req *req, struct recv_cmd *c,
+				  uint32_t flags)
 {
 	int said;
 
@@ -218,7 +276,25 @@ int recv_multishot(struct req *req, struct recv_cmd *c, uint32_t flags)
 	} while (said == ISSUE_MORE && !c->goes_on);
 	if (said == ISSUE_AGAIN && c->ahead < PACKETS_FROM)
 		c->ahead = 0;
+	c->steady = said == ISSUE_AGAIN && is_steady(req, c);
 	if (unlikely(c->msg_flags & MSG_DONTWAIT) && said > 0)
 		return -EAGAIN;
+	return said;
+}
+
+int recv_multishot(struct req *req, struct recv_cmd *c, uint32_t flags)
+{
+	int said;
+
+	if (unlikely(!stays_steady(req, c, flags)))
+		return multishot_any(req, c, flags);
+	req->cflags = 0;
+	said = recv_steady(req, c);
+	if (likely(said != ISSUE_MORE))
+		return said;
+	if (!c->goes_on)
+		return multishot_any(req, c, flags);
+	/* It polls the file before the next try. */
+	c->steady = false;
 	return said;
 }

@@ -27,24 +27,6 @@ static inline bool seems_empty(const struct req *req, const struct recv_cmd *c)
 	       !c->msg_flags && !fd_ready_now(req_io_fd(req), POLLIN);
 }
 
-long recv_message_call(const struct req *req, struct recv_cmd *c,
-		       struct msghdr *h)
-{
-	long n = SYS_3(SYS_recvmsg, req_io_fd(req), h,
-		       c->msg_flags | MSG_DONTWAIT);
-
-	c->said = (uint32_t)h->msg_flags;
-	c->control = (uint32_t)h->msg_controllen;
-	return n;
-}
-
-static long recv_message(const struct req *req, struct recv_cmd *c)
-{
-	struct msghdr h = {.msg_iov = &c->one, .msg_iovlen = 1};
-
-	return recv_message_call(req, c, &h);
-}
-
 /* Only recvmsg(2) reports that a datagram was cut, which breaks a chain. */
 static inline bool asks_if_cut(const struct req *req, const struct recv_cmd *c)
 {
@@ -54,10 +36,8 @@ static inline bool asks_if_cut(const struct req *req, const struct recv_cmd *c)
 
 static ALWAYS_INLINE long recv_once(const struct req *req, struct recv_cmd *c)
 {
-	if (c->kind == KIND_UNIX || unlikely(asks_if_cut(req, c)))
-		return recv_message(req, c);
-	return SYS_6(SYS_recvfrom, req_io_fd(req), c->one.iov_base,
-		     c->one.iov_len, c->msg_flags | MSG_DONTWAIT, NULL, NULL);
+	return recv_call(req, c,
+			 c->kind == KIND_UNIX || unlikely(asks_if_cut(req, c)));
 }
 
 /* Copy recvmsg(2)'s results to the application's msghdr. */
@@ -287,6 +267,12 @@ NOINLINE int recv_failed(struct req *req, struct recv_cmd *c, uint32_t flags,
 	else if (req->claim.kind != KBUF_TAKEN)
 		req_recycle(req, flags);
 	return ISSUE_AGAIN;
+}
+
+int recv_no_buffer(struct req *req, const struct recv_cmd *c, int err,
+		   uint32_t flags)
+{
+	return refused(req, err < 0 ? err : recv_no_address(req, c, flags));
 }
 
 int recv_attempt(struct req *req, struct recv_cmd *c, uint32_t flags, long *n)

@@ -8,6 +8,9 @@
 #ifndef POLYRING_OPS_RECV_PARTS_H
 #define POLYRING_OPS_RECV_PARTS_H
 
+#include <sys/socket.h>
+
+#include "base/sys.h"
 #include "core/ctx.h"
 #include "core/req.h"
 #include "io/iov.h"
@@ -46,7 +49,8 @@ enum {
  *   in a share   multishot: `shots` of its completions are posted; `goes_on` in
  *                a turn after the one that began it
  *   waiting      armed; keeps what its last try found out: `was_cut`,
- *                `was_empty`, `had_all` (bundles), `ahead` (datagrams)
+ *                `was_empty`, `had_all` (bundles), `ahead` (datagrams),
+ *                `steady` (streams)
  *   over         `ended` (an empty message), `failed` (a bundle's second pass)
  *
  * The other flags describe its socket: `is_plain`, `believed`, `urgent`,
@@ -75,6 +79,7 @@ struct recv_cmd {
 	bool failed; /* a bundle's second pass failed, so it is the last */
 	bool never; /* completes with EAGAIN, untried */
 	bool goes_on; /* multishot: used its share in the turn before */
+	bool steady; /* multishot: the next try is recv_steady() */
 	uint8_t shots; /* completions of its share, across waits (6.18) */
 	uint8_t ahead; /* datagrams since the wait; how many to ask for next */
 	int domain; /* AF_, 0: not known yet */
@@ -88,6 +93,38 @@ static inline uint64_t recv_divided_bytes(const struct recv_cmd *c)
 {
 	return sizeof(struct io_uring_recvmsg_out) + (uint64_t)c->name_bytes +
 	       c->control_bytes;
+}
+
+/* Was there control data, or no room for it? As far as known, there was. */
+static inline bool recv_had_control(const struct recv_cmd *c)
+{
+	return c->control || c->said & MSG_CTRUNC;
+}
+
+static inline long recv_message_call(const struct req *req, struct recv_cmd *c,
+				     struct msghdr *h)
+{
+	long n = SYS_3(SYS_recvmsg, req_io_fd(req), h,
+		       c->msg_flags | MSG_DONTWAIT);
+
+	c->said = (uint32_t)h->msg_flags;
+	c->control = (uint32_t)h->msg_controllen;
+	return n;
+}
+
+/*
+ * Receive into @c->one. A unix stream's bytes come with recvmsg(2), which
+ * reports whether control data came with them.
+ */
+static ALWAYS_INLINE long recv_call(const struct req *req, struct recv_cmd *c,
+				    bool as_message)
+{
+	struct msghdr h = {.msg_iov = &c->one, .msg_iovlen = 1};
+
+	if (as_message)
+		return recv_message_call(req, c, &h);
+	return SYS_6(SYS_recvfrom, req_io_fd(req), c->one.iov_base,
+		     c->one.iov_len, c->msg_flags | MSG_DONTWAIT, NULL, NULL);
 }
 
 /* ---- recv_sock.c ---- */
@@ -129,8 +166,6 @@ uint32_t recv_nonempty(const struct req *req, struct recv_cmd *c, long n);
 
 /* ---- recv_once.c ---- */
 
-long recv_message_call(const struct req *req, struct recv_cmd *c,
-		       struct msghdr *h);
 /*
  * Divide @buffer into the parts of @h, with the room for the header left out;
  * @payload is the rest.
@@ -146,6 +181,12 @@ bool recv_waits_for_all(const struct recv_cmd *c);
 int recv_conclude(struct req *req, struct recv_cmd *c, long n, uint32_t flags);
 /* A try has failed with *@n: the request is over, or has to wait. */
 int recv_failed(struct req *req, struct recv_cmd *c, uint32_t flags, long *n);
+/*
+ * The claim of a buffer has returned @err, or a buffer without an address: the
+ * request's result.
+ */
+int recv_no_buffer(struct req *req, const struct recv_cmd *c, int err,
+		   uint32_t flags);
 /* One try: ISSUE_DONE with the result in *@n, or another issue_result. */
 int recv_attempt(struct req *req, struct recv_cmd *c, uint32_t flags, long *n);
 int recv_single(struct req *req, struct recv_cmd *c, uint32_t flags);

@@ -99,12 +99,6 @@ bool recv_socket_tells(const struct recv_cmd *c)
 	       c->kind == KIND_STREAM;
 }
 
-/* Was there control data, or no room for it? As far as known, there was. */
-static bool had_control(const struct recv_cmd *c)
-{
-	return c->control || c->said & MSG_CTRUNC;
-}
-
 bool recv_tcp_ended(const struct req *req)
 {
 	struct tcp_info info;
@@ -153,7 +147,7 @@ static bool stopped_for_nothing(const struct recv_cmd *c, long n,
 				uint32_t waiting)
 {
 	return c->kind == KIND_UNIX && waiting && (size_t)n < recv_room(c) &&
-	       !had_control(c);
+	       !recv_had_control(c);
 }
 
 static NOINLINE uint32_t ask_nonempty(const struct req *req, struct recv_cmd *c,
@@ -225,7 +219,7 @@ bool recv_took_all(const struct req *req, struct recv_cmd *c)
 	if (!req->wait.watch && !c->believed)
 		return false;
 	if (c->kind == KIND_UNIX)
-		return !had_control(c);
+		return !recv_had_control(c);
 	if (c->kind != KIND_TCP)
 		return false;
 	if (unlikely(!c->is_plain)) {

@@ -472,7 +472,7 @@ static int try_on_ring(const struct req *req)
  * The file is looked up when the request runs: a linked request may have opened
  * it.
  */
-static int issue_take_file(struct req *req)
+static ALWAYS_INLINE int issue_take_file(struct req *req)
 {
 	if (req->file)
 		return 0;

@@ -139,6 +139,71 @@ static void S12_a_bundle_armed_before_files(struct ring *r)
 	armed_first(r, BUNDLES);
 }
 
+/* The buffer is larger than any of the texts, so each receive is short. */
+static void take_some(struct ring *r, int fd)
+{
+	for (int i = 0; i < 4; i++) {
+		put(fd, "abc");
+		reap(r, 1);
+	}
+}
+
+static void S12_files_after_some(struct ring *r)
+{
+	struct bufs b;
+	int fd[2];
+
+	pair(fd, PAIR_STREAM);
+	bufs_open(&b, r, GROUP, 16, 16, 0, 16);
+	receive(r, fd[0], MANY);
+	take_some(r, fd[1]);
+	put_files(fd[1]);
+	reap_bytes(r, 15);
+	take_some(r, fd[1]);
+}
+
+/* Then a text that fills its buffer, and the end of the stream. */
+static void end_after_some(struct ring *r, enum pair_kind kind)
+{
+	struct bufs b;
+	int fd[2];
+
+	pair(fd, kind);
+	bufs_open(&b, r, GROUP, 16, 4, 0, 16);
+	receive(r, fd[0], MANY);
+	take_some(r, fd[1]);
+	put(fd[1], "abcd");
+	reap(r, 1);
+	put(fd[1], "efghij");
+	reap_bytes(r, 6);
+	take_some(r, fd[1]);
+	shutdown(fd[1], SHUT_WR);
+	reap(r, 1);
+}
+
+static void S12_the_end_after_some(struct ring *r)
+{
+	end_after_some(r, PAIR_STREAM);
+}
+
+static void S12_the_end_of_tcp_after_some(struct ring *r)
+{
+	end_after_some(r, PAIR_TCP);
+}
+
+static void S12_no_buffer_after_some(struct ring *r)
+{
+	struct bufs b;
+	int fd[2];
+
+	pair(fd, PAIR_STREAM);
+	bufs_open(&b, r, GROUP, 8, 16, 0, 4);
+	receive(r, fd[0], MANY);
+	take_some(r, fd[1]);
+	put(fd[1], "abc");
+	reap(r, 1);
+}
+
 static void S13_goes_on_behind_files(struct ring *r)
 {
 	struct msghdr h = {.msg_controllen = 64};
@@ -246,6 +311,20 @@ static void S12_armed_before_a_mark(struct ring *r)
 	reap(r, 2);
 	put(fd[1], "ccc");
 	reap(r, 1);
+}
+
+static void S12_a_mark_after_some(struct ring *r)
+{
+	struct bufs b;
+	int fd[2];
+
+	pair(fd, PAIR_TCP);
+	bufs_open(&b, r, GROUP, 16, 16, 0, 16);
+	receive(r, fd[0], MANY);
+	take_some(r, fd[1]);
+	put_urgent(fd);
+	reap(r, 2);
+	take_some(r, fd[1]);
 }
 
 static void S12_a_registered_one_goes_on_behind_a_mark(struct ring *r)
@@ -376,6 +455,11 @@ static const struct scenario scenarios[] = {
 	SCENARIO(S12_a_bundle_goes_on_behind_files, "S12"),
 	SCENARIO(S12_armed_before_files, "S12", .modes = MODE_DEFER),
 	SCENARIO(S12_a_bundle_armed_before_files, "S12", .modes = MODE_DEFER),
+	SCENARIO(S12_files_after_some, "S12", .modes = MODE_DEFER),
+	SCENARIO(S12_the_end_after_some, "S12"),
+	SCENARIO(S12_the_end_of_tcp_after_some, "S12"),
+	SCENARIO(S12_no_buffer_after_some, "S12"),
+	SCENARIO(S12_a_mark_after_some, "S12", .modes = MODE_DEFER),
 	SCENARIO(S13_goes_on_behind_files, "S13"),
 	SCENARIO(S9_one_says_what_is_behind_files, "S9"),
 	SCENARIO(S12_goes_on_behind_another_sender, "S12"),
