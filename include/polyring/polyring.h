@@ -63,6 +63,23 @@ void polyring_watch(int ring_fd, bool watched);
 void polyring_closed(int fd);
 
 /*
+ * Is this number a descriptor of the engine's own, which the program doesn't
+ * know of? The preload library asks before the program closes or replaces one:
+ * close(2) of it fails with EBADF, as it would on the kernel.
+ */
+bool polyring_keeps(int fd);
+
+/* The lowest of them that is not below @from, or -1. */
+int polyring_keeps_next(int from);
+
+/*
+ * The program is about to make @fd, one of the engine's own, another file. The
+ * engine goes on with another number; whoever calls this replaces @fd or closes
+ * it.
+ */
+void polyring_vacate(int fd);
+
+/*
  * The program is about to wait in an epoll that may contain rings: make the
  * watched rings whose completions were all taken unreadable.
  */

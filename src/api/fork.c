@@ -18,6 +18,7 @@
 #include "core/ctx_share.h"
 #include "core/registry.h"
 #include "core/ring_fds.h"
+#include "drive/waker.h"
 #include "drive/worker.h"
 #include "io/nonblock.h"
 #include "sched/ctx_life.h"
@@ -110,6 +111,7 @@ static void in_child(void)
 	nonblock_forget_lock();
 	ctx_share_adopt = ctx_adopt;
 	registry_for_each(inherit_ring, NULL);
+	waker_forget();
 	fork_lock.word = 0;
 	process_begin();
 }

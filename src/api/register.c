@@ -318,6 +318,7 @@ static int set_eventfd(struct ctx *ctx, void *arg, uint32_t nr_args, bool async)
 	if (own < 0)
 		return own;
 	ctx->event_fd = own;
+	fd_keep(&ctx->event_fd);
 	ctx->event_async_only = async;
 	return 0;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "api/ring_fd.h"
 
+#include "base/fd.h"
+#include "base/own_fds.h"
 #include "base/process.h"
 #include "base/sys.h"
 #include "core/ctx_lock.h"
@@ -58,6 +60,36 @@ POLYRING_API void polyring_closed(int fd)
 	if (process_is_guest() || !entry_guard_begin())
 		return;
 	standby_closed(ctx);
+	entry_guard_end();
+}
+
+POLYRING_API bool polyring_keeps(int fd)
+{
+	return own_fds_has(fd) && !process_is_guest();
+}
+
+POLYRING_API int polyring_keeps_next(int from)
+{
+	int fd = own_fds_next(from);
+
+	return fd < 0 || !process_is_guest() ? fd : -1;
+}
+
+static void lose(struct ctx *ctx, void *argument)
+{
+	reactor_lose(&ctx->reactor, *(const int *)argument);
+}
+
+/* Who sleeps behind a number that is lost wakes up while it is still there. */
+POLYRING_API void polyring_vacate(int fd)
+{
+	if (!polyring_keeps(fd) || !entry_guard_begin())
+		return;
+	if (fd_vacate(fd) < 0) {
+		registry_for_each(lose, &fd);
+		standby_lose(fd);
+		fd_lose(fd);
+	}
 	entry_guard_end();
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/compiler.h"
 #include "base/lock.h"
+#include "base/own_fds.h"
 #include "base/sys.h"
 
 /*
@@ -31,7 +32,8 @@
 #define LAST_FEW 64u
 #define LAST_SPARE 8u
 
-static struct lock limit_lock; /* held while the limit is raised */
+/* While the limit is raised, and while own_fds changes. */
+static struct lock limit_lock;
 static struct rlimit
 	unraised; /* a limit that could not be raised: not tried again */
 
@@ -88,7 +90,7 @@ static rlim_t last_numbers(const struct rlimit *limit, bool spare)
 	return spare ? LAST_SPARE : LAST_FEW;
 }
 
-static int dup_high(int fd, bool spare)
+static int dup_high_locked(int fd, bool spare) HOLDS(&limit_lock)
 {
 	struct rlimit limit;
 	int got;
@@ -97,9 +99,7 @@ static int dup_high(int fd, bool spare)
 		return dup_from(fd, 3);
 	if (limit.rlim_cur > BASE_MAX)
 		return dup_from(fd, BASE_MAX);
-	lock_take(&limit_lock);
 	got = dup_above(fd, &limit);
-	lock_drop(&limit_lock);
 	if (got != -EMFILE && got != -EINVAL)
 		return got;
 	got = dup_from(fd, limit.rlim_cur - last_numbers(&limit, spare));
@@ -107,6 +107,17 @@ static int dup_high(int fd, bool spare)
 		return got;
 	if (got == -EMFILE || got == -EINVAL)
 		got = dup_from(fd, 3);
+	return got;
+}
+
+static int dup_high(int fd, bool spare)
+{
+	int got;
+
+	lock_take(&limit_lock);
+	got = dup_high_locked(fd, spare);
+	own_fds_add(got);
+	lock_drop(&limit_lock);
 	return got;
 }
 
@@ -137,10 +148,50 @@ int fd_move_high(int fd)
 	if (fd < 0)
 		return fd;
 	high = fd_dup_high(fd);
-	if (high < 0)
+	if (high < 0) {
+		lock_take(&limit_lock);
+		own_fds_add(fd);
+		lock_drop(&limit_lock);
 		return fd;
+	}
 	fd_close(fd);
 	return high;
+}
+
+void fd_keep(int *at)
+{
+	lock_take(&limit_lock);
+	own_fds_place(*at, at);
+	lock_drop(&limit_lock);
+}
+
+int fd_vacate(int fd)
+{
+	int *at, got;
+
+	lock_take(&limit_lock);
+	at = own_fds_at(fd);
+	got = at ? dup_high_locked(fd, false) : -EBUSY;
+	if (got >= 0) {
+		own_fds_remove(fd);
+		own_fds_add(got);
+		own_fds_place(got, at);
+		store_relaxed(at, got);
+	}
+	lock_drop(&limit_lock);
+	return got < 0 ? got : 0;
+}
+
+void fd_lose(int fd)
+{
+	int *at;
+
+	lock_take(&limit_lock);
+	at = own_fds_at(fd);
+	own_fds_remove(fd);
+	if (at)
+		store_relaxed(at, -1);
+	lock_drop(&limit_lock);
 }
 
 void fd_make_room(void)
@@ -164,7 +215,14 @@ void fd_close_nothing(bool nothing)
 
 void fd_close(int fd)
 {
-	if (fd >= 0 && likely(!load_relaxed(&closes_nothing)))
+	if (fd < 0)
+		return;
+	if (own_fds_has(fd)) {
+		lock_take(&limit_lock);
+		own_fds_remove(fd);
+		lock_drop(&limit_lock);
+	}
+	if (likely(!load_relaxed(&closes_nothing)))
 		SYS_1(SYS_close, fd);
 }
 

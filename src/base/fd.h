@@ -50,6 +50,22 @@ int fd_dup_spare(int fd);
  */
 void fd_close_nothing(bool nothing);
 
+/*
+ * @at holds one of ours until fd_close(): where it has to give up its number,
+ * *@at becomes another.
+ */
+void fd_keep(int *at);
+
+/*
+ * The program is about to make @fd, one of ours, another file. Its holder gets
+ * another number. -EMFILE: there is none; -EBUSY: the holder is not known. @fd
+ * stays open.
+ */
+int fd_vacate(int fd);
+
+/* @fd, one of ours, is another file now: its holder gets -1. */
+void fd_lose(int fd);
+
 /* Around fork(). */
 void fd_before_fork(void);
 void fd_after_fork(void);

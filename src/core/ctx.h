@@ -252,6 +252,7 @@ struct ctx {
 	/* for the standby thread */
 	uint32_t standby_seen; /* ctx->entered when the thread last checked */
 	bool attended; /* the thread waits for this ring's reactor */
+	uint32_t attended_by; /* which of its epolls has it */
 	bool attend_fired; /* that wait has reported an event, and is over */
 	bool ending; /* a thread is about to end it */
 	bool stray; /* its fd is closed, a duplicate is not */

@@ -83,6 +83,9 @@ int ctx_share_begin(struct ctx *ctx)
 	/* Memory that the child would have a copy of. */
 	if (m->memfd < 0 && (void *)m->header == m->lent_rings)
 		return -EOPNOTSUPP;
+	err = reactor_share(&ctx->reactor);
+	if (err < 0)
+		return err;
 	err = queue_share(&ctx->queue);
 	if (err < 0)
 		return err;

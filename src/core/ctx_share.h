@@ -4,7 +4,7 @@
  *
  * Theory: ring/share.h says what processes share. Here a locked section loads
  * it and stores it, wakes threads of other processes that sleep in the ring
- * (its wake-up eventfd is inherited and in every process's epoll), and
+ * (the first fork makes an eventfd that is in every process's epoll), and
  * completes what processes that died have left: after a death inside a section,
  * and when a thread has waited for requests of others for a while.
  *

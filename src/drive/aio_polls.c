@@ -32,7 +32,7 @@ struct context {
 };
 
 struct aio_polls {
-	int event_fd;
+	const int *event_fd;
 	uint32_t contexts_open;
 	struct context contexts[CONTEXTS];
 	struct entry *blocks[BLOCKS_MAX];
@@ -102,7 +102,7 @@ static int context_add(struct aio_polls *p)
 	return (int)err;
 }
 
-struct aio_polls *aio_polls_open(int event_fd)
+struct aio_polls *aio_polls_open(const int *event_fd)
 {
 	struct aio_polls *p = mem_new(1, sizeof(*p));
 
@@ -148,7 +148,7 @@ static void entry_set(struct aio_polls *p, struct aio_poll_start *start)
 		.aio_fildes = (uint32_t)start->fd,
 		.aio_buf = start->mask,
 		.aio_flags = IOCB_FLAG_RESFD,
-		.aio_resfd = (uint32_t)p->event_fd,
+		.aio_resfd = (uint32_t)*p->event_fd,
 	};
 }
 

@@ -37,8 +37,11 @@ struct aio_poll_start {
 	int said; /* the poll's number, or why it was not started */
 };
 
-/* NULL: there is no AIO, or no memory. @event_fd stays the caller's. */
-struct aio_polls *aio_polls_open(int event_fd);
+/*
+ * NULL: there is no AIO, or no memory. *@event_fd stays the caller's and is
+ * read for each poll.
+ */
+struct aio_polls *aio_polls_open(const int *event_fd);
 
 /* Ends all that wait, without an event. */
 void aio_polls_close(struct aio_polls *polls);

@@ -27,7 +27,7 @@ static int polls_open(void **state)
 	memset(&asked, 0, sizeof(asked));
 	asked.event_fd = eventfd(0, EFD_NONBLOCK);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, asked.pair), 0);
-	asked.polls = aio_polls_open(asked.event_fd);
+	asked.polls = aio_polls_open(&asked.event_fd);
 	if (!asked.polls)
 		skip();
 	return 0;
@@ -172,12 +172,12 @@ static void without_aio_there_are_none(void **state)
 	(void)state;
 	inject_start();
 	inject_number(SYS_io_setup, -EAGAIN);
-	assert_null(aio_polls_open(asked.event_fd));
+	assert_null(aio_polls_open(&asked.event_fd));
 	inject_stop();
 	for (long n = 0; n < 2; n++) {
 		inject_start();
 		inject_allocation(n);
-		assert_null(aio_polls_open(asked.event_fd));
+		assert_null(aio_polls_open(&asked.event_fd));
 		inject_stop();
 	}
 }

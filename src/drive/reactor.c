@@ -14,6 +14,7 @@
 #include "base/sys.h"
 #include "base/tool.h"
 #include "drive/aio_polls.h"
+#include "drive/waker.h"
 
 /* There is one for each waiting connection, so it is small. */
 struct reactor_watch {
@@ -27,6 +28,7 @@ struct reactor_watch {
 	uint32_t index;
 	uint32_t generation;
 	uint32_t mask; /* the events that epoll was last asked for */
+	uint32_t seen; /* without an epoll: the events of the last check */
 	uint32_t lookers; /* waits without WAIT_TRIES */
 	bool owned;
 	bool stray;
@@ -51,53 +53,30 @@ static struct reactor_watch *watch_of(const struct reactor *r, int fd)
 /* Events that epoll always reports. */
 #define ALWAYS (EPOLLERR | EPOLLHUP)
 #define WAKE_TAG UINT64_MAX
-
-static int reactor_make_epoll(struct reactor *r)
-{
-	struct epoll_event wake = {
-		.events = EPOLLIN | EPOLLET,
-		.data.u64 = WAKE_TAG,
-	};
-	long err;
-
-	r->epoll_fd =
-		fd_move_high((int)SYS_1(SYS_epoll_create1, EPOLL_CLOEXEC));
-	if (r->epoll_fd < 0)
-		return r->epoll_fd;
-	err = SYS_4(SYS_epoll_ctl, r->epoll_fd, EPOLL_CTL_ADD, r->wake_fd,
-		    &wake);
-	if (!err)
-		return 0;
-	fd_close(r->epoll_fd);
-	r->epoll_fd = -1;
-	return (int)err;
-}
+/* Between two looks where there is no number for an epoll. */
+#define NAP_NS 1000000
 
 static void reactor_empty(struct reactor *r)
 {
 	memset(r, 0, sizeof(*r));
 	list_init(&r->idle);
 	list_init(&r->strays);
+	r->epoll_fd = -1;
+	r->event_fd = -1;
 }
 
-int reactor_open(struct reactor *r)
+void reactor_open(struct reactor *r)
 {
-	int err;
-
 	reactor_empty(r);
-	r->wake_fd = fd_move_high(
-		(int)SYS_2(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK));
-	if (r->wake_fd < 0)
-		return r->wake_fd;
-	err = reactor_make_epoll(r);
-	if (err < 0)
-		fd_close(r->wake_fd);
-	return err;
 }
 
-int reactor_reopen(struct reactor *r)
+static void close_epoll(struct reactor *r)
 {
-	return reactor_make_epoll(r);
+	if (r->epoll_fd < 0)
+		return;
+	fd_close(r->epoll_fd);
+	waker_remove();
+	store_relaxed(&r->epoll_fd, -1);
 }
 
 static void close_watches(struct reactor *r)
@@ -114,10 +93,11 @@ static void close_watches(struct reactor *r)
 void reactor_close(struct reactor *r)
 {
 	close_watches(r);
-	fd_close(r->wake_fd);
-	fd_close(r->epoll_fd);
+	fd_close(r->event_fd);
+	close_epoll(r);
 }
 
+/* The child's waker is forgotten as a whole. */
 void reactor_leave(struct reactor *r)
 {
 	aio_polls_abandon(r->polls);
@@ -129,37 +109,138 @@ void reactor_leave(struct reactor *r)
 void reactor_abandon(struct reactor *r)
 {
 	reactor_leave(r);
-	fd_close(r->wake_fd);
-	r->wake_fd = -1;
+	fd_close(r->event_fd);
+	r->event_fd = -1;
 }
 
 void reactor_inherit(struct reactor *r)
 {
-	int wake_fd = r->wake_fd;
+	int event_fd = r->event_fd;
 
-	fd_close(r->epoll_fd);
+	close_epoll(r);
 	close_watches(r);
 	reactor_empty(r);
-	r->wake_fd = wake_fd;
+	r->event_fd = event_fd;
+	r->shared = true;
 	r->epoll_fd = -1;
 }
 
-void reactor_woken_by(const struct reactor *r, int fd, uint32_t events)
+static int tell_own(const struct reactor *r, int how, int fd, uint32_t events)
 {
 	struct epoll_event event = {
 		.events = events,
 		.data.u64 = WAKE_TAG,
 	};
 
-	SYS_4(SYS_epoll_ctl, r->epoll_fd,
-	      events ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, fd, &event);
+	return (int)SYS_4(SYS_epoll_ctl, r->epoll_fd, how, fd, &event);
 }
 
-void reactor_wake(const struct reactor *r)
+static struct reactor_own *own_slot(struct reactor *r, const int *fd, bool used)
 {
-	uint64_t one = 1;
+	for (size_t i = 0; i < REACTOR_OWN_MAX; i++)
+		if (used ? r->own[i].events && r->own[i].fd == fd
+			 : !r->own[i].events)
+			return &r->own[i];
+	return NULL;
+}
 
-	SYS_3(SYS_write, r->wake_fd, &one, sizeof(one));
+int reactor_woken_by(struct reactor *r, const int *fd, uint32_t events)
+{
+	struct reactor_own *own = own_slot(r, fd, !events);
+	int err = reactor_get_ready(r);
+
+	if (!err)
+		err = tell_own(r, events ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, *fd,
+			       events);
+	if (own && (!err || !events))
+		*own = (struct reactor_own){.fd = fd, .events = events};
+	return err;
+}
+
+int reactor_event_fd(struct reactor *r)
+{
+	int err;
+
+	if (r->event_fd >= 0)
+		return r->event_fd;
+	r->event_fd = fd_move_high(
+		(int)SYS_2(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK));
+	if (r->event_fd < 0)
+		return r->event_fd;
+	err = reactor_woken_by(r, &r->event_fd, EPOLLIN | EPOLLET);
+	if (err < 0) {
+		fd_close(r->event_fd);
+		r->event_fd = -1;
+		return err;
+	}
+	fd_keep(&r->event_fd);
+	r->event_told = r->event_fd;
+	return r->event_fd;
+}
+
+int reactor_share(struct reactor *r)
+{
+	int fd = reactor_event_fd(r);
+
+	if (fd < 0)
+		return fd;
+	r->shared = true;
+	return 0;
+}
+
+int reactor_reopen(struct reactor *r)
+{
+	r->event_told = r->event_fd;
+	return reactor_woken_by(r, &r->event_fd, EPOLLIN | EPOLLET);
+}
+
+/*
+ * To ask this process's epoll for the eventfd once more ends sleeps here, and
+ * shows that the number is still the eventfd: only then it is written to.
+ */
+static void wake_processes(struct reactor *r)
+{
+	const int fd = load_relaxed(&r->event_fd);
+	const uint64_t one = 1;
+	int err = tell_own(r, EPOLL_CTL_MOD, fd, EPOLLIN | EPOLLET);
+
+	/* Under another number it is another file to epoll. */
+	if (unlikely(err == -ENOENT) && fd != load_relaxed(&r->event_told)) {
+		store_relaxed(&r->event_told, fd);
+		err = tell_own(r, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLET);
+	}
+	if (likely(!err))
+		SYS_3(SYS_write, fd, &one, sizeof(one));
+	else
+		store_relaxed(&r->lost, true);
+}
+
+void reactor_wake(struct reactor *r)
+{
+	int epoll_fd = load_relaxed(&r->epoll_fd);
+
+	if (unlikely(epoll_fd < 0)) {
+		store_relaxed(&r->wake_early, true);
+		/* Pairs with the fence in open_epoll(). */
+		full_fence();
+		epoll_fd = load_relaxed(&r->epoll_fd);
+		if (epoll_fd < 0)
+			return;
+	}
+	if (unlikely(r->shared))
+		wake_processes(r);
+	else if (unlikely(waker_wake(epoll_fd, WAKE_TAG) < 0))
+		store_relaxed(&r->lost, true);
+}
+
+void reactor_lose(struct reactor *r, int fd)
+{
+	int epoll_fd = load_relaxed(&r->epoll_fd);
+
+	if (epoll_fd < 0 || (fd != epoll_fd && !waker_is(fd)))
+		return;
+	store_relaxed(&r->lost, true);
+	waker_wake(epoll_fd, WAKE_TAG);
 }
 
 /*
@@ -249,6 +330,26 @@ static void watch_free(struct reactor *r, struct reactor_watch *w)
 	r->free_watches = w;
 }
 
+/*
+ * There is no number for an epoll: reactor_look_slowly() does its work. Files
+ * that can't be polled are refused as epoll would.
+ */
+static int watch_note(struct reactor_watch *w, int how, uint32_t mask)
+{
+	struct stat st;
+
+	if (SYS_2(SYS_fstat, w->number, &st) < 0)
+		return -EBADF;
+	if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
+		return -EPERM;
+	if (how == EPOLL_CTL_MOD && w->held >= 0 &&
+	    !fd_same_file(w->held, w->number))
+		return -ENOENT;
+	w->mask = mask;
+	w->seen = 0;
+	return 0;
+}
+
 static int watch_tell_epoll(const struct reactor *r, struct reactor_watch *w,
 			    int how, uint32_t mask)
 {
@@ -256,8 +357,11 @@ static int watch_tell_epoll(const struct reactor *r, struct reactor_watch *w,
 		.events = mask | EPOLLET,
 		.data.u64 = (uint64_t)w->generation << 32 | w->index,
 	};
-	long err = SYS_4(SYS_epoll_ctl, r->epoll_fd, how, w->number, &event);
+	long err;
 
+	if (unlikely(r->epoll_fd < 0))
+		return watch_note(w, how, mask);
+	err = SYS_4(SYS_epoll_ctl, r->epoll_fd, how, w->number, &event);
 	if (err == -EEXIST)
 		err = SYS_4(SYS_epoll_ctl, r->epoll_fd, EPOLL_CTL_MOD,
 			    w->number, &event);
@@ -275,6 +379,78 @@ static void watch_set_stray(struct reactor *r, struct reactor_watch *w)
 	list_push_back(&r->strays, &w->idle);
 	if (list_empty(&w->waits))
 		watch_free(r, w);
+}
+
+static int open_epoll(struct reactor *r)
+{
+	int err, fd;
+
+	fd = fd_move_high((int)SYS_1(SYS_epoll_create1, EPOLL_CLOEXEC));
+	if (fd < 0)
+		return fd;
+	err = waker_add(fd);
+	if (err < 0) {
+		fd_close(fd);
+		return err;
+	}
+	store_relaxed(&r->epoll_fd, fd);
+	fd_keep(&r->epoll_fd);
+	/* Pairs with the fence in reactor_wake(). */
+	full_fence();
+	if (load_relaxed(&r->wake_early)) {
+		store_relaxed(&r->wake_early, false);
+		reactor_wake(r);
+	}
+	return 0;
+}
+
+/*
+ * A number that became another file is no way to its file any more: where a
+ * duplicate is held, epoll knows it by that.
+ */
+static void watch_add_anew(struct reactor *r, struct reactor_watch *w)
+{
+	/* One whose waits are all kept was never told to epoll. */
+	const bool told = w->mask;
+	bool same =
+		!w->stray && (w->held < 0 || fd_same_file(w->held, w->number));
+
+	if (!same && !w->stray)
+		watch_set_stray(r, w);
+	if (list_empty(&w->waits)) {
+		if (!w->stray && r->by_number[w->number] == w->index + 1)
+			watch_set_stray(r, w);
+		return;
+	}
+	if (!told)
+		return;
+	if (!same)
+		w->number = w->held;
+	watch_tell_epoll(r, w, EPOLL_CTL_ADD, w->mask);
+}
+
+int reactor_make_ready(struct reactor *r)
+{
+	int err;
+
+	/* Whose the number is by now is not known: it isn't closed. */
+	if (r->epoll_fd >= 0) {
+		fd_lose(r->epoll_fd);
+		waker_remove();
+		store_relaxed(&r->epoll_fd, -1);
+	}
+	err = open_epoll(r);
+	if (err < 0)
+		return err;
+	store_relaxed(&r->lost, false);
+	r->event_told = r->event_fd;
+	for (size_t i = 0; i < REACTOR_OWN_MAX; i++)
+		if (r->own[i].events)
+			tell_own(r, EPOLL_CTL_ADD, *r->own[i].fd,
+				 r->own[i].events);
+	for (uint32_t i = 0; i < r->watches; i++)
+		watch_add_anew(r, watch_at(r, i));
+	return 0;
 }
 
 static int watch_add(struct reactor *r, int fd, bool owned, uint32_t mask,
@@ -393,8 +569,10 @@ int reactor_arm(struct reactor *r, struct reactor_wait *wait, int fd,
 		bool owned, uint32_t mask)
 {
 	struct reactor_watch *w;
-	int err = watch_get(r, fd, owned, mask, &w);
+	int err;
 
+	reactor_get_ready(r);
+	err = watch_get(r, fd, owned, mask, &w);
 	if (err < 0)
 		return err;
 	/* Without room for a duplicate the fd itself is used. */
@@ -402,6 +580,8 @@ int reactor_arm(struct reactor *r, struct reactor_wait *wait, int fd,
 		w->held = fd_dup_spare(fd);
 		if (w->held < 0)
 			w->held = -1;
+		else
+			fd_keep(&w->held);
 	}
 	list_remove(&w->idle);
 	watch_join(r, w, wait);
@@ -482,7 +662,9 @@ static bool has_polls(struct reactor *r)
 	if (likely(r->polls))
 		return true;
 	if (!r->polls_refused)
-		r->polls = aio_polls_open(r->wake_fd);
+		r->polls = reactor_event_fd(r) < 0
+				   ? NULL
+				   : aio_polls_open(&r->event_fd);
 	r->polls_refused = !r->polls;
 	return r->polls != NULL;
 }
@@ -683,12 +865,31 @@ static int room_in(const struct reactor_events *found)
 	return (int)found->room;
 }
 
-int reactor_sleep(const struct reactor *r, struct reactor_events *found,
+/* Without an epoll. A handler has its turn, and so have those who come. */
+static int sleep_a_little(int64_t deadline_ns, const sigset_t *sigmask)
+{
+	int64_t ns = deadline_ns == CLOCK_NEVER
+			     ? NAP_NS
+			     : deadline_ns - clock_now_ns(CLOCK_MONOTONIC);
+	struct timespec left = {.tv_nsec = ns < 0	 ? 0
+					   : ns < NAP_NS ? ns
+							 : NAP_NS};
+	long n = SYS_5(SYS_ppoll, NULL, 0, &left, sigmask, sizeof(uint64_t));
+
+	return n == -EINTR ? -EINTR : 0;
+}
+
+int reactor_sleep(struct reactor *r, struct reactor_events *found,
 		  int64_t deadline_ns, const sigset_t *sigmask)
 {
+	int epoll_fd = load_relaxed(&r->epoll_fd);
 	struct timespec left, *timeout = NULL;
 	long n;
 
+	if (unlikely(epoll_fd < 0)) {
+		found->count = 0;
+		return deadline_ns ? sleep_a_little(deadline_ns, sigmask) : 0;
+	}
 	if (deadline_ns != CLOCK_NEVER) {
 		int64_t ns = 0;
 
@@ -700,10 +901,44 @@ int reactor_sleep(const struct reactor *r, struct reactor_events *found,
 		left.tv_nsec = ns % NS_PER_SEC;
 		timeout = &left;
 	}
-	n = reactor_epoll_wait(r->epoll_fd, found->events, room_in(found),
-			       timeout, sigmask);
+	n = reactor_epoll_wait(epoll_fd, found->events, room_in(found), timeout,
+			       sigmask);
 	found->count = n > 0 ? (int)n : 0;
-	return n < 0 ? (int)n : 0;
+	if (likely(n >= 0))
+		return 0;
+	if (n != -EBADF && n != -EINVAL)
+		return (int)n;
+	store_relaxed(&r->lost, true);
+	return 0;
+}
+
+void reactor_look_slowly(struct reactor *r, struct reactor_events *found)
+{
+	uint32_t looks = r->watches;
+	struct pollfd look;
+
+	found->count = 0;
+	found->events[found->count++].data.u64 = WAKE_TAG;
+	for (; looks && found->count < room_in(found); looks--) {
+		struct reactor_watch *w = watch_at(r, r->look_next);
+
+		r->look_next = (r->look_next + 1) % r->watches;
+		if (list_empty(&w->waits))
+			continue;
+		look.fd = w->held >= 0 ? w->held : w->number;
+		look.events = (short)w->mask;
+		look.revents = 0;
+		SYS_3(SYS_poll, &look, 1, 0);
+		if (w->lookers && !((uint32_t)look.revents & ~w->seen))
+			look.events = 0;
+		w->seen = (uint32_t)look.revents;
+		if (!look.revents || !look.events)
+			continue;
+		found->events[found->count++] = (struct epoll_event){
+			.events = (uint32_t)look.revents,
+			.data.u64 = (uint64_t)w->generation << 32 | w->index,
+		};
+	}
 }
 
 /* Would the kernel have woken the remaining waits, and queued them again? */
@@ -826,8 +1061,7 @@ struct epoll_busy_poll {
 #define EPOLL_SET_BUSY_POLL _IOW(0x8A, 0x01, struct epoll_busy_poll)
 #define BUSY_POLL_BUDGET 8 /* packets a round: the kernel's default */
 
-int reactor_busy_poll(const struct reactor *r, uint32_t microseconds,
-		      bool prefer)
+int reactor_busy_poll(struct reactor *r, uint32_t microseconds, bool prefer)
 {
 	const struct epoll_busy_poll how = {
 		.microseconds = microseconds,
@@ -835,5 +1069,9 @@ int reactor_busy_poll(const struct reactor *r, uint32_t microseconds,
 		.prefer = prefer,
 	};
 
+	int err = reactor_get_ready(r);
+
+	if (err < 0)
+		return err;
 	return (int)SYS_3(SYS_ioctl, r->epoll_fd, EPOLL_SET_BUSY_POLL, &how);
 }

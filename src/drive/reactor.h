@@ -37,6 +37,11 @@
  * own. Its watch is never told to epoll, and shared by those that are armed one
  * behind the other on one file.
  *
+ * The epoll is made when something first waits, so that a ring that is only
+ * open costs no number. Its number may become another file all the same, where
+ * the program replaces what it doesn't know. Calls on it then fail, and it is
+ * made anew with all that waits; no sleep turns into a loop.
+ *
  * Locks: the caller's (the ring lock) for all but reactor_sleep() and
  * reactor_wake(), which run without. Events fetched without the lock refer to a
  * watch by index and generation, so a watch freed meanwhile is recognised.
@@ -79,9 +84,20 @@ struct reactor_wait {
 	void (*ready)(struct reactor_wait *wait, uint32_t events);
 };
 
+/* A file of the engine's own that ends every sleep. */
+struct reactor_own {
+	const int *fd; /* where its holder has it */
+	uint32_t events; /* 0: none */
+};
+
+#define REACTOR_OWN_MAX 2
+
 struct reactor {
-	int epoll_fd;
-	int wake_fd; /* eventfd; edge-triggered, hence never read */
+	int epoll_fd; /* -1: none yet, nothing was waited for */
+	bool lost; /* its number, or the waker's, is another file */
+	bool wake_early; /* woken before there was an epoll */
+	uint32_t look_next; /* without an epoll: the next watch to look at */
+	struct reactor_own own[REACTOR_OWN_MAX];
 	uint32_t *by_number; /* by fd: index of the watch plus 1; 0: none */
 	uint32_t numbers;
 	struct reactor_watch **blocks; /* the watches, by index */
@@ -92,6 +108,9 @@ struct reactor {
 	struct list strays; /* watches whose fd is another file */
 	struct list *cursor; /* the next wait of the dispatch under way */
 	bool found_empty; /* set by a callback: nothing is left to read */
+	int event_fd; /* that AIO and processes signal, -1: none yet */
+	int event_told; /* the number by which epoll knows it */
+	bool shared; /* event_fd is in the epolls of other processes, too */
 	struct aio_polls *polls; /* NULL: none yet */
 	bool polls_refused; /* there is no AIO */
 	struct reactor_watch *once; /* the last of reactor_arm_once() */
@@ -116,13 +135,19 @@ static inline bool reactor_valid(const struct reactor *reactor)
 	       (!reactor->watches || reactor->blocks);
 }
 
-int reactor_open(struct reactor *reactor);
+void reactor_open(struct reactor *reactor);
 void reactor_close(struct reactor *reactor);
 
 /*
  * In a forked child: close what is shared with the parent. Then only close it.
  */
 void reactor_abandon(struct reactor *reactor);
+
+/*
+ * Before a fork: from now on a wake-up ends sleeps in the child, too, by an
+ * eventfd that it inherits. 0 or a negative errno.
+ */
+int reactor_share(struct reactor *reactor);
 
 /*
  * In a forked child: let go of what the kernel shares with the parent. Waits
@@ -137,6 +162,26 @@ void reactor_leave(struct reactor *reactor);
  */
 void reactor_inherit(struct reactor *reactor);
 int reactor_reopen(struct reactor *reactor);
+
+/*
+ * Have an epoll, before the first sleep that may last: made now, or anew where
+ * the program has made its number another file. Returns 0; -EMFILE, -ENFILE,
+ * -ENOMEM, -ENOSPC: then sleeps are short, and reactor_look_slowly() looks.
+ */
+int reactor_make_ready(struct reactor *reactor);
+
+static inline int reactor_get_ready(struct reactor *reactor)
+{
+	if (likely(reactor->epoll_fd >= 0 && !load_relaxed(&reactor->lost)))
+		return 0;
+	return reactor_make_ready(reactor);
+}
+
+/*
+ * @fd is about to become another file, and can't be kept under another number.
+ * Without the lock: whoever sleeps behind it wakes up.
+ */
+void reactor_lose(struct reactor *reactor, int fd);
 
 /*
  * Call wait->ready when @fd has any of @mask (or an error or hang-up). @owned:
@@ -201,8 +246,20 @@ void reactor_forget(struct reactor *reactor, int fd);
  * Without the lock. @sigmask as for epoll_pwait(2). Returns 0, -EINTR, or
  * another error of epoll if its fd was closed.
  */
-int reactor_sleep(const struct reactor *reactor, struct reactor_events *events,
+int reactor_sleep(struct reactor *reactor, struct reactor_events *events,
 		  int64_t deadline_ns, const sigset_t *sigmask);
+
+/*
+ * Without an epoll: what poll(2) finds ready, and a wake-up, as nobody can send
+ * one. Under the lock.
+ */
+void reactor_look_slowly(struct reactor *reactor,
+			 struct reactor_events *events);
+
+static inline bool reactor_is_slow(const struct reactor *reactor)
+{
+	return unlikely(reactor->epoll_fd < 0) && reactor->armed;
+}
 
 /*
  * The events that a reactor_sleep() fetched are lost: let epoll report all that
@@ -237,16 +294,23 @@ long reactor_epoll_wait(int epoll_fd, struct epoll_event *events, int room,
  * sleep; 0 turns it off. Returns 0, or the error of a kernel that does not
  * support it.
  */
-int reactor_busy_poll(const struct reactor *reactor, uint32_t microseconds,
+int reactor_busy_poll(struct reactor *reactor, uint32_t microseconds,
 		      bool prefer);
 
 /*
- * Also end every sleep while @fd, an fd of the engine's, has @events; with 0 no
- * longer.
+ * Also end every sleep while *@fd, an fd of the engine's, has @events; with 0
+ * no longer.
  */
-void reactor_woken_by(const struct reactor *reactor, int fd, uint32_t events);
+int reactor_woken_by(struct reactor *reactor, const int *fd, uint32_t events);
+
+/*
+ * The eventfd that transfers of kernel AIO signal: it ends every sleep, and is
+ * never read. Made with the first call; it may become another fd later. Returns
+ * it, or a negative errno.
+ */
+int reactor_event_fd(struct reactor *reactor);
 
 /* End a sleep, or the next one, from any thread. */
-void reactor_wake(const struct reactor *reactor);
+void reactor_wake(struct reactor *reactor);
 
 #endif

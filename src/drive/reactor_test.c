@@ -113,7 +113,8 @@ static int arm(struct reactor *r, struct listener *l, int fd, uint32_t mask)
 
 static void open_for_test(struct reactor *r)
 {
-	assert_int_equal(reactor_open(r), 0);
+	reactor_open(r);
+	assert_int_equal(reactor_make_ready(r), 0);
 }
 
 static void tells_what_happens_after_arming(void **state)
@@ -594,6 +595,73 @@ static void a_wake_ends_a_sleep_or_the_next(void **state)
 	reactor_close(&r);
 }
 
+/* The program closes a number that it doesn't know, or gives it another file.
+ */
+static void a_lost_epoll_is_made_anew(void **state)
+{
+	struct listener l;
+	struct reactor r;
+	int ends[2], lost;
+
+	(void)state;
+	for (int replaced = 0; replaced < 2; replaced++) {
+		open_for_test(&r);
+		pair_of_pipes(ends);
+		l = listener_of(&r);
+		assert_int_equal(arm(&r, &l, ends[0], EPOLLIN), 0);
+		lost = r.epoll_fd;
+		if (replaced)
+			assert_int_equal(dup2(ends[1], lost), lost);
+		else
+			close(lost);
+		reactor_wake(&r);
+		look(&r); /* the first call on it shows that it is lost */
+		assert_int_equal(reactor_get_ready(&r), 0);
+		put_byte(ends[1]);
+		wait_for_calls(&r, &l, 1);
+		reactor_wake(&r);
+		look(&r);
+		assert_false(r.lost);
+		reactor_close(&r);
+		if (replaced)
+			close(lost);
+		close(ends[0]);
+		close(ends[1]);
+	}
+}
+
+/* Where there is no number for an epoll, looks and short sleeps have to do. */
+static void without_an_epoll_it_looks(void **state)
+{
+	struct reactor_events events = {.room = 0};
+	struct listener l;
+	struct reactor r;
+	int ends[2];
+
+	(void)state;
+	reactor_open(&r);
+	pair_of_pipes(ends);
+	l = listener_of(&r);
+	inject_start();
+	inject_number(SYS_epoll_create1, -EMFILE);
+	assert_int_equal(arm(&r, &l, ends[0], EPOLLIN), 0);
+	assert_true(reactor_is_slow(&r));
+	reactor_look_slowly(&r, &events);
+	reactor_dispatch(&r, &events);
+	assert_int_equal(l.calls, 0);
+	put_byte(ends[1]);
+	reactor_look_slowly(&r, &events);
+	reactor_dispatch(&r, &events);
+	assert_int_equal(l.calls, 1);
+	assert_true(inject_stop());
+	assert_int_equal(reactor_get_ready(&r), 0);
+	assert_false(reactor_is_slow(&r));
+	wait_for_calls(&r, &l, 2);
+	reactor_close(&r);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 /* D14: whatever is refused, an arming works or says why and leaves nothing. */
 static void D14_a_refused_arming_leaves_nothing(void **state)
 {
@@ -844,6 +912,8 @@ int reactor_tests_run(void)
 		cmocka_unit_test(more_files_than_one_fetch_holds),
 		cmocka_unit_test(an_event_calls_as_many_as_it_serves),
 		cmocka_unit_test(waits_are_called_in_the_kernels_order),
+		cmocka_unit_test(a_lost_epoll_is_made_anew),
+		cmocka_unit_test(without_an_epoll_it_looks),
 		cmocka_unit_test(a_wake_ends_a_sleep_or_the_next),
 		cmocka_unit_test(D14_a_refused_arming_leaves_nothing),
 		cmocka_unit_test(out_of_numbers_arms_all_the_same),

@@ -29,6 +29,7 @@
 
 #include "abi/uring.h"
 #include "base/sys.h"
+#include "intercept/closing.h"
 #include "intercept/real.h"
 #include "polyring/polyring.h"
 
@@ -102,21 +103,6 @@ static long call_setup(uint32_t entries, struct io_uring_params *params)
 	return fd;
 }
 
-/*
- * The program closes fds: @closed, or a range. A ring's may be among them; the
- * ring ends with its last copy.
- */
-static long call_closing(long number, long a, long b, long c, int closed)
-{
-	long result = sys_direct(number, a, b, c, 0, 0, 0);
-
-	if (load_relaxed(&intercept_rings_exist) && result >= 0) {
-		watch_new_fd(closed);
-		polyring_closed(closed);
-	}
-	return result;
-}
-
 /* Which of fcntl's commands it is doesn't matter: a result is a number. */
 static long call_duplicating(long number, long a, long b, long c)
 {
@@ -146,15 +132,13 @@ long intercept_call(long number, long a, long b, long c, long d, long e, long f)
 					     (int)d, (int)e, (uint64_t)f);
 		break;
 	case SYS_close:
-		return call_closing(number, a, 0, 0, (int)a);
 	case SYS_dup2:
 	case SYS_dup3:
-		return call_closing(number, a, b, c, (int)b);
+	case SYS_close_range:
+		return closing_call((int)number, a, b, c);
 	case SYS_dup:
 	case SYS_fcntl:
 		return call_duplicating(number, a, b, c);
-	case SYS_close_range:
-		return call_closing(number, a, b, c, -1);
 	}
 	return sys_direct(number, a, b, c, d, e, f);
 }

@@ -8,9 +8,7 @@
  * sets the ring watched. A ring stays watched, because the library can't tell
  * when the last poller is gone.
  *
- * A ring ends when the last copy of its fd is closed. Each call that closes an
- * fd informs the engine, which then checks, so that no thread has to wait for
- * it.
+ * What closes numbers is told as well (closing.h).
  *
  * The program takes completions without a call, and epoll would continue to
  * report them. So before it waits in an epoll, rings are settled.
@@ -32,10 +30,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 
+#include "intercept/closing.h"
 #include "intercept/real.h"
 #include "polyring/polyring.h"
 
@@ -200,38 +200,61 @@ static int closed(int result, int fd)
 {
 	int errno_before = errno;
 
-	if (rings_exist() && result >= 0) {
-		watch_new_fd(fd);
-		polyring_closed(fd);
-	}
+	if (result >= 0)
+		closing_tell(fd);
 	errno = errno_before;
 	return result;
 }
 
 POLYRING_API int close(int fd)
 {
+	if (unlikely(closing_refuses(fd)))
+		return (int)real_result(-EBADF);
 	return closed(REAL(close)(fd), fd);
 }
 
 POLYRING_API int close_range(unsigned int first, unsigned int last, int flags)
 {
+	if (unlikely(closing_meets_ours(first)))
+		return closed((int)real_result(closing_range(
+				      first, last, (unsigned int)flags)),
+			      -1);
 	return closed(REAL(close_range)(first, last, flags), -1);
 }
 
 POLYRING_API void closefrom(int first)
 {
-	REAL(closefrom)(first);
+	unsigned int from = first < 0 ? 0 : (unsigned int)first;
+
+	if (unlikely(closing_meets_ours(from)))
+		closing_range(from, UINT_MAX, 0);
+	else
+		REAL(closefrom)(first);
 	closed(0, -1);
+}
+
+static int replaced(bool made_way, int result, int to)
+{
+	int errno_before = errno;
+
+	if (unlikely(made_way))
+		closing_made_way(to, result);
+	errno = errno_before;
+	return closed(result, to);
 }
 
 POLYRING_API int dup2(int from, int to)
 {
-	return closed(REAL(dup2)(from, to), to);
+	bool made_way = closing_make_way(from, to);
+
+	return replaced(made_way, REAL(dup2)(from, to), to);
 }
 
 POLYRING_API int dup3(int from, int to, int flags)
 {
-	return closed(REAL(dup3)(from, to, flags), to);
+	bool made_way = closing_make_way(from, to);
+
+	return replaced(made_way, REAL(dup3)(from, to, flags), to);
 }
 
 static int duplicated(int fd)

@@ -31,6 +31,7 @@
 #include <linux/stat.h>
 #include <sys/stat.h>
 
+#include "base/own_fds.h"
 #include "base/fault.h"
 #include "base/sys.h"
 #include "core/ctx.h"
@@ -304,6 +305,8 @@ int close_issue(struct req *req, uint32_t issue_flags)
 		return files_remove(&req->ctx->files, c->slot_plus_1 - 1);
 	if (registry_at(req->fd))
 		return -EBADF; /* a ring can't close rings */
+	if (own_fds_has(req->fd))
+		return -EBADF; /* the program has no such file */
 	/* What is queued uses the fd. */
 	aio_reads_flush(req->ctx);
 	polls_settle(req->ctx);

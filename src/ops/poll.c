@@ -193,6 +193,8 @@ static uint32_t fetch_first(struct req *req)
 	c->seen = 0;
 	c->beginning = true;
 	reactor_sleep(reactor, &events, 0, NULL);
+	if (reactor_is_slow(reactor))
+		reactor_look_slowly(reactor, &events);
 	/* Pass a wake-up on: it was for a thread that takes a turn. */
 	if (reactor_dispatch(reactor, &events))
 		reactor_wake(reactor);

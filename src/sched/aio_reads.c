@@ -59,18 +59,24 @@ static void aio_reads_landed(void *owner, long result)
 	lock_drop(&ctx->arrivals_lock);
 }
 
+static int aio_reads_open(struct ctx *ctx)
+{
+	int fd = reactor_event_fd(&ctx->reactor);
+
+	return fd < 0 ? fd : aio_open(&ctx->disk.aio, fd, aio_reads_landed);
+}
+
 int aio_reads_start(struct req *req, const struct aio_transfer *transfer)
 {
 	struct disk *disk = &req->ctx->disk;
 
 	if (unlikely(!disk->aio.batch)) {
 		if (!disk->refused)
-			disk->refused =
-				aio_open(&disk->aio, req->ctx->reactor.wake_fd,
-					 aio_reads_landed) < 0;
+			disk->refused = aio_reads_open(req->ctx) < 0;
 		if (disk->refused)
 			return ISSUE_PUNT;
 	}
+	disk->aio.event_fd = req->ctx->reactor.event_fd;
 	if (!aio_has_room(&disk->aio))
 		aio_flush(&disk->aio);
 	aio_queue(&disk->aio, transfer, req);

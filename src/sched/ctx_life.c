@@ -48,6 +48,7 @@ static int open_socket(struct ctx *ctx)
 	if (ctx->flags & IORING_SETUP_REGISTERED_FD_ONLY)
 		ctx->ring_fd = fd_move_high(ends[0]);
 	ctx->peer_fd = fd_move_high(ends[1]);
+	fd_keep(&ctx->peer_fd);
 	ctx->ring_inode = st.st_ino;
 	return 0;
 close_ends:
@@ -177,9 +178,7 @@ static int open_parts(struct ctx *ctx, struct io_uring_params *p)
 	err = ring_shared_open(&ctx->queue.memory, p);
 	if (err < 0)
 		return err;
-	err = reactor_open(&ctx->reactor);
-	if (err < 0)
-		goto close_memory;
+	reactor_open(&ctx->reactor);
 	err = kbuf_table_open(&ctx->kbuf, ctx->abi.version);
 	if (err < 0)
 		goto close_reactor;
@@ -197,7 +196,6 @@ close_kbuf:
 	kbuf_table_close(ctx->kbuf);
 close_reactor:
 	reactor_close(&ctx->reactor);
-close_memory:
 	ring_shared_close(&ctx->queue.memory);
 	return err;
 }

@@ -171,6 +171,8 @@ void issue_keep_file(struct req *req)
 	/* Without a duplicate the fd itself is used. */
 	if (req->held < 0)
 		req->held = -1;
+	else
+		fd_keep(&req->held);
 }
 
 /* What waits for somebody gets a thread of its own, with the same rights. */

@@ -100,7 +100,7 @@ int sqpoll_start(struct ctx *ctx, uint32_t idle_ms)
 	lock_take(&ctx->lock);
 	ctx->sqpoll_idle_ns =
 		(int64_t)(idle_ms ? idle_ms : IDLE_MS_DEFAULT) * 1000000;
-	reactor_woken_by(&ctx->reactor, ctx->peer_fd, EPOLLRDHUP);
+	reactor_woken_by(&ctx->reactor, &ctx->peer_fd, EPOLLRDHUP);
 	err = worker_thread(sqpoll_main, ctx, "polyring-sq", NULL);
 	ctx->sqpoll_runs = !err;
 	lock_drop(&ctx->lock);

@@ -14,6 +14,7 @@
 #include "core/ctx_lock.h"
 #include "core/notify.h"
 #include "core/registry.h"
+#include "drive/waker.h"
 #include "drive/worker.h"
 #include "sched/turn.h"
 
@@ -55,11 +56,12 @@ static struct {
 	uint32_t strays; /* of these, rings whose own fd is closed */
 	uint32_t refused; /* leaves before the next try to start a thread */
 	int epoll_fd;
-	int wake_fd;
+	uint32_t epolls; /* made so far: the last one knows the rings that say
+			    so */
 	uint32_t ticking;
 	uint32_t quiet_ticks;
 	int64_t tick_ns;
-} standby;
+} standby = {.epoll_fd = -1};
 
 static bool announces(const struct ctx *ctx)
 {
@@ -107,21 +109,29 @@ static int epoll_tell(int how, int fd, uint32_t events, void *data)
 	return (int)SYS_4(SYS_epoll_ctl, standby.epoll_fd, how, fd, &event);
 }
 
+static int epoll_attend(struct ctx *ctx, int how)
+{
+	return epoll_tell(how, ctx->reactor.epoll_fd, EPOLLIN | EPOLLONESHOT,
+			  (void *)((uintptr_t)ctx | TAG_REACTOR));
+}
+
 /*
- * Under the ring's lock. Reports one event; then attend() must be called again.
- * If epoll refuses, the ring stays unattended.
+ * Under the ring's lock. One event, then attend() again. Where epoll refuses
+ * the ring stays unattended. Either epoll may have been made anew.
  */
 static void attend(struct ctx *ctx)
 {
-	int how = ctx->attended ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-	int err = epoll_tell(how, ctx->reactor.epoll_fd, EPOLLIN | EPOLLONESHOT,
-			     (void *)((uintptr_t)ctx | TAG_REACTOR));
+	int err = reactor_get_ready(&ctx->reactor);
 
+	if (!err)
+		err = epoll_attend(ctx, ctx->attended ? EPOLL_CTL_MOD
+						      : EPOLL_CTL_ADD);
 	if (err == -EEXIST)
-		err = epoll_tell(EPOLL_CTL_MOD, ctx->reactor.epoll_fd,
-				 EPOLLIN | EPOLLONESHOT,
-				 (void *)((uintptr_t)ctx | TAG_REACTOR));
+		err = epoll_attend(ctx, EPOLL_CTL_MOD);
+	else if (err == -ENOENT)
+		err = epoll_attend(ctx, EPOLL_CTL_ADD);
 	ctx->attended = !err;
+	ctx->attended_by = load_relaxed(&standby.epolls);
 	ctx->attend_fired = false;
 }
 
@@ -191,7 +201,7 @@ static bool begin_to_end(struct ctx *ctx)
 		store_relaxed(&ctx->state, CTX_CLOSING);
 		epoll_tell(EPOLL_CTL_DEL, ctx->peer_fd, 0, NULL);
 		if (ctx->sqpoll_runs)
-			reactor_woken_by(&ctx->reactor, ctx->peer_fd, 0);
+			reactor_woken_by(&ctx->reactor, &ctx->peer_fd, 0);
 		queue_detach(&ctx->queue);
 		reactor_wake(&ctx->reactor);
 	}
@@ -219,10 +229,11 @@ static void close_epoll_if_unused(void)
 {
 	if (standby.rings || standby.thread_is != THREAD_NONE)
 		return;
-	fd_close(standby.wake_fd);
+	if (standby.epoll_fd < 0)
+		return;
 	fd_close(standby.epoll_fd);
-	standby.wake_fd = -1;
 	standby.epoll_fd = -1;
+	waker_remove();
 }
 
 static void count_out(bool stray)
@@ -316,11 +327,15 @@ struct look {
 
 /* If epoll has no room for the ring, check it again after a while. */
 static void attend_or_come_back(struct ctx *ctx, struct look *look)
+	HOLDS(&ctx->lock)
 {
 	int64_t later_ns = clock_now_ns(CLOCK_MONOTONIC) + TICK_MAX_NS;
 
 	attend(ctx);
-	if (!ctx->attended && look->next_timer_ns > later_ns)
+	if (ctx->attended)
+		return;
+	turn_look(ctx, CTX_WANT_NONE);
+	if (look->next_timer_ns > later_ns)
 		look->next_timer_ns = later_ns;
 }
 
@@ -342,6 +357,8 @@ static void look_at_open(struct ctx *ctx, struct look *look) HOLDS(&ctx->lock)
 		notify_taken(ctx);
 		look->moving |= ctx->byte_out;
 	}
+	if (ctx->attended && ctx->attended_by != load_relaxed(&standby.epolls))
+		attend(ctx);
 	if (!ctx->attended)
 		return;
 	if (timer_next_ns(&ctx->timers) <= clock_now_ns(CLOCK_MONOTONIC) ||
@@ -400,8 +417,68 @@ static int64_t next_deadline(struct look *look)
 	return due < look->next_timer_ns ? due : look->next_timer_ns;
 }
 
+/* With the first ring, so that no number is taken but in setup. */
+static int open_epoll_locked(void)
+{
+	int err, fd;
+
+	fd = fd_move_high((int)SYS_1(SYS_epoll_create1, EPOLL_CLOEXEC));
+	if (fd < 0)
+		return fd;
+	err = waker_add(fd);
+	if (err < 0) {
+		fd_close(fd);
+		return err;
+	}
+	store_relaxed(&standby.epoll_fd, fd);
+	fd_keep(&standby.epoll_fd);
+	store_relaxed(&standby.epolls, standby.epolls + 1);
+	return 0;
+}
+
+static int add_peer(struct ctx *ctx)
+{
+	return epoll_tell(EPOLL_CTL_ADD, ctx->peer_fd, EPOLLRDHUP,
+			  (void *)((uintptr_t)ctx | TAG_PEER));
+}
+
+static void add_peer_again(struct ctx *ctx, void *argument)
+{
+	(void)argument;
+	if (load_relaxed(&ctx->state) == CTX_OPEN)
+		add_peer(ctx);
+}
+
+/* What epoll says of a number that is another file by now. */
+static bool is_lost(int err)
+{
+	return err == -EBADF || err == -EINVAL || err == -ENOENT;
+}
+
+/*
+ * The number of the epoll, or the waker's, has become another file. Whose it is
+ * by now is not known, so it isn't closed. Attended rings are added again when
+ * the thread looks at them.
+ */
+static void make_anew(void)
+{
+	int err;
+
+	lock_take(&standby.lock);
+	if (standby.epoll_fd >= 0) {
+		fd_lose(standby.epoll_fd);
+		standby.epoll_fd = -1;
+		waker_remove();
+	}
+	err = open_epoll_locked();
+	if (!err)
+		registry_for_each(add_peer_again, NULL);
+	lock_drop(&standby.lock);
+}
+
 static int sleep_until(struct epoll_event *events, int64_t deadline_ns)
 {
+	static const struct timespec nap = {.tv_nsec = TICK_MAX_NS};
 	struct timespec left, *timeout = NULL;
 	int64_t ns;
 	long n;
@@ -416,6 +493,10 @@ static int sleep_until(struct epoll_event *events, int64_t deadline_ns)
 	n = reactor_epoll_wait(standby.epoll_fd, events, EVENTS_MAX, timeout,
 			       NULL);
 	RCU_TELL_ACQUIRE();
+	if (is_lost((int)n))
+		make_anew();
+	if (unlikely(standby.epoll_fd < 0))
+		SYS_2(SYS_nanosleep, &nap, NULL);
 	return n > 0 ? (int)n : 0;
 }
 
@@ -535,25 +616,6 @@ static void start_thread(void)
 	lock_drop(&standby.lock);
 }
 
-/* With the first ring, so that only setup opens fds. */
-static int open_epoll(void)
-{
-	int err;
-
-	standby.wake_fd = -1;
-	standby.epoll_fd =
-		fd_move_high((int)SYS_1(SYS_epoll_create1, EPOLL_CLOEXEC));
-	if (standby.epoll_fd < 0)
-		return standby.epoll_fd;
-	standby.wake_fd = fd_move_high(
-		(int)SYS_2(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK));
-	err = standby.wake_fd;
-	if (err >= 0)
-		err = epoll_tell(EPOLL_CTL_ADD, standby.wake_fd,
-				 EPOLLIN | EPOLLET, NULL);
-	return err;
-}
-
 int standby_add(struct ctx *ctx, bool (*close)(struct ctx *ctx))
 {
 	int err = 0;
@@ -563,10 +625,15 @@ int standby_add(struct ctx *ctx, bool (*close)(struct ctx *ctx))
 	lock_take(&standby.lock);
 	standby.close = close;
 	if (!standby.rings && standby.thread_is == THREAD_NONE)
-		err = open_epoll();
+		err = open_epoll_locked();
 	if (!err)
-		err = epoll_tell(EPOLL_CTL_ADD, ctx->peer_fd, EPOLLRDHUP,
-				 (void *)((uintptr_t)ctx | TAG_PEER));
+		err = add_peer(ctx);
+	if (is_lost(err)) {
+		lock_drop(&standby.lock);
+		make_anew();
+		lock_take(&standby.lock);
+		err = add_peer(ctx);
+	}
 	if (!err)
 		standby.rings++;
 	close_epoll_if_unused();
@@ -584,6 +651,8 @@ void standby_collect(void)
 	n = SYS_6(SYS_epoll_pwait, standby.epoll_fd, events, EVENTS_MAX, 0,
 		  NULL, 0);
 	RCU_TELL_ACQUIRE();
+	if (unlikely(is_lost((int)n)))
+		make_anew();
 	for (long i = 0; i < n; i++)
 		on_event(&events[i]);
 }
@@ -613,12 +682,24 @@ void standby_closed(struct ctx *ctx)
 /* Under the lock: without rings the thread and its fds may be gone. */
 void standby_nudge(void)
 {
-	uint64_t one = 1;
+	bool lost = false;
 
 	lock_take(&standby.lock);
 	if (standby.thread_is != THREAD_NONE)
-		SYS_3(SYS_write, standby.wake_fd, &one, sizeof(one));
+		lost = waker_wake(standby.epoll_fd, 0) < 0;
 	lock_drop(&standby.lock);
+	if (unlikely(lost))
+		make_anew();
+}
+
+void standby_lose(int fd)
+{
+	int epoll_fd = load_relaxed(&standby.epoll_fd);
+
+	if (epoll_fd < 0 || (fd != epoll_fd && !waker_is(fd)))
+		return;
+	make_anew();
+	waker_wake(epoll_fd, 0);
 }
 
 void standby_end(void)
@@ -691,10 +772,8 @@ void standby_leave(struct ctx *ctx)
 void standby_forget(void)
 {
 	standby.lock.word = 0;
-	if (standby.rings || standby.thread_is != THREAD_NONE) {
-		fd_close(standby.wake_fd);
-		fd_close(standby.epoll_fd);
-	}
+	fd_close(standby.epoll_fd);
+	standby.epoll_fd = -1;
 	standby.thread_is = THREAD_NONE;
 	standby.to_join = false;
 	standby.rings = 0;

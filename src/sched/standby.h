@@ -51,6 +51,9 @@ void standby_leave(struct ctx *ctx) DROPS(&ctx->lock);
 /* Make the thread, if there is one, check its rings now. */
 void standby_nudge(void);
 
+/* @fd is about to become another file, and has no other number. */
+void standby_lose(int fd);
+
 /* End the rings whose fd is closed. Without the lock of any ring. */
 void standby_collect(void);
 

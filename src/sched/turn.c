@@ -90,7 +90,7 @@ static uint32_t pace(const struct ctx *ctx, uint32_t want)
 							     : want;
 }
 
-static void turn_take(struct ctx *ctx, const struct reactor_events *events)
+static void turn_take(struct ctx *ctx, struct reactor_events *events)
 	HOLDS(&ctx->lock)
 {
 	bool behind = !list_empty(&ctx->again);
@@ -98,6 +98,8 @@ static void turn_take(struct ctx *ctx, const struct reactor_events *events)
 
 	counter_add(&ctx->counters, COUNTER_SLEEPS, 1);
 	ctx->polls_epoch++;
+	if (reactor_is_slow(&ctx->reactor))
+		reactor_look_slowly(&ctx->reactor, events);
 	issue_arrivals(ctx);
 	if (ctx->timers.count)
 		timer_fire_due(&ctx->timers, clock_now_ns(CLOCK_MONOTONIC));
@@ -116,7 +118,7 @@ static void turn_take(struct ctx *ctx, const struct reactor_events *events)
 /*
  * A signal handler that runs meanwhile may call the engine, as no lock is held.
  */
-static int sleep_outside(const struct ctx *ctx, struct reactor_events *events,
+static int sleep_outside(struct ctx *ctx, struct reactor_events *events,
 			 int64_t until_ns, const sigset_t *sigmask)
 {
 	uint8_t before;
@@ -204,6 +206,7 @@ int turn_sleep(struct ctx *ctx, struct sleep_wish *me, const sigset_t *sigmask)
 		return turn_look(ctx, me->want);
 	if (me->due_ns > timer_next_ns(&ctx->timers))
 		me->due_ns = timer_next_ns(&ctx->timers);
+	reactor_get_ready(&ctx->reactor);
 	if (unlikely(ctx->queue.view.share))
 		me->due_ns = ctx_share_sleep(ctx, me->due_ns);
 	sleeper = sleeper_begin(ctx, me, &mark);

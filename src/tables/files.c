@@ -22,6 +22,7 @@ static struct file_node *node_new(struct file_table *t, int fd, uint64_t tag)
 		return NULL;
 	node->table = t;
 	node->fd = fd;
+	fd_keep(&node->fd);
 	node->refs = 1;
 	node->tag = tag;
 	return node;
