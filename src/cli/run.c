@@ -29,6 +29,7 @@
 struct run_options {
 	bool force;
 	bool quiet;
+	bool summary;
 	bool help;
 	const char *counters;
 	const char *kernel;
@@ -117,6 +118,9 @@ static int on_the_kernel(const struct run_options *options, const char *path,
 	if (!options->quiet)
 		say("the kernel's io_uring serves %s: it answers here",
 		    argv[0]);
+	if (options->summary)
+		say("--summary counts what the engine serves; --force asks for "
+		    "the engine");
 	if (setenv("POLYRING_ENGINE", "kernel", 1) < 0)
 		return environment_fails();
 	return program_exec(path, argv);
@@ -191,11 +195,21 @@ static int quiet_set(bool quiet)
 		     : unsetenv("POLYRING_QUIET");
 }
 
+/* It is for the program that replaces this process, and so has its pid. */
+static int summary_set(bool summary)
+{
+	char pid[16];
+
+	snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	return summary ? setenv("POLYRING_SUMMARY", pid, 1)
+		       : unsetenv("POLYRING_SUMMARY");
+}
+
 static int settings_set(const struct run_options *options)
 {
 	if (kernel_set(options->kernel) < 0 ||
 	    counters_set(options->counters) < 0 ||
-	    quiet_set(options->quiet) < 0)
+	    summary_set(options->summary) < 0 || quiet_set(options->quiet) < 0)
 		return -1;
 	return setenv("POLYRING_ENGINE", "polyring", 1);
 }
@@ -255,6 +269,7 @@ static bool parse(int argc, char **argv, struct run_options *options)
 	static const struct option known[] = {
 		{"force", no_argument, NULL, 'f'},
 		{"quiet", no_argument, NULL, 'q'},
+		{"summary", no_argument, NULL, 's'},
 		{"counters", required_argument, NULL, 'c'},
 		{"kernel", required_argument, NULL, 'k'},
 		{"help", no_argument, NULL, 'h'},
@@ -262,12 +277,14 @@ static bool parse(int argc, char **argv, struct run_options *options)
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "+fqc:k:h", known, NULL)) !=
+	while ((option = getopt_long(argc, argv, "+fqsc:k:h", known, NULL)) !=
 	       -1) {
 		if (option == 'f')
 			options->force = true;
 		else if (option == 'q')
 			options->quiet = true;
+		else if (option == 's')
+			options->summary = true;
 		else if (option == 'c')
 			options->counters = optarg;
 		else if (option == 'k')
@@ -323,6 +340,8 @@ const struct verb verb_run = {
 "  -f, --force          use the engine even where the kernel would do\n"
 "  -q, --quiet          do not say which was chosen, nor what of the programs that\n"
 "                       it starts is not served\n"
+"  -s, --summary        when a process that used the engine ends, say in one line on\n"
+"                       stderr what was served; PROGRAM says if it made no call\n"
 "  -c, --counters FILE  at its end, each process that used the engine appends a\n"
 "                       line of JSON to FILE: how much went through it\n"
 "  -k, --kernel VERSION show the program that kernel, served by the engine: its\n"

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/probe.h"
 #include "base/sys.h"
 #include "core/ctx.h"
 
@@ -170,6 +171,13 @@ int req_claim(struct req *req, uint32_t want_bytes, bool at_once,
 	err = kbuf_claim(req->ctx->kbuf, req->buf_group, want_bytes,
 			 at_once || can_not_come_back(req, issue_flags),
 			 &req->claim);
+	if (err)
+		PROBE2(starve, PROBE_FIELD(1, req->user_data),
+		       PROBE_FIELD(2, req->buf_group));
+	else
+		PROBE3(claim, PROBE_FIELD(1, req->user_data),
+		       PROBE_FIELD(2, req->buf_group),
+		       PROBE_FIELD(3, req->claim.len));
 	if (issue_flags & ISSUE_WORKER && !err)
 		req_note_hold(req);
 	claim_unlock(req, issue_flags);
@@ -180,6 +188,8 @@ void req_commit(struct req *req, uint32_t bytes, uint32_t issue_flags)
 {
 	uint32_t cflags;
 
+	PROBE2(commit, PROBE_FIELD(1, req->user_data),
+	       PROBE_FIELD(2, req->buf_group));
 	/* With MSG_TRUNC the result is more than was placed (I5). */
 	if (bytes > req->claim.len)
 		bytes = req->claim.len;
@@ -194,6 +204,8 @@ void req_commit(struct req *req, uint32_t bytes, uint32_t issue_flags)
 void req_recycle(struct req *req, uint32_t issue_flags)
 {
 	claim_lock(req, issue_flags);
+	PROBE2(recycle, PROBE_FIELD(1, req->user_data),
+	       PROBE_FIELD(2, req->buf_group));
 	kbuf_recycle(req->ctx->kbuf, &req->claim);
 	req_end_hold(req);
 	claim_unlock(req, issue_flags);

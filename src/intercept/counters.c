@@ -15,6 +15,10 @@
  * executed and cannot be served (children.c) has a line of its own:
  *
  *   {"pid":8,"program":"./tool","unserved":"it is statically linked: ..."}
+ *
+ * With POLYRING_SUMMARY each such process also says on stderr, in one line,
+ * what was served. The value is the pid of the program that `polyring run`
+ * started: that one says so as well if it made no io_uring call.
  */
 #include "intercept/intercept.h"
 
@@ -36,6 +40,7 @@
 
 unsigned int counters_lanes;
 static long owner_pid;
+static bool summary_said;
 static char path_at_start[PATH_MAX];
 
 struct line {
@@ -123,6 +128,36 @@ static void append(const char *path, const struct line *line)
 	sys_direct(SYS_close, fd, 0, 0, 0, 0, 0);
 }
 
+static uint64_t counter_of(const struct polyring_counter *counters,
+			   size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(counters[i].name, name))
+			return counters[i].value;
+	return 0;
+}
+
+static void summary_say(unsigned int lanes)
+{
+	static struct polyring_counter found[COUNTERS_MAX];
+	size_t count = polyring_counters(found, COUNTERS_MAX);
+	const char *name = program_invocation_short_name;
+
+	if (!lanes) {
+		intercept_say("%s made no io_uring call: nothing was served",
+			      name);
+		return;
+	}
+	intercept_say(
+		"served %s: %llu rings, %llu requests, %llu completions; "
+		"%llu waited for their file, %llu ran on a worker",
+		name, (unsigned long long)counter_of(found, count, "rings"),
+		(unsigned long long)counter_of(found, count, "requests"),
+		(unsigned long long)counter_of(found, count, "completions"),
+		(unsigned long long)counter_of(found, count, "armed"),
+		(unsigned long long)counter_of(found, count, "punted"));
+}
+
 static long pid_now(void)
 {
 	return sys_direct(SYS_getpid, 0, 0, 0, 0, 0, 0);
@@ -135,17 +170,23 @@ static long pid_now(void)
 void counters_write(void)
 {
 	const char *path = getenv("POLYRING_COUNTERS");
+	const char *summary = getenv("POLYRING_SUMMARY");
 	static char text[LINE_BYTES];
 	struct line line = {.text = text, .room = sizeof(text)};
 	unsigned int lanes;
 
-	if (!path || !*path || pid_now() != owner_pid)
+	if ((!path && !summary) || pid_now() != owner_pid)
 		return;
 	lanes = __atomic_exchange_n(&counters_lanes, 0, __ATOMIC_RELAXED);
-	if (!lanes)
+	if (lanes && path && *path) {
+		add_all(&line, lanes);
+		append(path, &line);
+	}
+	if (!summary ||
+	    __atomic_exchange_n(&summary_said, true, __ATOMIC_RELAXED))
 		return;
-	add_all(&line, lanes);
-	append(path, &line);
+	if (lanes || strtol(summary, NULL, 10) == owner_pid)
+		summary_say(lanes);
 }
 
 /*
@@ -172,6 +213,7 @@ void counters_forked(void)
 {
 	owner_pid = pid_now();
 	store_relaxed(&counters_lanes, 0);
+	store_relaxed(&summary_said, false);
 }
 
 void counters_open(void)

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/probe.h"
 #include "core/ctx.h"
 #include "core/req.h"
 
@@ -32,8 +33,11 @@ int bundle_claim(struct req *req, uint32_t want_bytes, bool at_once)
 				  b->given, &b->claim);
 
 	b->emptied = true;
-	if (err < 0)
+	if (err < 0) {
+		PROBE2(starve, PROBE_ARG(1, req->user_data),
+		       PROBE_ARG(2, req->buf_group));
 		return err;
+	}
 	/* For a send from a ring the length is checked before the address. */
 	if (has_null(b) && !(at_once && b->claim.kind != KBUF_CLASSIC)) {
 		err = b->claim.kind == KBUF_CLASSIC ? -ENOBUFS : -EFAULT;
@@ -46,6 +50,8 @@ int bundle_claim(struct req *req, uint32_t want_bytes, bool at_once)
 	b->emptied = b->claim.last;
 	if (b->claim.count > b->most)
 		b->most = b->claim.count;
+	PROBE3(claim_many, PROBE_ARG(1, req->user_data),
+	       PROBE_ARG(2, req->buf_group), PROBE_ARG(3, b->claim.count));
 	memcpy(b->left, b->given, b->claim.count * sizeof(*b->left));
 	b->vectors = b->left;
 	b->count = b->claim.count;
@@ -54,6 +60,7 @@ int bundle_claim(struct req *req, uint32_t want_bytes, bool at_once)
 
 uint32_t bundle_commit(struct req *req, uint32_t bytes)
 {
+	PROBE2(commit_many, PROBE_ARG(1, req->user_data), PROBE_ARG(2, bytes));
 	return kbuf_commit_many(req->ctx->kbuf, &bundle_of(req)->claim, bytes);
 }
 
@@ -61,6 +68,8 @@ void bundle_recycle(struct req *req)
 {
 	struct bundle *b = bundle_of(req);
 
+	PROBE2(recycle, PROBE_ARG(1, req->user_data),
+	       PROBE_ARG(2, req->buf_group));
 	if (b->follows && b->claim.kind == KBUF_CLASSIC)
 		bundle_commit(req, 0);
 	else

@@ -2,6 +2,7 @@
 #include "sched/issue.h"
 
 #include "base/fd.h"
+#include "base/probe.h"
 #include "base/process.h"
 #include "base/sys.h"
 #include "base/thread.h"
@@ -230,6 +231,8 @@ static void punt(struct req *req)
 	wait_for(req, REQ_PUNTED);
 	req->ctx->punted++;
 	cold_goes(req);
+	PROBE3(punt, PROBE_ARG(1, req->ctx->ring_fd),
+	       PROBE_ARG(2, req->user_data), PROBE_ARG(3, req->fd));
 	counter_add(&req->ctx->counters, COUNTER_PUNTED, 1);
 	req->work.at_once = req->def->begun != NULL;
 	list_init(&req->node);
@@ -381,6 +384,8 @@ static void arm_late(struct req *req)
 	} else if (err < 0) {
 		req_finish_with(req, err);
 	} else {
+		PROBE3(arm, PROBE_ARG(1, req->ctx->ring_fd),
+		       PROBE_ARG(2, req->user_data), PROBE_ARG(3, req->fd));
 		counter_add(&req->ctx->counters, COUNTER_ARMED, 1);
 	}
 }
@@ -421,6 +426,8 @@ static void issue_arm(struct req *req)
 		req_finish_with(req, err);
 		return;
 	}
+	PROBE3(arm, PROBE_ARG(1, req->ctx->ring_fd),
+	       PROBE_ARG(2, req->user_data), PROBE_ARG(3, req->fd));
 	counter_add(&req->ctx->counters, COUNTER_ARMED, 1);
 	if (req->def->raises)
 		req->flags |= REQ_F_LATER;

@@ -6,6 +6,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/fault.h"
+#include "base/probe.h"
 #include "base/sys.h"
 #include "core/cq.h"
 #include "core/req.h"
@@ -34,8 +35,12 @@ static ALWAYS_INLINE bool choose_buffer(struct ctx *ctx, struct run_member *m)
 	struct run *run = &ctx->run;
 
 	if (!kbuf_claim_in_row(ctx->kbuf, run->entry.buf_group, m->len,
-			       &run->row, &m->claim))
+			       &run->row, &m->claim)) {
+		PROBE3(claim, PROBE_ARG(1, m->user_data),
+		       PROBE_ARG(2, run->entry.buf_group),
+		       PROBE_ARG(3, m->claim.len));
 		return true;
+	}
 	m->claim.kind = KBUF_NONE;
 	return false;
 }
@@ -330,6 +335,8 @@ static uint32_t deal(struct ctx *ctx, uint32_t count)
 		bytes -= v->iov_len;
 		cflags =
 			kbuf_commit(ctx->kbuf, &m->claim, (uint32_t)v->iov_len);
+		PROBE2(commit, PROBE_ARG(1, m->user_data),
+		       PROBE_ARG(2, run->entry.buf_group));
 		read_run_post(ctx, m, (int32_t)v->iov_len, cflags);
 		v++;
 	}

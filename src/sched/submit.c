@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "base/probe.h"
 #include "base/thread.h"
 #include "core/cq.h"
 #include "core/req.h"
@@ -224,6 +225,10 @@ int submit(struct ctx *ctx, uint32_t count)
 	while (go_on && done < left && likely(req_at_hand(ctx)) &&
 	       likely(queue_fetch(&ctx->queue, &entry.sqe))) {
 		done++;
+		PROBE4(submit, PROBE_ARG(1, ctx->ring_fd),
+		       PROBE_ARG(2, entry.sqe.user_data),
+		       PROBE_ARG(3, entry.sqe.opcode),
+		       PROBE_ARG(4, entry.sqe.fd));
 		go_on = read_run_takes(ctx, &entry.sqe, left - done) ||
 			submit_one(ctx, &entry.sqe);
 	}

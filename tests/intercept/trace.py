@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,10 @@ TESTS = []
 def test(function):
     TESTS.append(function)
     return function
+
+
+class Skip(Exception):
+    """The text says what is missing here."""
 
 
 class Case:
@@ -203,11 +208,74 @@ def status_is_the_programs(case):
     assert out.returncode == 127, out
 
 
+def summary_of(case, *words):
+    out = subprocess.run([case.polyring, "run", "-fqs", "--", *words],
+                         env=case.env, text=True, capture_output=True,
+                         check=True, timeout=BOUND_S)
+    return out.stderr.splitlines()
+
+
+@test
+def run_says_at_the_end_what_was_served(case):
+    served = "1 rings, {0} requests, {0} completions"
+    line, = summary_of(case, case.traced, "nops", "800")
+    assert served.format(800) in line, line
+    lines = summary_of(case, case.traced, "fork")
+    assert len(lines) == 2, lines
+    assert served.format(16) in lines[0] and served.format(8) in lines[1]
+    line, = summary_of(case, "sh", "-c", "true; true; exit 0")
+    assert "made no io_uring call" in line, line
+
+
+@test
+def static_program_says_what_was_served(case):
+    line, = summary_of(case, case.static, "nops", "800")
+    assert "800 requests, 800 completions" in line, line
+
+
+# ---- trace points ------------------------------------------------------------
+
+POINTS = {"submit", "arm", "claim", "commit", "recycle", "starve", "complete",
+          "punt", "claim_many", "commit_many"}
+
+
+@test
+def readelf_shows_the_trace_points(case):
+    if not shutil.which("readelf"):
+        raise Skip("readelf is not installed")
+    library = os.path.join(os.path.dirname(case.polyring), "..",
+                           "libpolyring.so")
+    notes = subprocess.run(["readelf", "-n", library], text=True, check=True,
+                           capture_output=True, timeout=BOUND_S).stdout
+    assert set(re.findall(r"Provider: polyring\n\s+Name: (\w+)",
+                          notes)) == POINTS, notes
+    for arguments in re.findall(r"Arguments: (.*)", notes):
+        assert re.fullmatch(r"(-?[1248]@\S+ ?)+", arguments), arguments
+
+
+@test
+def gdb_stops_at_a_trace_point(case):
+    if not shutil.which("gdb"):
+        raise Skip("gdb is not installed")
+    shown = subprocess.run(
+        [case.polyring, "run", "-fq", "--", "gdb", "-q", "-nx", "-batch",
+         "-ex", "set breakpoint pending on",
+         "-ex", "handle SIGSYS nostop noprint pass",
+         "-ex", "break -probe-stap polyring:submit", "-ex", "run",
+         "-ex", "printf \"opcode %d of %d\\n\", $_probe_arg2, $_probe_argc",
+         "--args", case.traced, "nops", "8"], env=case.env, text=True,
+        capture_output=True, check=False, timeout=BOUND_S,
+        stdin=subprocess.DEVNULL).stdout
+    assert "opcode 0 of 4" in shown, shown
+
+
 def run_one(function, case):
     with tempfile.TemporaryDirectory(prefix="trace") as directory:
         case.directory = directory
         try:
             function(case)
+        except Skip as skip:
+            return "ok", f" # skip {skip}"
         except (AssertionError, OSError, ValueError, KeyError,
                 subprocess.SubprocessError) as wrong:
             text = f"{type(wrong).__name__}: {wrong}"
@@ -222,9 +290,10 @@ def main():
     parser.add_argument("traced", help="the program")
     parser.add_argument("static", nargs="?", help="the same, static")
     arguments = parser.parse_args()
-    case = Case(arguments.polyring, arguments.traced, arguments.static)
+    case = Case(os.path.realpath(arguments.polyring), arguments.traced, arguments.static)
     tests = [t for t in TESTS
-             if case.static or t is not events_of_a_static_program]
+             if case.static or t not in (events_of_a_static_program,
+                                         static_program_says_what_was_served)]
     failed = 0
     print(f"1..{len(tests)}")
     for number, function in enumerate(tests, 1):
