@@ -3,8 +3,8 @@
  * Writing a seccomp filter, instruction by instruction.
  *
  * Theory: a filter is a short program over struct seccomp_data. It is emitted
- * into an array of the caller's, which has room for all of it; what a jump's
- * distance means is said where it is emitted.
+ * into an array of the caller's, which has room for all of it. The functions
+ * that emit jumps say what a jump's distance counts.
  * No locks. Cost: a store an instruction.
  */
 #ifndef POLYRING_BASE_BPF_H

@@ -115,16 +115,16 @@ static int install(void)
 long interrupt_call(const uint32_t *stop, long number, long a, long b, long c,
 		    long d, long e, long f)
 {
-	long said;
+	long outcome;
 
 	/* Both loads pair with the release in worker_interrupt(). */
 	if (unlikely(load_relaxed(&sys_invoke) != sys_direct))
 		return load_acquire(stop) ? -EINTR
 					  : SYS_6(number, a, b, c, d, e, f);
 	do
-		said = interrupt_direct(stop, number, a, b, c, d, e, f);
-	while (said == -EINTR && !load_acquire(stop));
-	return said;
+		outcome = interrupt_direct(stop, number, a, b, c, d, e, f);
+	while (outcome == -EINTR && !load_acquire(stop));
+	return outcome;
 }
 
 int interrupt_thread(pid_t tid)

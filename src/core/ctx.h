@@ -83,19 +83,19 @@ enum ctx_state {
 };
 
 /* Whether an fd is O_DIRECT, cached for a number of uses: see aio_reads.h. */
-struct disk_belief {
+struct direct_cache {
 	int fd;
 	uint16_t left;
 	bool direct;
 };
 
-#define DISK_BELIEFS 64
+#define DIRECT_CACHE_ENTRIES 64
 
 struct disk {
 	struct aio aio;
 	bool refused; /* the context can't be had */
 	bool landed; /* there may be completions that were not reaped */
-	struct disk_belief beliefs[DISK_BELIEFS];
+	struct direct_cache direct[DIRECT_CACHE_ENTRIES];
 };
 
 /* Reads of pages that are not cached: see cold_reads.h. */
@@ -182,7 +182,7 @@ struct ctx {
 	struct region region;
 	struct personality_table personalities;
 	struct disk disk;
-	struct socket_belief *sockets; /* NULL: not used yet */
+	struct socket_cache *sockets; /* NULL: not used yet */
 	bool knows_unix; /* one was a unix stream socket */
 	struct cold cold;
 

@@ -134,9 +134,9 @@ int req_socket_option(const struct req *req, int level, int name)
 
 int req_socket_error(const struct req *req, int err)
 {
-	int said = req_socket_option(req, SOL_SOCKET, SO_TYPE);
+	int outcome = req_socket_option(req, SOL_SOCKET, SO_TYPE);
 
-	return said == -EBADF || said == -ENOTSOCK ? said : err;
+	return outcome == -EBADF || outcome == -ENOTSOCK ? outcome : err;
 }
 
 /* S6: runs on a worker, or with IOSQE_ASYNC; a multishot counts as neither. */

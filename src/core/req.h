@@ -118,7 +118,7 @@ struct req {
 	void *extra; /* freed with the request */
 	uint64_t big_cqe[2];
 	uint64_t count_target; /* ends at so many posted completions */
-	int32_t said; /* by issue on a worker */
+	int32_t outcome; /* by issue on a worker */
 	struct list node; /* in a list of the ring's: deferred... */
 	struct list index; /* chain of the pending index */
 	struct list pending; /* all requests of the index, the oldest first */

@@ -137,13 +137,13 @@ static void entry_set(struct aio_polls *p, struct aio_poll_start *start)
 {
 	struct entry *e;
 
-	start->said = entry_take(p);
-	if (start->said < 0)
+	start->result = entry_take(p);
+	if (start->result < 0)
 		return;
-	e = entry_at(p, (uint32_t)start->said);
+	e = entry_at(p, (uint32_t)start->result);
 	e->owner = start->owner;
 	e->io = (struct iocb){
-		.aio_data = (uint32_t)start->said,
+		.aio_data = (uint32_t)start->result,
 		.aio_lio_opcode = IOCB_CMD_POLL,
 		.aio_fildes = (uint32_t)start->fd,
 		.aio_buf = start->mask,
@@ -174,8 +174,8 @@ static long submit_to(struct aio_polls *p, uint32_t context, uint32_t first,
 static void poll_refuse(struct aio_polls *p, struct aio_poll_start *start,
 			int err)
 {
-	entry_free(p, (uint32_t)start->said);
-	start->said = err;
+	entry_free(p, (uint32_t)start->result);
+	start->result = err;
 }
 
 void aio_polls_start(struct aio_polls *p, struct aio_poll_start *starts,
@@ -186,10 +186,10 @@ void aio_polls_start(struct aio_polls *p, struct aio_poll_start *starts,
 
 	for (uint32_t i = 0; i < count; i++) {
 		entry_set(p, &starts[i]);
-		if (starts[i].said < 0)
+		if (starts[i].result < 0)
 			continue;
 		p->list[listed_count] =
-			&entry_at(p, (uint32_t)starts[i].said)->io;
+			&entry_at(p, (uint32_t)starts[i].result)->io;
 		listed[listed_count++] = &starts[i];
 	}
 	while (at < listed_count) {

@@ -34,7 +34,7 @@ struct aio_poll_start {
 	int fd;
 	uint32_t mask; /* POLLIN, ...: sixteen bits */
 	void *owner;
-	int said; /* the poll's number, or why it was not started */
+	int result; /* the poll's number, or why it was not started */
 };
 
 /*

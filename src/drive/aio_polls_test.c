@@ -58,7 +58,7 @@ static int start(int which, int fd)
 	};
 
 	aio_polls_start(asked.polls, &one, 1);
-	return one.said;
+	return one.result;
 }
 
 /* Until the eventfd was signaled, and nothing more comes. */
@@ -107,10 +107,10 @@ static void without_a_larger_context_some_wait(void **state)
 	inject_start();
 	inject_number(SYS_io_setup, -EAGAIN);
 	for (int i = 0; i < MANY; i++) {
-		int said = start(i, asked.pair[0]);
+		int outcome = start(i, asked.pair[0]);
 
-		started += said >= 0;
-		refused += said == -EAGAIN;
+		started += outcome >= 0;
+		refused += outcome == -EAGAIN;
 	}
 	inject_stop();
 	assert_true(started > 0);
@@ -132,9 +132,9 @@ static void what_cannot_be_polled_keeps_no_other_back(void **state)
 		all[i].owner = &asked.fired[i];
 	}
 	aio_polls_start(asked.polls, all, 3);
-	assert_int_equal(all[0].said, -EBADF);
-	assert_true(all[1].said >= 0);
-	assert_int_equal(all[2].said, -EBADF);
+	assert_int_equal(all[0].result, -EBADF);
+	assert_true(all[1].result >= 0);
+	assert_int_equal(all[2].result, -EBADF);
 	assert_int_equal(write(asked.pair[1], "a", 1), 1);
 	wait_and_reap();
 	assert_int_equal(asked.fired[1], 1);

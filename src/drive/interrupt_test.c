@@ -16,7 +16,7 @@
 struct task {
 	struct work work;
 	int fd; /* to read a byte from */
-	long said;
+	long outcome;
 	sem_t began, ended;
 };
 
@@ -26,7 +26,8 @@ static void reads(struct work *work)
 	char byte;
 
 	sem_post(&t->began);
-	t->said = worker_call(work, SYS_read, t->fd, (long)&byte, 1, 0, 0, 0);
+	t->outcome =
+		worker_call(work, SYS_read, t->fd, (long)&byte, 1, 0, 0, 0);
 	sem_post(&t->ended);
 }
 
@@ -58,7 +59,7 @@ static void an_interrupt_is_never_lost(void **state)
 			;
 		worker_interrupt(&t.work);
 		sem_wait(&t.ended);
-		assert_int_equal(t.said, -EINTR);
+		assert_int_equal(t.outcome, -EINTR);
 	}
 	close(fd[0]);
 	close(fd[1]);
@@ -75,12 +76,12 @@ static void a_result_is_kept(void **state)
 	assert_int_equal(write(fd[1], "x", 1), 1);
 	sem_wait(&t.ended);
 	worker_interrupt(&t.work);
-	assert_int_equal(t.said, 1);
+	assert_int_equal(t.outcome, 1);
 	/* The thread is none the worse for it. */
 	task_start(&t, fd[0]);
 	assert_int_equal(write(fd[1], "x", 1), 1);
 	sem_wait(&t.ended);
-	assert_int_equal(t.said, 1);
+	assert_int_equal(t.outcome, 1);
 	close(fd[0]);
 	close(fd[1]);
 }
@@ -119,7 +120,7 @@ static void glibc_still_cancels_threads(void **state)
 		sem_wait(&t.began);
 		worker_interrupt(&t.work);
 		sem_wait(&t.ended);
-		assert_int_equal(t.said, -EINTR);
+		assert_int_equal(t.outcome, -EINTR);
 	}
 	close(fd[0]);
 	close(fd[1]);
@@ -140,7 +141,7 @@ static void a_refused_signal_is_told(void **state)
 	inject_stop();
 	assert_true(worker_interrupt(&t.work));
 	sem_wait(&t.ended);
-	assert_int_equal(t.said, -EINTR);
+	assert_int_equal(t.outcome, -EINTR);
 	close(fd[0]);
 	close(fd[1]);
 }

@@ -696,12 +696,12 @@ static uint32_t once_mask(uint32_t mask)
 static void once_settle(struct reactor *r, struct reactor_once *o,
 			const struct aio_poll_start *start)
 {
-	if (start->said >= 0) {
-		o->wait->poll = (uint32_t)start->said;
+	if (start->result >= 0) {
+		o->wait->poll = (uint32_t)start->result;
 		o->err = 0;
 		return;
 	}
-	o->err = start->said;
+	o->err = start->result;
 	reactor_disarm(r, o->wait);
 	o->wait->how = 0;
 }

@@ -220,7 +220,7 @@ const sigset_t *signals_without_ours(const sigset_t *mask, sigset_t *copy);
 struct signals_wait {
 	const sigset_t *mask;
 	sigset_t copy;
-	uint64_t believed;
+	uint64_t blocked;
 	bool changed;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Which lanes may be used, and what is said on stderr, without stdio.
+ * Which lanes may be used, and messages on stderr, without stdio.
  *
  * Theory: the environment names the lanes, once for the life of the process.
  * The agent asks here as well.

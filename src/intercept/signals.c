@@ -91,7 +91,7 @@ static uint64_t named_for[SIGNALS];
 static bool sigsys_traps;
 
 /* Which of these the program has set blocked in this thread. */
-static __thread uint64_t believed_blocked
+static __thread uint64_t virtually_blocked
 	__attribute__((tls_model("initial-exec")));
 
 /*
@@ -105,25 +105,25 @@ static bool is_guest(void)
 	return process_is_guest();
 }
 
-/* What a guest in this thread's memory believes to be blocked. */
+/* The same for a guest in this thread's memory. */
 static __thread struct {
 	long process; /* 0: nobody */
-	uint64_t believed;
+	uint64_t blocked;
 } guest __attribute__((tls_model("initial-exec")));
 
-/* Where the belief of whoever calls stands. */
-static uint64_t *belief(void)
+/* Of the calling thread, or of the guest that runs in its memory. */
+static uint64_t *virtual_mask(void)
 {
 	long self;
 
 	if (likely(!is_guest()))
-		return &believed_blocked;
+		return &virtually_blocked;
 	self = sys_direct(SYS_getpid, 0, 0, 0, 0, 0, 0);
 	if (guest.process != self) {
 		guest.process = self;
-		guest.believed = believed_blocked;
+		guest.blocked = virtually_blocked;
 	}
-	return &guest.believed;
+	return &guest.blocked;
 }
 
 static uint64_t word_of(const sigset_t *set)
@@ -201,18 +201,18 @@ void signals_after_fork(bool child)
 
 void signals_before_exec(void)
 {
-	const uint64_t believed = *belief();
+	const uint64_t blocked = *virtual_mask();
 
-	if (believed)
-		mask_raw(SIG_BLOCK, &believed, NULL);
+	if (blocked)
+		mask_raw(SIG_BLOCK, &blocked, NULL);
 }
 
 void signals_after_exec(void)
 {
-	const uint64_t believed = *belief();
+	const uint64_t blocked = *virtual_mask();
 
-	if (believed)
-		mask_raw(SIG_UNBLOCK, &believed, NULL);
+	if (blocked)
+		mask_raw(SIG_UNBLOCK, &blocked, NULL);
 }
 
 void signals_unblock(void)
@@ -221,7 +221,7 @@ void signals_unblock(void)
 	uint64_t before = 0;
 
 	mask_raw(SIG_UNBLOCK, &never, &before);
-	believed_blocked |= before & NEVER_BLOCKED;
+	virtually_blocked |= before & NEVER_BLOCKED;
 }
 
 /* ---- held signals -------------------------------------------------------- */
@@ -369,10 +369,10 @@ static void block_for_handler(int signo, const struct sigaction *action)
 void signals_pass_on(int signo, siginfo_t *info, void *ucontext)
 {
 	struct owned *o = owned_of(signo);
-	uint64_t mask, believed = believed_blocked;
+	uint64_t mask, blocked = virtually_blocked;
 	struct sigaction action;
 
-	if (believed & BIT(signo) && info->si_code <= 0) {
+	if (blocked & BIT(signo) && info->si_code <= 0) {
 		held_put(o, info);
 		return;
 	}
@@ -394,7 +394,7 @@ void signals_pass_on(int signo, siginfo_t *info, void *ucontext)
 	else
 		action.sa_handler(signo);
 	/* As the kernel restores the mask, whatever the handler did to it. */
-	believed_blocked = believed;
+	virtually_blocked = blocked;
 }
 
 /* ---- the alternate stack --------------------------------------------------
@@ -854,7 +854,7 @@ const sigset_t *signals_without_ours(const sigset_t *mask, sigset_t *copy)
 	return copy;
 }
 
-static uint64_t belief_after(int how, uint64_t names, uint64_t before)
+static uint64_t virtual_mask_after(int how, uint64_t names, uint64_t before)
 {
 	switch (how) {
 	case SIG_BLOCK:
@@ -885,28 +885,28 @@ static int mask_change(mask_fn change, int how, const sigset_t *set,
 		       sigset_t *old)
 {
 	uint64_t names = set ? word_of(set) & NEVER_BLOCKED : 0;
-	uint64_t *believes, believed;
+	uint64_t *blocked, before;
 	sigset_t copy;
 	int result;
 
 	if (!intercept_engine_serves() || in_fork)
 		return change(how, set, old);
-	believes = belief();
-	believed = *believes;
+	blocked = virtual_mask();
+	before = *blocked;
 	if (set) {
-		*believes = belief_after(how, names, believed);
-		if (believes == &believed_blocked) {
-			take_named(believed_blocked);
-			held_release(believed_blocked);
+		*blocked = virtual_mask_after(how, names, before);
+		if (blocked == &virtually_blocked) {
+			take_named(virtually_blocked);
+			held_release(virtually_blocked);
 		}
 	}
 	if (how != SIG_UNBLOCK)
 		set = signals_without_ours(set, &copy);
 	result = change(how, set, old);
 	if (result)
-		believed_blocked = believed;
+		virtually_blocked = before;
 	else if (old)
-		signals_put_word(old, word_of(old) | believed);
+		signals_put_word(old, word_of(old) | before);
 	return result;
 }
 
@@ -932,15 +932,15 @@ POLYRING_API int pthread_attr_setsigmask_np(pthread_attr_t *attr,
 /* A wait with @mask begins; see the header. */
 struct signals_wait signals_wait_begin(const sigset_t *mask)
 {
-	struct signals_wait wait = {.mask = mask, .believed = believed_blocked};
+	struct signals_wait wait = {.mask = mask, .blocked = virtually_blocked};
 
 	if (!mask || !intercept_engine_serves())
 		return wait;
 	wait.changed = true;
 	signals_put_word(&wait.copy, word_of(mask) & ~NEVER_BLOCKED);
-	believed_blocked = word_of(mask) & NEVER_BLOCKED;
-	take_named(believed_blocked);
-	held_release(believed_blocked);
+	virtually_blocked = word_of(mask) & NEVER_BLOCKED;
+	take_named(virtually_blocked);
+	held_release(virtually_blocked);
 	return wait;
 }
 
@@ -951,7 +951,7 @@ void signals_wait_end(const struct signals_wait *wait)
 
 	if (!wait->changed)
 		return;
-	believed_blocked = wait->believed;
+	virtually_blocked = wait->blocked;
 	mask_raw(SIG_UNBLOCK, &never, NULL);
 }
 
@@ -1086,15 +1086,15 @@ POLYRING_API int sigwait(const sigset_t *set, int *signo)
 struct beginning {
 	void *(*start)(void *);
 	void *arg;
-	uint64_t believed;
+	uint64_t blocked;
 };
 
-static void *begin_believing(void *arg)
+static void *begin_with_mask(void *arg)
 {
 	struct beginning beginning = *(struct beginning *)arg;
 
 	mem_free(arg);
-	believed_blocked = beginning.believed;
+	virtually_blocked = beginning.blocked;
 	return beginning.start(beginning.arg);
 }
 
@@ -1105,13 +1105,13 @@ POLYRING_API int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 	struct beginning *beginning;
 	int err;
 
-	if (likely(!believed_blocked))
+	if (likely(!virtually_blocked))
 		return REAL(pthread_create)(thread, attr, start, arg);
 	beginning = mem_new(1, sizeof(*beginning));
 	if (!beginning)
 		return EAGAIN;
-	*beginning = (struct beginning){start, arg, believed_blocked};
-	err = REAL(pthread_create)(thread, attr, begin_believing, beginning);
+	*beginning = (struct beginning){start, arg, virtually_blocked};
+	err = REAL(pthread_create)(thread, attr, begin_with_mask, beginning);
 	if (err)
 		mem_free(beginning);
 	return err;

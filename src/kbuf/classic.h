@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Classic groups, for the rest of kbuf. Locks: the table's, but where said. */
+/* Classic groups, for the rest of kbuf. Locks: the table's, except where a
+ * comment names another. */
 #ifndef POLYRING_KBUF_CLASSIC_H
 #define POLYRING_KBUF_CLASSIC_H
 

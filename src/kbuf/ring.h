@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Ring groups, for the rest of kbuf. Locks: the table's, but where said. */
+/* Ring groups, for the rest of kbuf. Locks: the table's, except where a comment
+ * names another. */
 #ifndef POLYRING_KBUF_RING_H
 #define POLYRING_KBUF_RING_H
 

@@ -46,17 +46,17 @@ int async_cancel_issue(struct req *req, uint32_t issue_flags)
 		.opcode = c->opcode,
 		.self = req,
 	};
-	int said;
+	int outcome;
 
 	(void)issue_flags;
-	said = cancel_find_file(req->ctx, &match,
-				req->sqe_flags & IOSQE_FIXED_FILE ||
-					c->flags &
-						IORING_ASYNC_CANCEL_FD_FIXED);
-	if (!said)
-		said = cancel_matching(req->ctx, &match);
-	if (said < 0)
-		return said;
-	req->res = said;
+	outcome = cancel_find_file(
+		req->ctx, &match,
+		req->sqe_flags & IOSQE_FIXED_FILE ||
+			c->flags & IORING_ASYNC_CANCEL_FD_FIXED);
+	if (!outcome)
+		outcome = cancel_matching(req->ctx, &match);
+	if (outcome < 0)
+		return outcome;
+	req->res = outcome;
 	return ISSUE_DONE;
 }

@@ -105,18 +105,19 @@ int cmd_issue(struct req *req, uint32_t issue_flags)
 	const struct cmd_cmd *c = req_cmd(req, struct cmd_cmd);
 	int fd = req_io_fd(req), domain = 0;
 	socklen_t bytes = sizeof(domain);
-	long said = SYS_5(SYS_getsockopt, fd, SOL_SOCKET, SO_DOMAIN, &domain,
-			  &bytes);
+	long outcome = SYS_5(SYS_getsockopt, fd, SOL_SOCKET, SO_DOMAIN, &domain,
+			     &bytes);
 
 	(void)issue_flags;
-	if (said != -EBADF && req->ctx->flags & IORING_SETUP_IOPOLL)
-		said = -EOPNOTSUPP;
-	else if (said == -ENOTSOCK)
-		said = is_dev_null(fd) ? 0 : -EOPNOTSUPP;
-	else if (!said && abi_has(req->ctx->abi.answers, ABI_SOCKET_COMMANDS))
-		said = socket_command(fd, domain, c);
-	else if (!said)
-		said = -EOPNOTSUPP;
-	req->res = (int32_t)said;
+	if (outcome != -EBADF && req->ctx->flags & IORING_SETUP_IOPOLL)
+		outcome = -EOPNOTSUPP;
+	else if (outcome == -ENOTSOCK)
+		outcome = is_dev_null(fd) ? 0 : -EOPNOTSUPP;
+	else if (!outcome &&
+		 abi_has(req->ctx->abi.answers, ABI_SOCKET_COMMANDS))
+		outcome = socket_command(fd, domain, c);
+	else if (!outcome)
+		outcome = -EOPNOTSUPP;
+	req->res = (int32_t)outcome;
 	return ISSUE_DONE;
 }

@@ -167,10 +167,10 @@ static int accept_one(struct req *req, struct accept_cmd *c, int fd)
 static int accept_many(struct req *req, struct accept_cmd *c, int fd)
 {
 	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
-		int said = accept_one(req, c, fd);
+		int outcome = accept_one(req, c, fd);
 
-		if (said != ISSUE_DONE)
-			return said;
+		if (outcome != ISSUE_DONE)
+			return outcome;
 		if (!req_post_more(req, req->res, req->cflags))
 			return ISSUE_DONE;
 		req->cflags = 0;
@@ -182,24 +182,24 @@ static int accept_many(struct req *req, struct accept_cmd *c, int fd)
 
 static int accept_at_once(struct req *req, struct accept_cmd *c)
 {
-	int fd = req_io_fd(req), said;
+	int fd = req_io_fd(req), outcome;
 	long was;
 
 	if (nobody_waits(req, c, fd))
 		return ISSUE_AGAIN;
 	was = nonblock_begin(fd);
 	if (req->flags & REQ_F_MULTISHOT)
-		said = accept_many(req, c, fd);
+		outcome = accept_many(req, c, fd);
 	else
-		said = accept_one(req, c, fd);
+		outcome = accept_one(req, c, fd);
 	nonblock_end(fd, was);
-	return said;
+	return outcome;
 }
 
 int accept_issue(struct req *req, uint32_t issue_flags)
 {
 	struct accept_cmd *c = req_cmd(req, struct accept_cmd);
-	int said;
+	int outcome;
 
 	/*
 	 * Only a file that can't be polled gets to a worker: it is no socket.
@@ -209,10 +209,10 @@ int accept_issue(struct req *req, uint32_t issue_flags)
 	if (c->how & IORING_ACCEPT_DONTWAIT &&
 	    c->how & IORING_ACCEPT_POLL_FIRST)
 		return -EAGAIN;
-	said = accept_at_once(req, c);
-	if (said == ISSUE_AGAIN && c->how & IORING_ACCEPT_DONTWAIT)
+	outcome = accept_at_once(req, c);
+	if (outcome == ISSUE_AGAIN && c->how & IORING_ACCEPT_DONTWAIT)
 		return -EAGAIN;
-	return said;
+	return outcome;
 }
 
 /* ---- addresses ---- */

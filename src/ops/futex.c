@@ -125,12 +125,12 @@ static long wait_here(struct req *req, const struct futex_cmd *c)
 int futex_wait_issue(struct req *req, uint32_t issue_flags)
 {
 	struct futex_cmd *c = req_cmd(req, struct futex_cmd);
-	long said;
+	long outcome;
 
 	if (issue_flags & ISSUE_WORKER) {
-		said = wait_here(req, c);
+		outcome = wait_here(req, c);
 		req->res = 0;
-		return said == -EAGAIN ? ISSUE_DONE : (int)said;
+		return outcome == -EAGAIN ? ISSUE_DONE : (int)outcome;
 	}
 	if (!c->mask)
 		return -EINVAL;
@@ -211,18 +211,18 @@ static int first_changed(const struct waitv_cmd *c)
 
 static int waitv_here(struct req *req, const struct waitv_cmd *c)
 {
-	long said;
+	long outcome;
 
 	do {
-		said = worker_call(&req->work, SYS_futex_waitv,
-				   (long)(uintptr_t)c->waiters, c->count, 0, 0,
-				   0, 0);
-		if (said == -EAGAIN)
-			said = first_changed(c);
-	} while (said == -EAGAIN);
-	if (said < 0)
-		return (int)said;
-	req->res = (int32_t)said;
+		outcome = worker_call(&req->work, SYS_futex_waitv,
+				      (long)(uintptr_t)c->waiters, c->count, 0,
+				      0, 0, 0);
+		if (outcome == -EAGAIN)
+			outcome = first_changed(c);
+	} while (outcome == -EAGAIN);
+	if (outcome < 0)
+		return (int)outcome;
+	req->res = (int32_t)outcome;
 	return ISSUE_DONE;
 }
 

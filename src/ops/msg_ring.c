@@ -117,14 +117,16 @@ static int msg_ring_take_file(struct req *req, struct msg_ring_cmd *c)
 }
 
 /*
- * Returns false if the lock was taken by another thread; otherwise sets *@said.
+ * Returns false if the lock was taken by another thread; otherwise sets
+ * *@outcome.
  */
 static bool give_to_another(struct ctx *from, struct ctx *to,
-			    struct msg_ring_cmd *c, int *said) UNCHECKED_LOCKS
+			    struct msg_ring_cmd *c,
+			    int *outcome) UNCHECKED_LOCKS
 {
 	if (!lock_try_briefly(&to->lock) || !ctx_try_share(to))
 		return false;
-	*said = give(to, c);
+	*outcome = give(to, c);
 	ctx_unlock_second(from, to);
 	return true;
 }
@@ -132,12 +134,12 @@ static bool give_to_another(struct ctx *from, struct ctx *to,
 /* Holding no lock. */
 static int give_waiting(struct ctx *to, struct msg_ring_cmd *c) UNCHECKED_LOCKS
 {
-	int said;
+	int outcome;
 
 	ctx_take(to);
-	said = give(to, c);
+	outcome = give(to, c);
 	ctx_unlock(to);
-	return said;
+	return outcome;
 }
 
 static int msg_ring_find(int fd, struct ctx **to)
@@ -164,41 +166,41 @@ int msg_ring_issue(struct req *req, uint32_t issue_flags)
 	struct msg_ring_cmd *c = req_cmd(req, struct msg_ring_cmd);
 	bool on_worker = issue_flags & ISSUE_WORKER;
 	struct ctx *to;
-	int said = msg_ring_find(req_io_fd(req), &to);
+	int outcome = msg_ring_find(req_io_fd(req), &to);
 
-	if (!said && !on_worker)
-		said = msg_ring_begin(req, c, to);
-	if (said < 0)
-		return said;
+	if (!outcome && !on_worker)
+		outcome = msg_ring_begin(req, c, to);
+	if (outcome < 0)
+		return outcome;
 	if (on_worker) {
-		said = give_waiting(to, c);
+		outcome = give_waiting(to, c);
 	} else if (to == req->ctx) {
 		lock_assume(&to->lock);
-		said = give(to, c);
-	} else if (!give_to_another(req->ctx, to, c, &said)) {
+		outcome = give(to, c);
+	} else if (!give_to_another(req->ctx, to, c, &outcome)) {
 		return ISSUE_PUNT;
 	}
-	req->res = said;
-	return said < 0 ? said : ISSUE_DONE;
+	req->res = outcome;
+	return outcome < 0 ? outcome : ISSUE_DONE;
 }
 
 int msg_ring_send(const struct io_uring_sqe *sqe)
 {
 	struct msg_ring_cmd c;
 	struct ctx *to;
-	int said;
+	int outcome;
 
 	if (sqe->opcode != IORING_OP_MSG_RING || sqe->flags || sqe->personality)
 		return -EINVAL;
-	said = read_words(&c, sqe);
-	if (!said &&
+	outcome = read_words(&c, sqe);
+	if (!outcome &&
 	    (c.command != IORING_MSG_DATA || !msg_ring_well_formed(&c)))
-		said = -EINVAL;
-	if (!said)
-		said = msg_ring_find(sqe->fd, &to);
-	if (!said)
-		said = give_waiting(to, &c);
-	return said;
+		outcome = -EINVAL;
+	if (!outcome)
+		outcome = msg_ring_find(sqe->fd, &to);
+	if (!outcome)
+		outcome = give_waiting(to, &c);
+	return outcome;
 }
 
 void msg_ring_cleanup(struct req *req)

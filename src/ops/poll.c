@@ -235,7 +235,7 @@ int poll_add_issue(struct req *req, uint32_t issue_flags)
 {
 	const struct poll_cmd *c = req_cmd(req, struct poll_cmd);
 	struct ctx *ring = req->file ? NULL : registry_at(req->fd);
-	int said;
+	int outcome;
 
 	(void)issue_flags;
 	if (unlikely(ring))
@@ -243,14 +243,14 @@ int poll_add_issue(struct req *req, uint32_t issue_flags)
 	if (!c->multishot)
 		return look_or_arm(req);
 	polls_settle(req->ctx);
-	said = poll_begin(req);
-	if (said != -EPERM)
-		return said;
+	outcome = poll_begin(req);
+	if (outcome != -EPERM)
+		return outcome;
 	/*
 	 * The file can't be armed: it is ready now, or the request is invalid.
 	 */
-	said = poll_look(req);
-	req->res = said ?: -EINVAL;
+	outcome = poll_look(req);
+	req->res = outcome ?: -EINVAL;
 	return ISSUE_DONE;
 }
 

@@ -93,13 +93,13 @@ static int bundle_again(struct req *req, struct recv_cmd *c, long *n,
 			uint32_t *cflags)
 {
 	struct bundle *b = bundle_of(req);
-	int said;
+	int outcome;
 
 	b->follows = true;
-	said = bundle_pass(req, c, c->waiting, n, cflags);
+	outcome = bundle_pass(req, c, c->waiting, n, cflags);
 	b->follows = false;
-	c->failed = said < 0 || (said == ISSUE_DONE && *n < 0);
-	return said;
+	c->failed = outcome < 0 || (outcome == ISSUE_DONE && *n < 0);
+	return outcome;
 }
 
 /* Receive for one completion: ISSUE_DONE with *@total received. */
@@ -107,15 +107,16 @@ static int bundle_receive(struct req *req, struct recv_cmd *c, long *total)
 {
 	uint32_t more = 0;
 	long n = 0;
-	int said;
+	int outcome;
 
 	req->cflags = 0;
-	said = bundle_pass(req, c, bundle_wants(req, c), total, &req->cflags);
-	if (said != ISSUE_DONE || *total <= 0)
-		return said;
+	outcome =
+		bundle_pass(req, c, bundle_wants(req, c), total, &req->cflags);
+	if (outcome != ISSUE_DONE || *total <= 0)
+		return outcome;
 	if (worth_another(req, c, *total)) {
-		said = bundle_again(req, c, &n, &more);
-		if (said != ISSUE_DONE || n <= 0)
+		outcome = bundle_again(req, c, &n, &more);
+		if (outcome != ISSUE_DONE || n <= 0)
 			return ISSUE_DONE;
 		/*
 		 * The bid is the first buffer's; F_BUF_MORE is the last one's.
@@ -162,15 +163,15 @@ int recv_bundle(struct req *req, struct recv_cmd *c)
 {
 	bool empty;
 	long total;
-	int said;
+	int outcome;
 
 	recv_learn_kind(req, c);
 	do {
 		if (!recv_begin_share(req, c))
 			return ISSUE_AGAIN;
-		said = bundle_receive(req, c, &total);
-		if (said != ISSUE_DONE)
-			return said;
+		outcome = bundle_receive(req, c, &total);
+		if (outcome != ISSUE_DONE)
+			return outcome;
 		empty = recv_drained(req, c);
 		/*
 		 * If the ring is empty there is nothing for another completion.

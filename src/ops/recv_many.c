@@ -68,14 +68,14 @@ static int recv_multishot_one(struct req *req, struct recv_cmd *c,
 			      uint32_t flags)
 {
 	long n;
-	int said;
+	int outcome;
 
 	if (!recv_begin_share(req, c))
 		return ISSUE_AGAIN;
 	req->cflags = 0;
-	said = recv_attempt(req, c, flags, &n);
-	if (said != ISSUE_DONE)
-		return said;
+	outcome = recv_attempt(req, c, flags, &n);
+	if (outcome != ISSUE_DONE)
+		return outcome;
 	if (n <= 0 || (c->msg && c->ended))
 		return recv_conclude(req, c, n, flags);
 	recv_learn_kind(req, c);
@@ -109,11 +109,11 @@ static inline bool stays_steady(const struct req *req, const struct recv_cmd *c,
 /* recv_multishot_one() for a receive that is_steady(). */
 static int recv_steady(struct req *req, struct recv_cmd *c)
 {
-	int said = req_claim(req, c->want_bytes, false, ISSUE_NONBLOCK);
+	int outcome = req_claim(req, c->want_bytes, false, ISSUE_NONBLOCK);
 	long n;
 
-	if (unlikely(said < 0 || !req->claim.addr))
-		return recv_no_buffer(req, c, said, ISSUE_NONBLOCK);
+	if (unlikely(outcome < 0 || !req->claim.addr))
+		return recv_no_buffer(req, c, outcome, ISSUE_NONBLOCK);
 	c->one.iov_base = (void *)(uintptr_t)req->claim.addr;
 	c->one.iov_len = req->claim.len;
 	n = recv_call(req, c, c->kind == KIND_UNIX);
@@ -123,9 +123,9 @@ static int recv_steady(struct req *req, struct recv_cmd *c)
 	/* As recv_take_buffer() does. */
 	c->want_bytes = req->claim.len;
 	if (n < 0) {
-		said = recv_failed(req, c, ISSUE_NONBLOCK, &n);
-		if (said != ISSUE_DONE)
-			return said;
+		outcome = recv_failed(req, c, ISSUE_NONBLOCK, &n);
+		if (outcome != ISSUE_DONE)
+			return outcome;
 	}
 	if (n <= 0)
 		return recv_conclude(req, c, n, ISSUE_NONBLOCK);
@@ -234,7 +234,7 @@ static bool came_short(const struct req *req, uint32_t asked, long came)
  * not enough buffers; then nothing was tried.
  */
 static NOINLINE bool multishot_many(struct req *req, struct recv_cmd *c,
-				    uint32_t flags, int *said)
+				    uint32_t flags, int *outcome)
 {
 	uint32_t max = MULTISHOT_SHARE - c->shots, asked;
 	struct packets p;
@@ -253,48 +253,48 @@ static NOINLINE bool multishot_many(struct req *req, struct recv_cmd *c,
 	req->cflags = 0;
 	if (n > 0) {
 		c->ahead = ahead_after(c, asked, n);
-		*said = packets_post(req, c, &p, (uint32_t)n);
-		if (*said == ISSUE_MORE && came_short(req, asked, n))
-			*said = ISSUE_AGAIN;
+		*outcome = packets_post(req, c, &p, (uint32_t)n);
+		if (*outcome == ISSUE_MORE && came_short(req, asked, n))
+			*outcome = ISSUE_AGAIN;
 		return true;
 	}
 	c->ahead = 0;
 	recv_batch_commit(req, &p, 0);
-	*said = n == -EAGAIN ? ISSUE_AGAIN : recv_conclude(req, c, n, flags);
+	*outcome = n == -EAGAIN ? ISSUE_AGAIN : recv_conclude(req, c, n, flags);
 	return true;
 }
 
 static NOINLINE int multishot_any(struct req *req, struct recv_cmd *c,
 				  uint32_t flags)
 {
-	int said;
+	int outcome;
 
 	do {
 		if (!packets_pay(req, c) ||
-		    !multishot_many(req, c, flags, &said))
-			said = recv_multishot_one(req, c, flags);
-	} while (said == ISSUE_MORE && !c->goes_on);
-	if (said == ISSUE_AGAIN && c->ahead < PACKETS_FROM)
+		    !multishot_many(req, c, flags, &outcome))
+			outcome = recv_multishot_one(req, c, flags);
+	} while (outcome == ISSUE_MORE && !c->goes_on);
+	if (outcome == ISSUE_AGAIN && c->ahead < PACKETS_FROM)
 		c->ahead = 0;
-	c->steady = said == ISSUE_AGAIN && is_steady(req, c);
-	if (unlikely(c->msg_flags & MSG_DONTWAIT) && said > 0)
+	c->steady = outcome == ISSUE_AGAIN && is_steady(req, c);
+	if (unlikely(c->msg_flags & MSG_DONTWAIT) && outcome > 0)
 		return -EAGAIN;
-	return said;
+	return outcome;
 }
 
 int recv_multishot(struct req *req, struct recv_cmd *c, uint32_t flags)
 {
-	int said;
+	int outcome;
 
 	if (unlikely(!stays_steady(req, c, flags)))
 		return multishot_any(req, c, flags);
 	req->cflags = 0;
-	said = recv_steady(req, c);
-	if (likely(said != ISSUE_MORE))
-		return said;
+	outcome = recv_steady(req, c);
+	if (likely(outcome != ISSUE_MORE))
+		return outcome;
 	if (!c->goes_on)
 		return multishot_any(req, c, flags);
 	/* It polls the file before the next try. */
 	c->steady = false;
-	return said;
+	return outcome;
 }

@@ -213,7 +213,7 @@ static void recv_step(struct req *req, struct recv_cmd *c, size_t bytes)
 
 static bool message_is_cut(const struct recv_cmd *c)
 {
-	return c->said & (MSG_TRUNC | MSG_CTRUNC);
+	return c->received_flags & (MSG_TRUNC | MSG_CTRUNC);
 }
 
 NOINLINE int recv_conclude(struct req *req, struct recv_cmd *c, long n,
@@ -241,11 +241,11 @@ NOINLINE int recv_conclude(struct req *req, struct recv_cmd *c, long n,
 /* There is no buffer, or no socket: the file's own error takes precedence. */
 static NOINLINE int refused(struct req *req, int err)
 {
-	int said = req_socket_error(req, err);
+	int outcome = req_socket_error(req, err);
 
-	if (said != err)
+	if (outcome != err)
 		req->cflags = 0;
-	return said;
+	return outcome;
 }
 
 NOINLINE int recv_failed(struct req *req, struct recv_cmd *c, uint32_t flags,
@@ -296,15 +296,15 @@ int recv_attempt(struct req *req, struct recv_cmd *c, uint32_t flags, long *n)
 int recv_single(struct req *req, struct recv_cmd *c, uint32_t flags)
 {
 	long n;
-	int said;
+	int outcome;
 
 	if (unlikely(req->ctx->knows_unix) && c->kind == KIND_UNKNOWN &&
 	    !(c->msg_flags & MSG_WAITALL))
-		recv_believe_unix(req, c);
+		recv_use_cached_unix(req, c);
 	for (;;) {
-		said = recv_attempt(req, c, flags, &n);
-		if (said != ISSUE_DONE)
-			return said;
+		outcome = recv_attempt(req, c, flags, &n);
+		if (outcome != ISSUE_DONE)
+			return outcome;
 		if (n <= 0 || !recv_waits_for_all(c) ||
 		    (size_t)n >= recv_room(c))
 			return recv_conclude(req, c, n, flags);

@@ -17,10 +17,10 @@
 #include "io/recv_batch.h"
 
 /* Sockets of a ring whose kind is cached, and for how many short reads. */
-#define BELIEFS 1024u
-#define BELIEF_READS 64
+#define SOCKET_CACHE_ENTRIES 1024u
+#define SOCKET_CACHE_USES 64
 /* For so many of them the socket is queried nevertheless. */
-#define BELIEF_LOOKS 8
+#define SOCKET_CACHE_QUERIES 8
 /* Completions in one turn (S12), as in 6.18. */
 #define MULTISHOT_SHARE PACKETS_MAX
 /* After so many datagrams without a wait several are received at a time. */
@@ -53,7 +53,7 @@ enum {
  *                `steady` (streams)
  *   over         `ended` (an empty message), `failed` (a bundle's second pass)
  *
- * The other flags describe its socket: `is_plain`, `believed`, `urgent`,
+ * The other flags describe its socket: `is_plain`, `kind_cached`, `urgent`,
  * `unsure`.
  */
 struct recv_cmd {
@@ -68,7 +68,7 @@ struct recv_cmd {
 	uint32_t control_bytes;
 	uint8_t kind;
 	bool is_plain; /* KIND_TCP: has been checked for TLS and the like */
-	bool believed; /* KIND_UNIX: from the cache */
+	bool kind_cached; /* KIND_UNIX: from the cache */
 	bool urgent; /* has or had an urgent mark */
 	bool unsure; /* the last query of waiting bytes was refused */
 	bool bundles;
@@ -84,7 +84,7 @@ struct recv_cmd {
 	uint8_t ahead; /* datagrams since the wait; how many to ask for next */
 	int domain; /* AF_, 0: not known yet */
 	uint32_t waiting; /* bytes in the socket, as far as known */
-	uint32_t said; /* MSG_ flags of the last message */
+	uint32_t received_flags; /* MSG_ of the last message */
 	uint32_t control; /* bytes of control data with it, or _UNKNOWN */
 };
 
@@ -98,7 +98,7 @@ static inline uint64_t recv_divided_bytes(const struct recv_cmd *c)
 /* Was there control data, or no room for it? As far as known, there was. */
 static inline bool recv_had_control(const struct recv_cmd *c)
 {
-	return c->control || c->said & MSG_CTRUNC;
+	return c->control || c->received_flags & MSG_CTRUNC;
 }
 
 static inline long recv_message_call(const struct req *req, struct recv_cmd *c,
@@ -107,7 +107,7 @@ static inline long recv_message_call(const struct req *req, struct recv_cmd *c,
 	long n = SYS_3(SYS_recvmsg, req_io_fd(req), h,
 		       c->msg_flags | MSG_DONTWAIT);
 
-	c->said = (uint32_t)h->msg_flags;
+	c->received_flags = (uint32_t)h->msg_flags;
 	c->control = (uint32_t)h->msg_controllen;
 	return n;
 }
@@ -152,7 +152,7 @@ bool recv_at_mark(const struct req *req, const struct recv_cmd *c);
  * For a cached unix stream a single receive uses recvmsg(2), so that it need
  * not call FIONREAD afterwards.
  */
-void recv_believe_unix(const struct req *req, struct recv_cmd *c);
+void recv_use_cached_unix(const struct req *req, struct recv_cmd *c);
 /*
  * The read was short, and took everything that was there at epoll's last
  * report.

@@ -76,15 +76,18 @@ static bool is_layered(const struct req *req)
 	return req_socket_option(req, IPPROTO_TCP, TCP_ULP) != 0;
 }
 
-static struct socket_belief *recv_cached_kind(const struct req *req)
+static struct socket_cache *recv_cached_kind(const struct req *req)
 {
 	struct ctx *ctx = req->ctx;
 
 	if (req->file)
 		return &req->file->socket;
 	if (unlikely(!ctx->sockets))
-		ctx->sockets = mem_new(BELIEFS, sizeof(*ctx->sockets));
-	return ctx->sockets ? &ctx->sockets[(uint32_t)req->fd % BELIEFS] : NULL;
+		ctx->sockets =
+			mem_new(SOCKET_CACHE_ENTRIES, sizeof(*ctx->sockets));
+	return ctx->sockets
+		       ? &ctx->sockets[(uint32_t)req->fd % SOCKET_CACHE_ENTRIES]
+		       : NULL;
 }
 
 void recv_learn_kind(const struct req *req, struct recv_cmd *c)
@@ -178,16 +181,15 @@ static NOINLINE uint32_t ask_nonempty(const struct req *req, struct recv_cmd *c,
  * receive is assumed to have none. If that is wrong for a while only a hint is
  * wrong: the bytes come.
  */
-static NOINLINE bool is_believed_empty(const struct req *req,
-				       struct recv_cmd *c)
+static NOINLINE bool is_cached_empty(const struct req *req, struct recv_cmd *c)
 {
-	struct socket_belief *b = recv_cached_kind(req);
+	struct socket_cache *b = recv_cached_kind(req);
 
 	if (unlikely(!b))
 		return false;
 	if (b->fd != req->fd || !b->left) {
 		b->fd = req->fd;
-		b->left = BELIEF_READS;
+		b->left = SOCKET_CACHE_USES;
 		b->kind = ask_kind(req);
 		if (b->kind == KIND_TCP && is_layered(req))
 			b->kind = KIND_STREAM;
@@ -195,28 +197,29 @@ static NOINLINE bool is_believed_empty(const struct req *req,
 	}
 	b->left--;
 	c->kind = b->kind;
-	return c->kind == KIND_TCP && b->left < BELIEF_READS - BELIEF_LOOKS;
+	return c->kind == KIND_TCP &&
+	       b->left < SOCKET_CACHE_USES - SOCKET_CACHE_QUERIES;
 }
 
-NOINLINE void recv_believe_unix(const struct req *req, struct recv_cmd *c)
+NOINLINE void recv_use_cached_unix(const struct req *req, struct recv_cmd *c)
 {
-	struct socket_belief *b = recv_cached_kind(req);
+	struct socket_cache *b = recv_cached_kind(req);
 
 	if (!b || b->fd != req->fd || b->kind != KIND_UNIX || !b->left ||
-	    b->left >= BELIEF_READS - BELIEF_LOOKS)
+	    b->left >= SOCKET_CACHE_USES - SOCKET_CACHE_QUERIES)
 		return;
 	b->left--;
 	c->kind = KIND_UNIX;
-	c->believed = true;
+	c->kind_cached = true;
 }
 
 bool recv_took_all(const struct req *req, struct recv_cmd *c)
 {
 	if (unlikely(c->urgent || c->msg_flags & MSG_PEEK))
 		return false;
-	if (c->kind == KIND_UNKNOWN && is_believed_empty(req, c))
+	if (c->kind == KIND_UNKNOWN && is_cached_empty(req, c))
 		return true;
-	if (!req->wait.watch && !c->believed)
+	if (!req->wait.watch && !c->kind_cached)
 		return false;
 	if (c->kind == KIND_UNIX)
 		return !recv_had_control(c);

@@ -475,10 +475,10 @@ static int attempt(struct req *req, struct rw_cmd *c, uint32_t issue_flags,
 		return ISSUE_DONE;
 	}
 	if (unlikely(issue_flags & ISSUE_LANDED)) {
-		int said = rw_landed(req, c, n);
+		int outcome = rw_landed(req, c, n);
 
-		if (said != ISSUE_MORE)
-			return said;
+		if (outcome != ISSUE_MORE)
+			return outcome;
 	} else if (rw_may_be_direct(req, c) &&
 		   aio_reads_is_direct(req->ctx, req_io_fd(req))) {
 		return start_at_disk(req, c);
@@ -518,14 +518,14 @@ static int move(struct req *req, uint32_t issue_flags)
 	struct rw_cmd *c = req_cmd(req, struct rw_cmd);
 	size_t asked = iov_bytes(c->vectors, c->count);
 	long n = 0;
-	int said;
+	int outcome;
 
 	if (unlikely(!asked) && !c->writes && refuses_nothing(req))
 		return -EINVAL;
 	do {
-		said = attempt(req, c, issue_flags, &n);
-		if (said != ISSUE_DONE)
-			return said;
+		outcome = attempt(req, c, issue_flags, &n);
+		if (outcome != ISSUE_DONE)
+			return outcome;
 		if (n <= 0 || (size_t)n >= asked ||
 		    c->position == STREAM_POSITION ||
 		    issue_flags & ISSUE_LANDED)
@@ -606,24 +606,24 @@ static void keep_or_return(struct req *req, uint32_t issue_flags)
 static int read_selected(struct req *req, uint32_t issue_flags)
 {
 	struct rw_cmd *c = req_cmd(req, struct rw_cmd);
-	int said;
+	int outcome;
 
 	/* S6: the selection is final, so the file is checked first. */
 	if (req->sqe_flags & IOSQE_ASYNC && !req_file_is_open(req))
 		return -EBADF;
-	said = claim_for(req, c, issue_flags);
-	if (said < 0)
-		return req_file_is_open(req) ? said : -EBADF;
+	outcome = claim_for(req, c, issue_flags);
+	if (outcome < 0)
+		return req_file_is_open(req) ? outcome : -EBADF;
 	if (req->claim.kind != KBUF_NONE && !req->claim.addr)
-		said = -ENOBUFS; /* S10 */
+		outcome = -ENOBUFS; /* S10 */
 	else
-		said = move(req, issue_flags);
-	if (said > 0) {
+		outcome = move(req, issue_flags);
+	if (outcome > 0) {
 		keep_or_return(req, issue_flags);
-		return said;
+		return outcome;
 	}
-	if (said < 0)
-		req->res = said;
+	if (outcome < 0)
+		req->res = outcome;
 	if (req->res == -EBADF && !req_file_is_open(req))
 		req_recycle(req, issue_flags);
 	else if (req->claim.kind != KBUF_NONE)
@@ -659,12 +659,13 @@ int fixed_issue(struct req *req, uint32_t issue_flags)
 }
 
 /* One completion; returns whether to continue. */
-static bool rw_multishot_one(struct req *req, uint32_t issue_flags, int *said)
+static bool rw_multishot_one(struct req *req, uint32_t issue_flags,
+			     int *outcome)
 {
 	req->moved = 0;
 	req->cflags = 0;
-	*said = read_selected(req, issue_flags);
-	if (*said != ISSUE_DONE || req->res <= 0)
+	*outcome = read_selected(req, issue_flags);
+	if (*outcome != ISSUE_DONE || req->res <= 0)
 		return false;
 	return req_post_more(req, req->res, req->cflags);
 }
@@ -673,10 +674,10 @@ static bool rw_multishot_one(struct req *req, uint32_t issue_flags, int *said)
  * There is no buffer, or it has no address or length, or it is too short for
  * the file: that does not end the request while the file is not ready.
  */
-static bool no_room(const struct req *req, int said)
+static bool no_room(const struct req *req, int outcome)
 {
-	if (said != ISSUE_DONE)
-		return said == -ENOBUFS;
+	if (outcome != ISSUE_DONE)
+		return outcome == -ENOBUFS;
 	return req->res < 0 || (!req->res && !req->claim.len);
 }
 
@@ -684,20 +685,20 @@ int read_multishot_issue(struct req *req, uint32_t issue_flags)
 {
 	struct rw_cmd *c = req_cmd(req, struct rw_cmd);
 	bool posted = c->goes_on;
-	int said;
+	int outcome;
 
 	if (!pollable(req))
 		return req_file_is_open(req) ? -EBADFD : -EBADF;
 	c->goes_on = false;
 	for (int i = 0; i < MULTISHOT_SHARE; i++) {
-		if (rw_multishot_one(req, issue_flags, &said)) {
+		if (rw_multishot_one(req, issue_flags, &outcome)) {
 			posted = true;
 			continue;
 		}
-		if (posted && no_room(req, said) &&
+		if (posted && no_room(req, outcome) &&
 		    !fd_ready_now(req_io_fd(req), POLLIN))
 			return ISSUE_AGAIN;
-		return said;
+		return outcome;
 	}
 	c->goes_on = true;
 	return ISSUE_MORE;

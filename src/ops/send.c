@@ -429,26 +429,26 @@ static int bundle_push(struct req *req, struct send_cmd *c, long *n)
 
 static int bundle_send(struct req *req, struct send_cmd *c, long *n)
 {
-	int said;
+	int outcome;
 
 	if (!c->holds) {
 		req->cflags = 0;
-		said = req_socket_error(req, 0);
-		if (said < 0)
-			return said;
-		said = bundle_claim(
+		outcome = req_socket_error(req, 0);
+		if (outcome < 0)
+			return outcome;
+		outcome = bundle_claim(
 			req, c->want_bytes ? c->want_bytes : INT32_MAX, true);
-		if (said < 0)
-			return said;
+		if (outcome < 0)
+			return outcome;
 		c->holds = true;
 		/*
 		 * All of it is committed, and reported even if it is not sent.
 		 */
 		req->cflags = bundle_commit(req, bundle_of(req)->claim.bytes);
 	}
-	said = bundle_push(req, c, n);
-	if (said != ISSUE_DONE)
-		return said;
+	outcome = bundle_push(req, c, n);
+	if (outcome != ISSUE_DONE)
+		return outcome;
 	c->holds = false;
 	c->want_bytes = 0; /* after the first bundle: no bound */
 	return ISSUE_DONE;
@@ -465,13 +465,13 @@ static int send_bundle_conclude(struct req *req, long n)
 static int send_bundle(struct req *req, struct send_cmd *c)
 {
 	long n = 0;
-	int said;
+	int outcome;
 
 	for (uint32_t i = 0; i < BUNDLES_SHARE; i++) {
-		said = bundle_send(req, c, &n);
-		c->waited |= said == ISSUE_AGAIN;
-		if (said != ISSUE_DONE)
-			return said;
+		outcome = bundle_send(req, c, &n);
+		c->waited |= outcome == ISSUE_AGAIN;
+		if (outcome != ISSUE_DONE)
+			return outcome;
 		/*
 		 * A bundle that has waited for the socket posts one more
 		 * completion and ends, as 6.18 does.
@@ -513,11 +513,11 @@ static int send_plain(struct req *req, struct send_cmd *c, uint32_t issue_flags)
  */
 static int send_twice(struct req *req, struct send_cmd *c, uint32_t issue_flags)
 {
-	int said = send_plain(req, c, issue_flags);
+	int outcome = send_plain(req, c, issue_flags);
 
-	if (said != ISSUE_DONE || req->res <= 0 ||
+	if (outcome != ISSUE_DONE || req->res <= 0 ||
 	    !req_post_more(req, req->res, req->cflags))
-		return said;
+		return outcome;
 	c->twice = false;
 	c->one.iov_len = 0;
 	req->moved = 0;

@@ -10,11 +10,11 @@
 #include "sched/issue.h"
 
 /* Requests to an fd before it is queried again. */
-#define DISK_BELIEF 64
+#define DIRECT_CACHE_USES 64
 
-static struct disk_belief *aio_reads_cached_kind(struct ctx *ctx, int fd)
+static struct direct_cache *aio_reads_cached_kind(struct ctx *ctx, int fd)
 {
-	return &ctx->disk.beliefs[(uint32_t)fd % DISK_BELIEFS];
+	return &ctx->disk.direct[(uint32_t)fd % DIRECT_CACHE_ENTRIES];
 }
 
 bool aio_reads_is_memory(int fd)
@@ -27,18 +27,18 @@ bool aio_reads_is_memory(int fd)
 
 bool aio_reads_is_direct_now(struct ctx *ctx, int fd)
 {
-	struct disk_belief *b = aio_reads_cached_kind(ctx, fd);
+	struct direct_cache *b = aio_reads_cached_kind(ctx, fd);
 	long flags = SYS_2(SYS_fcntl, fd, F_GETFL);
 
 	b->fd = fd;
-	b->left = DISK_BELIEF;
+	b->left = DIRECT_CACHE_USES;
 	b->direct = flags >= 0 && flags & O_DIRECT && !aio_reads_is_memory(fd);
 	return b->direct;
 }
 
 bool aio_reads_is_direct(struct ctx *ctx, int fd)
 {
-	struct disk_belief *b = aio_reads_cached_kind(ctx, fd);
+	struct direct_cache *b = aio_reads_cached_kind(ctx, fd);
 
 	if (unlikely(b->fd != fd || !b->left))
 		return aio_reads_is_direct_now(ctx, fd);
@@ -52,7 +52,7 @@ static void aio_reads_landed(void *owner, long result)
 	struct ctx *ctx = req->ctx;
 
 	req->res = (int32_t)result;
-	req->said = ISSUE_DISK;
+	req->outcome = ISSUE_DISK;
 	ctx->disk.landed = true;
 	lock_take(&ctx->arrivals_lock);
 	list_push_back(&ctx->arrivals, &req->node);

@@ -13,10 +13,10 @@
  * req->res.
  *
  * Whether an fd is an O_DIRECT file takes a query (90 ns), too much for a
- * cached read. So the result is cached for some requests (DISK_BELIEF) and then
- * queried again. A stale cached value only costs time: NOWAIT of a file that is
- * not direct reads its cached pages or returns EAGAIN, and after every error of
- * AIO the file is queried again (aio_reads_is_direct_now).
+ * cached read. So the result is cached for some requests (DIRECT_CACHE_USES)
+ * and then queried again. A stale cached value only costs time: NOWAIT of a
+ * file that is not direct reads its cached pages or returns EAGAIN, and after
+ * every error of AIO the file is queried again (aio_reads_is_direct_now).
  *
  * Where no context can be had (seccomp, aio-max-nr) workers do all transfers.
  * Locks: the ring lock.

@@ -22,7 +22,7 @@ static bool take_from_worker(struct req *req)
 {
 	if (worker_cancel(&req->work)) {
 		req->ctx->punted--;
-		cold_comes(req);
+		cold_returned(req);
 		return true;
 	}
 	if (req->def->recalls)

@@ -26,7 +26,7 @@ static int cold_watch(struct ctx *ctx, void (*too_late)(struct timer *timer))
 			 clock_now_ns(CLOCK_MONOTONIC) + COLD_NS);
 }
 
-bool cold_takes(struct req *req, void (*too_late)(struct timer *timer))
+bool cold_keeps(struct req *req, void (*too_late)(struct timer *timer))
 {
 	struct ctx *ctx = req->ctx;
 

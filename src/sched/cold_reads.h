@@ -26,17 +26,17 @@
  * the caller puts it into ctx->cold.reads. False: a worker has to wait for it.
  * @too_late is called when no cold read has come back for too long.
  */
-bool cold_takes(struct req *req, void (*too_late)(struct timer *timer));
+bool cold_keeps(struct req *req, void (*too_late)(struct timer *timer));
 
-/* A worker gets @req. */
+/* @req was punted: a worker has it. */
 static inline void cold_goes(const struct req *req)
 {
 	if (req->flags & REQ_F_COLD)
 		req->ctx->cold.waiters++;
 }
 
-/* The worker is done with @req. Returns whether it was a cold read. */
-static inline bool cold_comes(struct req *req)
+/* The worker has returned @req. Returns whether it was a cold read. */
+static inline bool cold_returned(struct req *req)
 {
 	if (likely(!(req->flags & REQ_F_COLD)))
 		return false;

@@ -47,15 +47,15 @@ static int try_as_itself(struct req *req, uint32_t issue_flags)
 static NOINLINE int try_rare(struct req *req, uint32_t issue_flags)
 {
 	struct sigpipe before;
-	int said;
+	int outcome;
 
 	if (!(req->flags & (REQ_F_QUIET | REQ_F_LATER)) ||
 	    issue_flags & ISSUE_WORKER || !sigpipe_is_foreign(req))
 		return try_as_itself(req, issue_flags);
 	before = sigpipe_begin();
-	said = try_as_itself(req, issue_flags);
-	sigpipe_end(&before, req, said);
-	return said;
+	outcome = try_as_itself(req, issue_flags);
+	sigpipe_end(&before, req, outcome);
+	return outcome;
 }
 
 static inline int try(struct req *req, uint32_t issue_flags)
@@ -130,7 +130,7 @@ static void worker_runs(struct work *work)
 {
 	struct req *req = container_of(work, struct req, work);
 
-	req->said = try(req, ISSUE_WORKER);
+	req->outcome = try(req, ISSUE_WORKER);
 	arrive(req);
 }
 
@@ -149,8 +149,8 @@ static bool is_submitter(const struct req *req)
  */
 static bool run_here(struct req *req)
 {
-	req->said = try(req, ISSUE_WORKER | ISSUE_HERE);
-	if (req->said == ISSUE_PUNT)
+	req->outcome = try(req, ISSUE_WORKER | ISSUE_HERE);
+	if (req->outcome == ISSUE_PUNT)
 		return false;
 	arrive(req);
 	return true;
@@ -160,7 +160,7 @@ static bool run_here(struct req *req)
 static void run_as_guest(struct req *req)
 {
 	req->work.stop = 0;
-	req->said = try(req, ISSUE_WORKER);
+	req->outcome = try(req, ISSUE_WORKER);
 	arrive(req);
 }
 
@@ -182,13 +182,13 @@ static void keeper_runs(struct work *work)
 	struct req *req = container_of(work, struct req, work);
 	int err;
 
-	req->said = try(req, ISSUE_WORKER | ISSUE_HERE);
-	if (req->said == ISSUE_PUNT) {
+	req->outcome = try(req, ISSUE_WORKER | ISSUE_HERE);
+	if (req->outcome == ISSUE_PUNT) {
 		work->run = worker_runs;
 		err = worker_start(work);
 		if (!err)
 			return;
-		req->said = err;
+		req->outcome = err;
 	}
 	arrive(req);
 }
@@ -241,7 +241,7 @@ static void punt(struct req *req)
 		run_as_guest(req);
 	} else if (err < 0) {
 		req->ctx->punted--;
-		cold_comes(req);
+		cold_returned(req);
 		req_finish_with(req, err);
 	} else if (req->def->begun) {
 		req->def->begun(req);
@@ -274,7 +274,7 @@ bool issue_recall(struct req *req)
 		for (int i = 0; i < RECALL_YIELDS && !has_arrived(req); i++)
 			SYS_0(SYS_sched_yield);
 	}
-	if (req->said != -EINTR)
+	if (req->outcome != -EINTR)
 		return false;
 	lock_take(&ctx->arrivals_lock);
 	list_remove(&req->node);
@@ -349,7 +349,7 @@ static void cold_retry(struct ctx *ctx)
 /* A file that can't be polled may still block. */
 static void wait_unpolled(struct req *req)
 {
-	if (!cold_takes(req, cold_too_late)) {
+	if (!cold_keeps(req, cold_too_late)) {
 		punt(req);
 		return;
 	}
@@ -434,9 +434,9 @@ static void issue_arm(struct req *req)
 	wait_for(req, REQ_ARMED);
 }
 
-static NOINLINE void settle_rare(struct req *req, int said)
+static NOINLINE void settle_rare(struct req *req, int outcome)
 {
-	switch (said) {
+	switch (outcome) {
 	case ISSUE_PUNT:
 		req_note_hold(req);
 		punt(req);
@@ -455,19 +455,19 @@ static NOINLINE void settle_rare(struct req *req, int said)
 		keep(req, &req->ctx->again);
 		break;
 	default:
-		req_finish_with(req, said);
+		req_finish_with(req, outcome);
 	}
 }
 
-void issue_settle(struct req *req, int said)
+void issue_settle(struct req *req, int outcome)
 {
-	if (likely(said == ISSUE_DONE)) {
+	if (likely(outcome == ISSUE_DONE)) {
 		req_finish(req);
-	} else if (likely(said == ISSUE_AGAIN)) {
+	} else if (likely(outcome == ISSUE_AGAIN)) {
 		req_note_hold(req);
 		issue_arm(req);
 	} else {
-		settle_rare(req, said);
+		settle_rare(req, outcome);
 	}
 }
 
@@ -570,18 +570,18 @@ void issue_arrivals(struct ctx *ctx)
 		return;
 	while ((req = next_arrival(ctx))) {
 		ctx->punted--;
-		any_cold |= cold_comes(req);
+		any_cold |= cold_returned(req);
 		ctx->posted_async = true;
 		req->state = REQ_ISSUING;
-		if (req->said == ISSUE_DISK)
-			req->said = try(req, ISSUE_NONBLOCK | ISSUE_LANDED);
-		else if (req->said == ISSUE_DONE && req->def->finish)
-			req->said = req->def->finish(req);
+		if (req->outcome == ISSUE_DISK)
+			req->outcome = try(req, ISSUE_NONBLOCK | ISSUE_LANDED);
+		else if (req->outcome == ISSUE_DONE && req->def->finish)
+			req->outcome = req->def->finish(req);
 		/* Cancelled meanwhile: it must not begin to wait again. */
 		if (req->canceled &&
-		    (req->said > ISSUE_DONE || req->said == -EINTR))
-			req->said = -ECANCELED;
-		issue_settle(req, req->said);
+		    (req->outcome > ISSUE_DONE || req->outcome == -EINTR))
+			req->outcome = -ECANCELED;
+		issue_settle(req, req->outcome);
 	}
 	if (any_cold)
 		cold_retry(ctx);

@@ -23,7 +23,7 @@ void issue_request(struct req *req);
 void issue_carried(struct req *req);
 
 /* Act on the result of issue, wherever it ran. */
-void issue_settle(struct req *req, int said);
+void issue_settle(struct req *req, int outcome);
 
 /*
  * Hold a duplicate of the file while a worker or the disk uses it: the

@@ -9,7 +9,7 @@
 struct batch {
 	struct req *reqs[REACTOR_ONCE_MAX];
 	uint8_t look_of[REACTOR_ONCE_MAX]; /* each one's in looks[] */
-	int said[REACTOR_ONCE_MAX]; /* as issue says it */
+	int outcome[REACTOR_ONCE_MAX]; /* what issue returns */
 	uint32_t count;
 	struct pollfd looks[REACTOR_ONCE_MAX];
 	uint32_t looks_count;
@@ -60,7 +60,7 @@ static void batch_take(struct batch *b, struct ctx *ctx)
 }
 
 /* poll(2) passes a negative number by. */
-static int batch_said(struct req *req, const struct pollfd *look)
+static int batch_outcome(struct req *req, const struct pollfd *look)
 {
 	if (look->fd < 0 || look->revents & POLLNVAL)
 		return -EBADF;
@@ -80,7 +80,8 @@ static void batch_look(struct batch *b)
 			b->looks[i].revents = POLLNVAL;
 	}
 	for (uint32_t i = 0; i < b->count; i++)
-		b->said[i] = batch_said(b->reqs[i], &b->looks[b->look_of[i]]);
+		b->outcome[i] =
+			batch_outcome(b->reqs[i], &b->looks[b->look_of[i]]);
 }
 
 /* By epoll. What can't be waited for is ready now, or the request is wrong. */
@@ -101,7 +102,7 @@ static void batch_arm(struct batch *b)
 	for (uint32_t i = 0; i < b->count; i++) {
 		struct req *req = b->reqs[i];
 
-		if (b->said[i] != ISSUE_PARKED)
+		if (b->outcome[i] != ISSUE_PARKED)
 			continue;
 		at[count] = i;
 		all[count++] = (struct reactor_once){
@@ -119,16 +120,16 @@ static void batch_arm(struct batch *b)
 		if (!all[i].err)
 			continue;
 		req->wait.mask = all[i].mask;
-		b->said[at[i]] = arm_by_epoll(req) ?: ISSUE_PARKED;
+		b->outcome[at[i]] = arm_by_epoll(req) ?: ISSUE_PARKED;
 	}
 }
 
-static void finish_if_over(struct req *req, int said)
+static void finish_if_over(struct req *req, int outcome)
 {
-	if (said == ISSUE_DONE)
+	if (outcome == ISSUE_DONE)
 		req_finish(req);
-	else if (said < 0)
-		req_finish_with(req, said);
+	else if (outcome < 0)
+		req_finish_with(req, outcome);
 }
 
 void polls_serve(struct ctx *ctx)
@@ -139,7 +140,7 @@ void polls_serve(struct ctx *ctx)
 	batch_look(&b);
 	batch_arm(&b);
 	for (uint32_t i = 0; i < b.count; i++)
-		finish_if_over(b.reqs[i], b.said[i]);
+		finish_if_over(b.reqs[i], b.outcome[i]);
 }
 
 /* The last of a batch is still being issued: its answer is for issue. */
@@ -152,8 +153,8 @@ static int serve_with(struct req *req)
 	batch_look(&b);
 	batch_arm(&b);
 	for (uint32_t i = 0; i + 1 < b.count; i++)
-		finish_if_over(b.reqs[i], b.said[i]);
-	return b.said[b.count - 1];
+		finish_if_over(b.reqs[i], b.outcome[i]);
+	return b.outcome[b.count - 1];
 }
 
 int polls_issue(struct req *req)

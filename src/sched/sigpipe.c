@@ -54,10 +54,11 @@ static void send_to(uint32_t thread)
 		SYS_3(SYS_tgkill, SYS_0(SYS_getpid), id, SIGPIPE);
 }
 
-void sigpipe_end(const struct sigpipe *before, const struct req *req, int said)
+void sigpipe_end(const struct sigpipe *before, const struct req *req,
+		 int outcome)
 {
-	bool broken =
-		said == -EPIPE || (said == ISSUE_DONE && req->res == -EPIPE);
+	bool broken = outcome == -EPIPE ||
+		      (outcome == ISSUE_DONE && req->res == -EPIPE);
 	bool raised = broken && !before->pending && sigpipe_take();
 
 	if (!(before->mask & pipe_bit))

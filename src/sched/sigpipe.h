@@ -44,7 +44,8 @@ struct sigpipe {
 
 struct sigpipe sigpipe_begin(void);
 
-/* After the try: @said is its result. */
-void sigpipe_end(const struct sigpipe *before, const struct req *req, int said);
+/* After the try: @outcome is its result. */
+void sigpipe_end(const struct sigpipe *before, const struct req *req,
+		 int outcome);
 
 #endif

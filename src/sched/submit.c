@@ -143,10 +143,10 @@ static bool is_plain_and_immediate(const struct req *req)
  */
 static ALWAYS_INLINE void submit_issue(struct ctx *ctx, struct req *req)
 {
-	int said = req->def->issue(req, ISSUE_NONBLOCK);
+	int outcome = req->def->issue(req, ISSUE_NONBLOCK);
 
-	if (said < 0)
-		req->res = said;
+	if (outcome < 0)
+		req->res = outcome;
 	if (unlikely(req->flags | ctx->run.count)) {
 		read_run_pass(req);
 		return;

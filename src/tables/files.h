@@ -20,7 +20,7 @@
 struct file_table;
 
 /* The cached kind of an fd's socket: see recv_sock.c. */
-struct socket_belief {
+struct socket_cache {
 	int fd;
 	uint8_t kind;
 	uint8_t left;
@@ -32,7 +32,7 @@ struct file_node {
 	int fd;
 	uint32_t refs;
 	uint64_t tag;
-	struct socket_belief socket;
+	struct socket_cache socket;
 };
 
 /* How a table calls the ring that it belongs to. */

@@ -177,17 +177,17 @@ static int personality_run_as(const struct creds *who, const struct creds *now,
 	/* Changing the user makes a process undumpable. */
 	long dumpable = SYS_1(SYS_prctl, PR_GET_DUMPABLE);
 	uint64_t mask;
-	int said;
+	int outcome;
 
 	if (!can_come_back(now))
 		return -EPERM;
 	block_signals(&mask);
-	said = become(who);
-	if (!said)
-		said = run(argument);
+	outcome = become(who);
+	if (!outcome)
+		outcome = run(argument);
 	come_back(now, dumpable);
 	restore_signals(&mask);
-	return said;
+	return outcome;
 }
 
 /* ---- ids ---- */
@@ -307,14 +307,14 @@ int personality_run(const struct personality_table *t, uint32_t id,
 {
 	const struct creds *who = *personality_slot_of(t, id);
 	struct creds *now = creds_now();
-	int said;
+	int outcome;
 
 	if (!now)
 		return -ENOMEM;
 	if (same(who, now))
-		said = run(argument);
+		outcome = run(argument);
 	else
-		said = personality_run_as(who, now, run, argument);
+		outcome = personality_run_as(who, now, run, argument);
 	mem_free(now);
-	return said;
+	return outcome;
 }
