@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a call costs that does nothing: io_uring_enter() of a ring, nothing to
+ * The cost of a call that does nothing: io_uring_enter() of a ring, nothing to
  * submit, nothing to wait for.
  *
  * Theory: the instruction is inline, as in liburing, so that the lanes are
- * compared: patched, trapped, the kernel itself. Built with -DDIRECT the
- * engine is called as a library; what a lane costs is the difference to that.
- * VECTORS names instructions that are never executed: by them the patch lane
- * sees which vector registers the object may care for.
+ * compared: patched, trapped, the kernel itself. Built with -DDIRECT the engine
+ * is called as a library; the difference to that is the cost of a lane. VECTORS
+ * names instructions that are never executed: the patch lane reads from them
+ * which vector registers the object may use.
  */
 #include <linux/io_uring.h>
 #include <stdint.h>

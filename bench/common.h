@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What the programs of the bench share: clocks, loopback sockets, giving up. */
+/*
+ * Shared by the programs of the bench: clocks, loopback sockets, exits with a
+ * message.
+ */
 #ifndef BENCH_COMMON_H
 #define BENCH_COMMON_H
 
@@ -16,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* @result is a negative errno, or fine. */
+/* Exit with a message if @result is a negative errno. */
 static inline long check(long result, const char *what)
 {
 	if (result >= 0)
@@ -55,7 +58,7 @@ static inline unsigned int argument(int argc, char **argv, int at,
 	return argc > at ? (unsigned int)strtoul(argv[at], NULL, 0) : otherwise;
 }
 
-/* As many files as may be. */
+/* Raise the limit of open files as far as possible. */
 static inline void raise_files(void)
 {
 	struct rlimit limit;

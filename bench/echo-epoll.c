@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The echo server as one writes it by hand: level-triggered epoll, one read
- * and one write a message, nothing else. What io_uring has to beat.
+ * The echo server written by hand: level-triggered epoll, one read and one
+ * write a message. io_uring is compared with it.
  */
 #include <sys/epoll.h>
 
@@ -27,7 +27,7 @@ static void accept_all(int epoll, int listener)
 	}
 }
 
-/* Who has this little in flight never finds the socket full. */
+/* With so few bytes in flight the socket is never full. */
 static void echo(int fd)
 {
 	ssize_t bytes = read(fd, buffer, sizeof(buffer));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* The echo server on libuv, in its own way: buffers from a free list of ours,
- * an immediate write where it goes through, a queued one otherwise. */
+/*
+ * The echo server on libuv, in its own way: buffers from a free list of ours,
+ * an immediate write if the socket takes it, otherwise a queued one.
+ */
 #include <uv.h>
 
 #include "common.h"

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * How a group is best shared: threads that claim, read(2) into the buffer,
- * commit and publish it again, by four ways to come to a buffer. Reads of 0
- * bytes stand for transfers that have to wait, for a page or a disk: they sleep
- * for some 100 us.
+ * Four ways to share a group: threads claim a buffer, read(2) into it, commit
+ * and publish it again. Reads of 0 bytes stand for transfers that have to wait,
+ * for a page or a disk: they sleep for some 100 us.
  *
  *	kbuf-threads [threads [milliseconds [bytes]]]
  *

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What libkbuf costs: nanoseconds for each operation, single thread.
+ * The cost of libkbuf: nanoseconds for each operation, single thread.
  *
  *	kbuf			all, in a table of few groups and in a full one
  *	kbuf --only NAME COUNT	one, COUNT times, for callgrind to count
@@ -11,8 +11,8 @@
  * bare read(2) of 64 bytes from /dev/zero in the same run. The full table has
  * 65,536 groups, a million classic buffers in them, and a ring of 32,768.
  *
- * `far` operations go to another group each time: what they cost is the memory
- * that is not in a cache.
+ * `far` operations use another group each time: they measure memory that is not
+ * in a cache.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -43,7 +43,7 @@
 #define OPERATIONS 20000u /* in a round */
 #define READ 1 /* rows of the table below */
 
-/* Two tables; what follows is of the one that is measured. */
+/* Two tables; the fields below belong to the one that is measured. */
 static struct world {
 	struct kbuf_table *table, *other_table;
 	struct io_uring_buf_ring *ring, *inc_ring, *shared_ring;
@@ -209,7 +209,7 @@ static void shared_classic_commit(unsigned int count)
 	}
 }
 
-/* The entry never ends: its length is put back each time. */
+/* The entry is never used up: its length is restored each time. */
 static void inc_step(unsigned int count)
 {
 	struct io_uring_buf *entry = inc_ring->first;

@@ -4,9 +4,9 @@
  * the next; or, with 0 bytes, one connection after another for the echo of a
  * single byte.
  *
- * Theory: it knows neither io_uring nor polyring. The connections are made at
- * the start and stay; then each line of standard input is a slice: so many
- * milliseconds of work, and until the last echo has come. Between slices
+ * Theory: it uses neither io_uring nor polyring. The connections are made at
+ * the start and stay; then each line of standard input asks for a slice: so
+ * many milliseconds of work, until the last echo has come. Between slices
  * nothing is under way, so that loads of several servers can take turns. A
  * slice of 0 is one echo of a few connections: they were idle and still live.
  * It takes the server's processor time itself, before and after a slice, from
@@ -158,7 +158,7 @@ static uint64_t connect_for(uint64_t ns)
 		if (send(fd, &byte, 1, MSG_NOSIGNAL) != 1 ||
 		    recv(fd, &byte, 1, 0) != 1)
 			check(-ECONNRESET, "the server hung up");
-		/* No port is left waiting. */
+		/* No port is left in TIME_WAIT. */
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once,
 			   sizeof(at_once));
 		close(fd);

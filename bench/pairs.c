@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a message costs the engine, so that it can be counted: pairs of sockets,
- * a multishot receive at one end of each. A turn sends a message into every
- * pair and takes it out of the other end, all with one call, as an echo server
- * with so many connections that are all ready does. Nothing in it depends on
- * time, so its instructions repeat.
+ * The cost of a message in the engine, in instructions: pairs of sockets, a
+ * multishot receive at one end of each. A turn sends a message into every pair
+ * and takes it out of the other end, all with one call, as an echo server with
+ * so many connections that are all ready does. Nothing in it depends on time,
+ * so its instructions repeat.
  *
  *	pairs TURNS
  */

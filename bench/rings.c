@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * A ring a thread: reads of 64 bytes of /dev/zero in batches of 64, by as many
- * threads as asked for, each with a ring of its own. What it shows is what
- * rings share without wanting to.
+ * threads as asked for, each with a ring of its own. It shows what different
+ * rings share by accident.
  *
  *	rings THREADS MILLISECONDS
  */

@@ -7,9 +7,9 @@
  *
  * The load is skewed: each thread gets bursts of messages, most of them short
  * and one in four longer than a quarter of all the buffers. A burst's buffers
- * are kept until it is complete, and given back together. Whoever runs dry
- * before (ENOBUFS, which ends the multishot receive) gives back what there is
- * and arms again: that is what sharing is to avoid.
+ * are kept until it is complete, and given back together. A thread that runs
+ * out of buffers before (ENOBUFS, which ends the multishot receive) gives back
+ * what it has and arms again: sharing is to avoid that.
  */
 #include <linux/io_uring.h>
 #include <pthread.h>
@@ -202,7 +202,7 @@ static void arm(struct server *me)
 	sqe->buf_group = GROUP;
 }
 
-/* Returns how many messages came. */
+/* Returns the count of messages received. */
 static uint32_t reap(struct server *me)
 {
 	const struct io_cqring_offsets *cq = &me->params.cq_off;

@@ -6,10 +6,10 @@
  * submitted with one call and reaped; each completion is checked, and every
  * buffer that was used is given back. The same binary runs on the kernel's
  * io_uring and, under `polyring run`, on the engine. `--via call` makes the
- * bare system call instead, which is the floor for everything.
+ * bare system call instead, which is a lower bound for all of them.
  *
  * Built with -DDIRECT and linked to libpolyring it calls the engine as a
- * library; the difference is what the way in costs.
+ * library; the difference is the cost of the lane.
  *
  * At the end one line of JSON says how many operations took how many
  * nanoseconds of the clock and of the processor.
@@ -46,7 +46,8 @@ static struct {
 	enum kind kind;
 	enum via via;
 	const char *file; /* NULL: nops */
-	uint64_t ops; /* stop after so many, for instruction counts */
+	uint64_t
+		ops; /* stop after so many operations, for instruction counts */
 	unsigned int files; /* opened so often, read in turn */
 	bool scattered; /* positions at random */
 } want = {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Datagrams: received by one multishot request into a ring of buffers, given
- * back and counted. What was dropped nobody counts.
+ * back and counted. Dropped datagrams are not counted.
  *
  * Theory: the sender works a slice for each line of its input, as load.c does.
  * It asks the receiver for its counts before and after: with a datagram of one
@@ -9,9 +9,9 @@
  *
  * How it sends decides what is measured. In bursts, as senders of QUIC do it,
  * dozens of datagrams are one call and arrive together: the receiver finds the
- * next as soon as it has done with one, and is busy all the time. One by one,
+ * next as soon as it has handled one, and is busy all the time. One by one,
  * each takes the sender longer than the receiver, which sleeps before nearly
- * every datagram: then it is wake-ups that are measured.
+ * every datagram: that measures wake-ups.
  *
  *	udp				the receiver
  *	udp plain			the same by recvmmsg(2) alone, as a peer
@@ -132,7 +132,7 @@ static int receive(void)
 	for (;;) {
 		int result = io_uring_submit_and_wait(&ring, 1);
 
-		if (result != -EINTR) /* somebody begins to trace it */
+		if (result != -EINTR) /* a tracer attaches to it */
 			check(result, "wait");
 		reap(fd, &msg);
 	}
@@ -179,7 +179,10 @@ static int connect_to(unsigned int port)
 	return fd;
 }
 
-/* The question may be dropped as everything else: then it is asked again. */
+/*
+ * The request for counts may be dropped, as any datagram; then it is sent
+ * again.
+ */
 static struct counts ask(int fd)
 {
 	struct counts counts;
@@ -193,7 +196,7 @@ static struct counts ask(int fd)
 	return counts;
 }
 
-/* Returns how many datagrams were sent. */
+/* Returns the count of datagrams sent. */
 static uint64_t send_for(int fd, unsigned int bytes, unsigned int at_once,
 			 uint64_t ns)
 {

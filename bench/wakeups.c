@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * What it costs to wait and to be woken, where much waits for little: CPU time
- * an event.
+ * The cost of a wait and a wake-up when many requests wait for few events: CPU
+ * time an event.
  *
  *	wakeups armed [N]	N receives armed on one socket, a datagram at a
- *time wakeups level		an epoll that polls the ring fd, level-triggered
+ * time wakeups level              an epoll that polls the ring fd,
+ * level-triggered
  *	wakeups cancel		a receive that is armed and canceled
  *	wakeups polls [N]	N polls on one pipe, all woken and armed again
  *	wakeups pong		two rings, two threads, a MSG_RING to and fro
@@ -47,7 +48,7 @@ static void put(int fd)
 	check_libc((int)write(fd, "message", 8), "write");
 }
 
-/* Waits for @count completions and lets them go. */
+/* Wait for @count completions and mark them as seen. */
 static void take(struct io_uring *r, unsigned int count)
 {
 	struct io_uring_cqe *cqe;

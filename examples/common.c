@@ -93,7 +93,7 @@ int open_listener(unsigned int port)
 
 	check(fd < 0 ? -errno : 0, "socket");
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	/* Connections inherit it: an echo does not wait for more to say. */
+	/* Connections inherit it: an echo is sent immediately. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (bind(fd, (struct sockaddr *)&address, bytes) || listen(fd, 1024) ||
 	    getsockname(fd, (struct sockaddr *)&address, &bytes))

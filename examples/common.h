@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the echo servers share and what has nothing to do with io_uring:
- * options, a listening socket, a way to give up.
+ * Shared by the echo servers, and independent of io_uring: options, a listening
+ * socket, a way to give up.
  */
 #ifndef EXAMPLES_COMMON_H
 #define EXAMPLES_COMMON_H
@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 struct options {
-	unsigned int port; /* 0: any that is free */
+	unsigned int port; /* 0: any free port */
 	unsigned int connections; /* served at once */
 	unsigned int buffers; /* a power of two */
 	unsigned int buffer_bytes;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * The echo server of the first years of io_uring, as many programs still are:
- * a ring in its default mode, buffers handed over by PROVIDE_BUFFERS requests,
- * one receive at a time, and a loop that looks at the completion queue without
- * ever entering the kernel to wait.
+ * The echo server of the first years of io_uring, as many programs still are: a
+ * ring in its default mode, buffers handed over by PROVIDE_BUFFERS requests,
+ * one receive at a time, and a loop that polls the completion queue and never
+ * enters the kernel to wait.
  *
  * A connection is always in exactly one of three states: it receives, it waits
  * for a buffer (ENOBUFS), or it sends what it has received. When the echo is
@@ -138,8 +138,8 @@ static void close_conn(int slot)
 }
 
 /*
- * A buffer has come home: everyone who waits for one tries again. Waking only
- * the first would not do: it may find no data any more and use none.
+ * A buffer was given back: all connections that wait for one try again. To wake
+ * only the first is not enough: it may find no data any more and use no buffer.
  */
 static void serve_starved(void)
 {
@@ -232,7 +232,7 @@ static void handle(const struct io_uring_cqe *cqe)
 	}
 }
 
-/* Looks, and looks again: nothing here waits. */
+/* Polls the completion queue all the time and never waits. */
 static void serve(void)
 {
 	struct io_uring_cqe *cqe;

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
  * Drives an echo server and checks every byte that comes back. Plain epoll and
- * nonblocking sockets: whatever goes wrong here is not io_uring's doing.
+ * nonblocking sockets: a fault seen here is not caused by io_uring on this
+ * side.
  *
  * Each connection sends messages whose sizes and bytes come from generators
- * seeded with its number. The receiving side runs the same generators again,
- * so nothing is stored: a byte is right or it is not, and a message counts
- * when its last byte has come back. At most AHEAD messages are under way on a
- * connection. Then it closes its sending side and wants to see the end of the
- * stream: an echo of too much is as wrong as one of too little.
+ * seeded with its number. The receiving side runs the same generators again, so
+ * nothing is stored: each byte is compared, and a message counts when its last
+ * byte has come back. At most AHEAD messages are under way on a connection.
+ * Then it shuts down its sending side and expects the end of the stream: too
+ * many bytes are an error, as are too few.
  *
  * Two watchdogs bound the run: no progress for STALL_S, and --timeout.
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * An echo server as one writes it for io_uring today: every byte that a client
- * sends comes back to it, in order.
+ * An echo server in the style that io_uring recommends today: every byte that a
+ * client sends comes back to it, in order.
  *
  * One multishot accept yields connections and one multishot receive for each
  * connection yields data, so that in the steady state a message costs one
@@ -14,7 +14,7 @@
  *   send would let the next one in between. So there is one at a time, and the
  *   other messages of the connection queue up behind it.
  * - Out of buffers, a receive ends with ENOBUFS. Re-armed at once it would only
- *   fail again, so the connection waits until a buffer has come home.
+ *   fail again, so the connection waits until a buffer was given back.
  * - A multishot request may end at any completion (no F_MORE) and is then to be
  *   armed again.
  * - A connection's slot is free when nothing is in flight for it any more, for
@@ -152,8 +152,9 @@ static void give_buffer(int bid)
 }
 
 /*
- * The buffer goes home, and everyone who waited for one tries again. Waking
- * only the first would not do: it may find no data any more and use none.
+ * The buffer is given back, and all connections that waited for one try again.
+ * To wake only the first is not enough: it may find no data any more and use no
+ * buffer.
  */
 static void return_buffer(int bid)
 {

@@ -53,7 +53,7 @@ COMMIT; SELECT {n};
 
 
 def transactions(client, last):
-    """As SQL, from the first on."""
+    """The transactions as SQL, from the first on."""
     return "USE bank;\n" + "".join(
         TRANSACTION.format(c=client, n=n, rows=ROWS)
         for n in range(1, last + 1))
@@ -92,18 +92,18 @@ class Server:
             return log.read()
 
     def answers(self):
-        """Is it there? Wrong when it never will be."""
+        """Does the server answer? Wrong when it has ended."""
         if self.process.poll() is not None:
             raise Wrong(f"mariadbd ended by itself: {self.said()[-1500:]}")
         return self.sql("SELECT 1", check=False).returncode == 0
 
     def client(self, *options):
-        """The words that start one."""
+        """The command line that starts a client."""
         return ["mariadb", "--no-defaults", "-uroot", "-N", "-B", "-n",
                 "-S", self.socket, *options]
 
     def sql(self, text, check=True):
-        """Run it by one client, in whole."""
+        """Run a script with one client, to its end."""
         result = subprocess.run(self.client(), input=text, text=True,
                                 capture_output=True, check=False, timeout=120)
         if check and result.returncode:
@@ -158,14 +158,14 @@ def kill_in_the_middle(world, last):
 
 
 def last_told(path):
-    """The number in its last whole line."""
+    """The number in the last complete line of a client."""
     with open(path, "rb") as lines:
         whole = lines.read().rpartition(b"\n")[0]
     return int(whole.rpartition(b"\n")[2] or 0)
 
 
 def recovered(world, told):
-    """What is there after recovery: the last of each client, checksums."""
+    """The state after recovery: the last transaction of each client, and checksums."""
     with Server(world, "served", True) as server:
         if "Starting crash recovery" not in server.said():
             raise Wrong(f"no recovery took place: {server.said()}")
@@ -184,7 +184,7 @@ def recovered(world, told):
 
 
 def replayed(world, there):
-    """Checksums of a server without polyring that did just that."""
+    """Checksums of a server without polyring that ran the same transactions."""
     with Server(world, "plain", False) as server:
         for client, last in enumerate(there):
             server.sql(transactions(client, last))

@@ -45,7 +45,7 @@ SELECT count(*), sum(aid::bigint) FROM pgbench_accounts
 
 
 class Skip(Exception):
-    """There is no server of that age."""
+    """No server of that release is installed."""
 
 
 def age(postgres):
@@ -121,7 +121,7 @@ class Place:
         return command
 
     def run(self, name, *arguments, check=True):
-        """To its end: what it said."""
+        """Run to the end; returns the output."""
         result = subprocess.run(
             self.words(name, *arguments), capture_output=True, text=True,
             cwd="/", env=dict(os.environ, LC_ALL="C", PGHOST=self.data,
@@ -132,7 +132,7 @@ class Place:
         return result.stdout.strip()
 
     def sql(self, text, check=True):
-        """What the last of its statements says."""
+        """The result of the last statement."""
         return self.run("psql", "-qAtX", "-c", text, check=check)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What each program is made to do, and what must come of it.
+"""The work that each program is given, and the checks of its results.
 
 try_it(world) runs it through world.served() and world.plain(), raises Wrong
 where the two differ and Skip where it can't be tried, and returns a few words
@@ -25,7 +25,7 @@ Program = collections.namedtuple("Program", "name package commands try_it")
 
 
 class Skip(Exception):
-    """It can't be tried here; the text says why."""
+    """It can't be run here; the text says why."""
 
 
 def digest(path):
@@ -116,7 +116,7 @@ def fio_seed(world):
 
 
 def fio_run(run, directory, engine, options):
-    """What it did: counts of each job, and the digest of each file."""
+    """The results of fio: counts of each job, and the digest of each file."""
     _, out = run("fio", *FIO_COMMON, f"--directory={directory}",
                  f"--ioengine={engine}", *options)
     report = json.loads(out[out.index("{"):])
@@ -195,7 +195,7 @@ def stress_run(run, world):
 
 
 def try_stress(world):
-    """It judges for itself; the kernel must be judged the same."""
+    """stress-ng checks itself; its verdict must be the same on the kernel."""
     status, failures = stress_run(world.served, world)
     plain, plain_failures = stress_run(world.plain, world)
     if plain == 3 or not plain_failures and plain:  # io_uring refused here
@@ -221,7 +221,7 @@ def qemu_file(path, aio):
 
 
 def qemu_all(run, world, directory, aio):
-    """A round of everything; what was said, and the images' digests."""
+    """One round of all commands; the output, and the digests of the images."""
     image, copy, back = (os.path.join(directory, name)
                          for name in ("image.raw", "copy.qcow2", "back.raw"))
     shutil.copy(world.path("seed.raw"), image)
@@ -335,7 +335,7 @@ RECORDED = "6.18."
 
 
 def page_said(world, name):
-    """What the page's program says on the kernel."""
+    """The output of the page's program on the kernel."""
     if world.kernel and os.uname().release.startswith(RECORDED):
         return world.plain(world.program(name))[1]
     with open(os.path.join(PAGES, name + ".txt"), encoding="ascii") as said:
@@ -343,7 +343,7 @@ def page_said(world, name):
 
 
 def try_pages(world):
-    """A program for a family of manual pages; each says the same on both."""
+    """A program for a family of manual pages; each prints the same on both."""
     names = sorted(name[:-2] for name in os.listdir(PAGES)
                    if name.endswith(".c"))
     for name in names:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What people look at programs with: they see all that the engine does.
+"""Tracers and debuggers: they see all that the engine does.
 
 The program in their hands is the page about provided buffers; what it says must
 be what it says without them.
@@ -20,7 +20,7 @@ def read(path):
 
 
 def page_alone(world):
-    """What the page says when nobody looks."""
+    """The output of the page without a tool."""
     return world.served(world.program(PAGE))[1]
 
 
@@ -46,7 +46,7 @@ def try_strace(world):
 
 
 def try_valgrind(world):
-    """No errors, no leaks, nothing said, the program's own status."""
+    """No errors, no leaks, no messages, the program's own status."""
     log = world.path("log")
     _, said = world.served(
         "valgrind", "-q", f"--log-file={log}", "--leak-check=full",

@@ -43,7 +43,7 @@ def die_with_parent():
 
 
 class Wrong(Exception):
-    """Something is not as it must be; the text says what."""
+    """A check failed; the text names it."""
 
 
 def wait_until(what, condition, bound_s=BOUND_S):
@@ -110,7 +110,7 @@ class Server:
             self.close()
 
     def ended(self, status):
-        """What a server that ended by itself left behind."""
+        """The exit status and output of a server that ended by itself."""
         return f"the server ended with {status}: {self.said()[-3000:]}"
 
     def close(self):
@@ -119,7 +119,7 @@ class Server:
         self.counters_file.close()
 
     def said(self):
-        """What came on standard error."""
+        """The text on standard error."""
         self.errors.seek(0)
         return self.errors.read().strip()
 
@@ -129,7 +129,7 @@ class Server:
         self.process.wait()
 
     def descriptors(self):
-        """Open descriptors: number -> what it is."""
+        """Open files: fd -> what it refers to."""
         directory = f"/proc/{self.pid}/fd"
         found = {}
         for fd in os.listdir(directory):

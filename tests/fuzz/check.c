@@ -178,7 +178,7 @@ void stage_shrink(struct stage *stage, enum verdict verdict)
 	stage_check(stage);
 }
 
-/* ---- telling ------------------------------------------------------------- */
+/* ---- reporting ----------------------------------------------------------- */
 
 /* Play up to and with the step where memory differs, and compare the bytes. */
 static void tell_memory(const struct program *program, uint32_t steps, FILE *to)

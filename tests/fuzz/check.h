@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One program on both sides: in a process of its own, shrunk, told, kept.
+ * One program on both sides: in a process of its own, shrunk, reported, kept.
  */
 #ifndef FUZZ_CHECK_H
 #define FUZZ_CHECK_H
@@ -22,7 +22,7 @@ struct stage {
 	uint64_t number; /* of the program being played, in a batch */
 	uint64_t programs;
 	uint64_t operations;
-	uint64_t unlike; /* programs answered otherwise than recorded */
+	uint64_t unlike; /* programs whose results differ from the record */
 	uint64_t first_unlike;
 	int signal; /* that ended the player */
 };
@@ -38,11 +38,11 @@ void find_kernel(void);
 bool stage_differs(struct stage *stage);
 /* The same in a process of its own. */
 enum verdict stage_check(struct stage *stage);
-/* Take steps and values away while the verdict stays bad. */
+/* Remove steps and values while the verdict stays bad. */
 void stage_shrink(struct stage *stage, enum verdict verdict);
-/* Print the program and where the sides part. */
+/* Print the program and the first difference. */
 void stage_tell(struct stage *stage, enum verdict verdict, FILE *to);
-/* Where the sides part in the records that the stage has. */
+/* Print the first difference in the records of the stage. */
 void stage_tell_difference(const struct stage *stage, FILE *to);
 /* Store the program in @directory; the name follows from its bytes. */
 void stage_keep(const struct stage *stage, enum verdict verdict,

@@ -2,9 +2,9 @@
 /*
  * The same programs, found by coverage: eight bytes are a step.
  *
- * Theory: libFuzzer looks for what the engine has not done yet; the kernel says
- * whether it was right. A difference is told and ends the process, so that
- * libFuzzer keeps the bytes. Without io_uring only crashes are found.
+ * Theory: libFuzzer looks for what the engine has not done yet; the kernel
+ * shows whether it was right. A difference is reported and ends the process, so
+ * that libFuzzer keeps the bytes. Without io_uring only crashes are found.
  */
 #include "check.h"
 

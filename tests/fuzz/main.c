@@ -3,20 +3,20 @@
  * The differential fuzzer: random programs of provided buffers, each played on
  * the kernel's io_uring and on polyring, must be seen to do the same.
  *
- * Theory: program n of a run follows from the run's seed and n alone, whoever
- * plays it. Programs are played in batches, a process for each batch, so that
- * a crash costs one batch and threads and files of the engine don't pile up.
- * A program that is not the same is looked at again in a process of its own,
- * shrunk and told; the batch goes on behind it.
+ * Theory: program n of a run depends only on the run's seed and n, not on the
+ * process that plays it. Programs are played in batches, a process for each
+ * batch, so that a crash costs one batch and threads and files of the engine
+ * don't pile up. A program with a difference is played again in a process of
+ * its own, shrunk and reported; the batch continues with the next program.
  *
  * Where the kernel refuses io_uring its recorded answers can stand in: for each
- * program of a seed one number, which all events of its play go into.
+ * program of a seed a hash of all events of its play.
  *
- * A difference that doesn't come back when its program is played alone is
- * told as well: it says that a program leaves something behind. Only where
- * polyring answered the same both times, and alone the kernel answered that,
- * too, is it the kernel that has two answers (timing of its own): such programs
- * are told and counted apart.
+ * A difference that does not recur when its program is played alone is reported
+ * as well: an earlier program has left something behind. Only if polyring gave
+ * the same results both times, and the kernel gave them, too, when the program
+ * was played alone, the kernel has two answers (by its own timing): such
+ * programs are reported and counted separately.
  */
 #include <dirent.h>
 #include <getopt.h>
@@ -61,7 +61,8 @@ static struct stage *bench; /* where single programs are checked */
 static uint64_t programs;
 static uint64_t operations;
 static unsigned int differences;
-static unsigned int unsteady; /* the kernel has two answers to them */
+static unsigned int
+	unsteady; /* the kernel gave two different answers to them */
 static uint64_t next_program;
 
 static time_t now_s(void)
@@ -107,8 +108,9 @@ static void answer_given(struct stage *stage)
 }
 
 /*
- * How much a socket takes, and other things that programs see, is the kernel's
- * at hand: another one has other answers. Returns whether they can be used.
+ * How much a socket takes, for example, depends on the running kernel, so the
+ * recorded answers hold only for the kernel that gave them. Returns whether
+ * they can be used.
  */
 static bool answers_read(FILE *from)
 {
@@ -212,7 +214,10 @@ static void start(struct job *job, uint64_t number, uint64_t first)
 		play_batch(job);
 }
 
-/* Alone, @bench came out the same: whose answer was another in the batch? */
+/*
+ * Played alone, @bench showed no difference. Which side answered differently in
+ * the batch?
+ */
 static void found_once(const struct stage *player)
 {
 	bool ours_stayed = with_kernel &&
@@ -252,7 +257,7 @@ static void found(const struct stage *player)
 		stage_keep(bench, verdict, options.keep);
 }
 
-/* The player has ended; @bad when its last program is to be looked at. */
+/* The player has ended; @bad: its last program is to be checked. */
 static void finish(struct job *job, bool bad, bool more)
 {
 	uint64_t number = job->stage->number;

@@ -7,8 +7,8 @@
  * of memory can be compared as it is, addresses in ring entries included.
  * Sockets and pipes are each side's own.
  *
- * Determinism. Records can only be equal if each side's answers follow from
- * the program alone:
+ * Determinism. Records can only be equal if each side's answers depend only on
+ * the program:
  * - Most rings are SINGLE_ISSUER | DEFER_TASKRUN: completions come inside
  *   enter, on this thread, and nowhere else. In the others they come whenever
  *   this thread is in the kernel; there nothing piles up before the ring
@@ -17,19 +17,19 @@
  * - Local sockets, pipes and a file in memory hand over data within the call
  *   that writes it. Nothing here goes through a network stack or a disk.
  * - A descriptor has one receive and one send outstanding. A step that would
- *   add another is passed over: who comes first is no promise of the ABI.
+ *   add another is skipped: the ABI does not promise which comes first.
  * - Writes to different descriptors have the ring settle in between, for the
  *   same reason; more than one to the same may pile up.
- * - Completions that come together are compared in order of their requests:
- *   the order among requests isn't promised. Of one request it is.
+ * - Completions that come together are compared in order of their requests: the
+ *   order among requests isn't promised. Of one request it is.
  * - A chain ends with the submission it is in; the kernel would hand the rest
  *   to a worker.
- * - A request goes to a worker only when it can be done at once, and then it
- *   is waited for.
+ * - A request goes to a worker only when it can be done immediately, and then
+ *   the program waits for it.
  *
- * Whether a step is passed over follows from what the side has answered so
- * far. That is the same on both sides until the first difference, and what
- * comes after the first difference isn't looked at.
+ * Whether a step is skipped depends on what the side has answered so far. That
+ * is the same on both sides until the first difference, and what comes after
+ * the first difference is not compared.
  */
 #include "play.h"
 
@@ -49,8 +49,8 @@
 #define ARENA_BYTES (BUFFERS + BUFFERS_BYTES)
 /*
  * What buffers of absurd lengths get filled with: more than a socket holds.
- * Where a copy breaks off at the end of memory the kernel knows more of what
- * is left than a system call tells. Put back, but not looked at.
+ * Where a copy ends at the end of memory, the kernel knows exactly how much was
+ * left, and a system call does not report it. Restored, but not compared.
  */
 #define SPILL_BYTES (320u * 1024)
 #define NOTHING_BYTES (1u << 20)
@@ -326,7 +326,9 @@ static void record_taken(struct taken *taken, uint32_t count)
 	for (uint32_t i = 0; i < count; i++)
 		add_event(EVENT_COMPLETION, taken[i].user_data, taken[i].res,
 			  taken[i].flags);
-	/* The rest would come later, on one side sooner than on the other. */
+	/*
+	 * The rest would be posted later, on one side sooner than on the other.
+	 */
 	if (count == SETTLED_MOST)
 		p.full = true;
 	if (count)
@@ -350,7 +352,9 @@ static int idle_enough(void)
 	return 2;
 }
 
-/* Something can go on, and in some modes another thread may be about to. */
+/*
+ * A request can go on, and in some modes another thread may be about to run it.
+ */
 static bool is_in_motion(void)
 {
 	for (unsigned int i = 0; i < CHANNEL_COUNT; i++) {
@@ -366,7 +370,7 @@ static bool is_in_motion(void)
 
 #define MOTION_MOST 40 /* times 100 us */
 
-/* Is the ring at rest, having been asked @idle times in vain? */
+/* Is the ring at rest, after @idle enters without a completion? */
 static bool is_settled(int idle)
 {
 	const struct timespec tick = {.tv_nsec = 100 * 1000};
@@ -526,8 +530,8 @@ static void write_to(struct channel_state *c, size_t bytes)
 }
 
 /*
- * The engine isn't told of a close, and may hold the file for one turn more
- * (see doc/design.md, D5): what its peer sees then is not compared.
+ * The engine does not see a close, and may hold the file for one turn more (see
+ * doc/design.md, D5): what its peer sees then is not compared.
  */
 static void do_write(const struct step *step)
 {
@@ -558,7 +562,7 @@ static void do_burst(const struct step *step)
 	settle();
 }
 
-/* All that a peer can read, in as many reads as it takes. */
+/* Read all that a peer can read. */
 static void do_drain(const struct step *step)
 {
 	struct channel_state *c = channel(step_value(step, 0));
@@ -673,8 +677,9 @@ static bool fragile_waits(void)
  * - An empty entry in a bundle: an INC ring can't use it up, and what 6.18 says
  *   of it depends on the try.
  * - More in a bundle than a socket takes: see has_room().
- * - Bad addresses in bundles: how 6.18 tells them depends on the entries before
- *   and on the try; some are reported as having bytes left, and have none.
+ * - Bad addresses in bundles: how 6.18 reports them depends on the entries
+ *   before and on the try; some are reported as having bytes left, and have
+ *   none.
  */
 static void entry_rules(uint64_t *addr, uint64_t *len)
 {
@@ -691,7 +696,7 @@ static void entry_rules(uint64_t *addr, uint64_t *len)
 		*addr = address_of(ADDRESS_SLOT);
 }
 
-/* What an earlier ring left in the memory must keep the rules as well. */
+/* The rules hold for what an earlier ring left in the memory, too. */
 static bool good_entries(const struct group *group)
 {
 	const struct io_uring_buf_ring *ring = group->memory;
@@ -907,7 +912,7 @@ static struct io_uring_sqe *request_on(enum io_uring_op op,
 	return sqe;
 }
 
-/* Reports success only where nobody waits for the completion. */
+/* Reports success only where no step waits for the completion. */
 static bool may_skip(const struct io_uring_sqe *sqe)
 {
 	return sqe->opcode == IORING_OP_PROVIDE_BUFFERS ||
@@ -915,7 +920,7 @@ static bool may_skip(const struct io_uring_sqe *sqe)
 	       sqe->opcode == IORING_OP_NOP;
 }
 
-/* Will it be done at once, whoever does it? */
+/* Will it complete immediately, on a worker or not? */
 static bool may_go_async(const struct io_uring_sqe *sqe)
 {
 	struct pollfd look = {.fd = sqe->fd, .events = POLLIN};
@@ -932,14 +937,15 @@ static bool may_go_async(const struct io_uring_sqe *sqe)
 
 /*
  * Posts many completions, or waits first, and shares the group's buffers with
- * others of its batch in an order that nobody promises: it goes alone.
+ * others of its batch in an order that is not promised. So it is submitted
+ * alone.
  */
 static bool goes_alone(const struct io_uring_sqe *sqe)
 {
 	return sqe->opcode == IORING_OP_READ_MULTISHOT || sqe->ioprio;
 }
 
-/* It is an hour: what ends it is the request's end. */
+/* The timeout is an hour; the request completes long before. */
 static void add_timeout(struct io_uring_sqe *sqe)
 {
 	static const struct io_timespec hour = {.tv_sec = 3600};
@@ -995,8 +1001,8 @@ static void set_select(struct io_uring_sqe *sqe, const struct step *step,
 }
 
 /*
- * What is no socket fails some time later with POLL_FIRST, and a file on a
- * worker.
+ * A file that is no socket fails later with POLL_FIRST, and a file that a
+ * worker handles, too.
  */
 static void set_ioprio(struct io_uring_sqe *sqe, const struct step *step,
 		       uint64_t how)
@@ -1033,7 +1039,7 @@ static uint32_t receive_flags_of(const struct step *step, uint64_t how)
 
 /*
  * After more than a turn's share 6.18 waits although the end had come before
- * the multishot began, and nobody wakes it any more.
+ * the multishot began, and nothing wakes it any more.
  */
 static bool may_receive(const struct channel_state *c, uint64_t how)
 {
@@ -1100,7 +1106,7 @@ static uint64_t bundle_wants(uint64_t how, uint64_t want)
 
 /*
  * Packets that MSG_WAITALL puts together cost 6.18 a try each, and after some
- * tries it goes on in a worker, who is not waited for.
+ * tries a worker continues, and the program does not wait for that.
  */
 static bool many_packets(struct channel_state *c)
 {
@@ -1220,7 +1226,7 @@ static void do_read(const struct step *step)
 	set_select(sqe, step, how);
 	c->receiving = sqe->user_data;
 	if (is_file(c)) {
-		/* It goes by itself, for a worker may have to do it. */
+		/* It is submitted alone, because a worker may have to do it. */
 		if (step_value(step, 6) == THEN_ASYNC)
 			sqe->flags |= IOSQE_ASYNC;
 		settle_after(1);
@@ -1246,9 +1252,9 @@ static void do_read_multishot(const struct step *step)
 
 /*
  * The peer's end wakes a send that waits, whether it can go on or not; after
- * many tries in vain 6.18 hands it to a worker, who is not waited for. So no
- * send waits where the end has come, none is waiting when it comes, and no
- * bundle is too long for a socket.
+ * many failed tries 6.18 passes it to a worker, and the program does not wait
+ * for that. So no send waits where the end has come, none is waiting when it
+ * comes, and no bundle is too long for a socket.
  */
 static bool has_room(const struct channel_state *c)
 {
@@ -1274,7 +1280,10 @@ static void do_send(const struct step *step, enum io_uring_op op)
 
 	if (c->sending || (how & HOW_POLL_FIRST && c->ended))
 		return;
-	/* A send that waits goes on while its peer reads: no moment is sure. */
+	/*
+	 * A send that waits goes on while its peer reads: the moment is not
+	 * determined.
+	 */
 	if (p.at_once && !is_writable(c))
 		return;
 	if (how & HOW_BUNDLE && (!has_room(c) || p.small))
@@ -1336,7 +1345,7 @@ static void do_nop(const struct step *step)
 	follow(request(IORING_OP_NOP, -1, 0, 0, 0), step_value(step, 0));
 }
 
-/* P13: whatever else is right or wrong. */
+/* P13: before all other checks. */
 static void do_refused(const struct step *step)
 {
 	struct channel_state *c = channel(step_value(step, 0));
@@ -1490,7 +1499,7 @@ static void play_begin(void)
 		files_register();
 }
 
-/* Everything that still waits is cancelled; what is left is written down. */
+/* Cancel all requests that still wait; record what is left. */
 static void play_end(void)
 {
 	struct io_uring_sqe *sqe;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Playing one program on one side, and what is seen of it.
+ * Plays one program on one side, and records the results.
  */
 #ifndef FUZZ_PLAY_H
 #define FUZZ_PLAY_H
@@ -12,9 +12,9 @@
 #define EVENTS_MAX 8192u
 
 enum event_kind {
-	EVENT_SUBMIT, /* value: what enter answered */
+	EVENT_SUBMIT, /* value: the result of enter */
 	EVENT_COMPLETION, /* key: the step it belongs to, value, flags */
-	EVENT_CALL, /* value: what another call answered */
+	EVENT_CALL, /* value: the result of another call */
 	EVENT_BYTES, /* value: how many the peer read, key: their hash */
 	EVENT_MEMORY, /* key: hash of buffers and rings */
 	EVENT_HEAD, /* key: bgid, value: head or error */
@@ -33,11 +33,11 @@ struct event {
 struct record {
 	uint32_t count;
 	uint32_t steps; /* that were played */
-	uint32_t at; /* the step being played, for whoever finds a crash */
+	uint32_t at; /* the step being played, to find the cause of a crash */
 	struct event events[EVENTS_MAX];
 };
 
-/* What programs play with; once in each process. */
+/* Memory and files for programs; once in each process. */
 void play_open(void);
 /* Compared when the records say that memory differs. */
 size_t play_memory(const unsigned char **memory);

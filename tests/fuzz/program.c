@@ -3,8 +3,8 @@
  * The verbs, their fields and values; random programs; the text form.
  *
  * Theory: a random program has a theme, one group and one channel that most of
- * its steps are about: buffers that nobody receives into tell nothing. Its
- * first steps fill that group. Everything follows from the seed.
+ * its steps are about: buffers that are never received into test nothing. Its
+ * first steps fill that group. The seed determines everything.
  */
 #include "program.h"
 
@@ -193,8 +193,8 @@ static const struct value thens[] = {
 	{"timed", THEN_TIMED},
 };
 /*
- * SQPOLL is left out: there a thread of the kernel's decides how much is
- * submitted at once. Scenarios are played in that mode.
+ * SQPOLL is left out: there a kernel thread decides how many entries are
+ * submitted together. Scenarios are played in that mode.
  */
 static const struct value modes[] = {
 	{"defer", IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN},

@@ -3,10 +3,10 @@
  * A program of the fuzzer: what is done, as data.
  *
  * Theory: a program is a list of steps of equal size, each a verb and a few
- * small numbers. A number is an index into the verb's own list of values, and
- * any byte is one (modulo the list's length), so every string of bytes is a
- * program: random ones, mutated ones and shrunk ones alike. Values that are
- * right come first in a list; the random source prefers them.
+ * indices. An index selects from the verb's own list of values, and any byte is
+ * one (modulo the list's length), so every string of bytes is a program: random
+ * ones, mutated ones and shrunk ones alike. Values that are right come first in
+ * a list; the random source prefers them.
  *
  * The text form is one step a line, `verb field=value ...`; '#' begins a
  * comment. It names values, not indices, and so outlives changes of the lists.

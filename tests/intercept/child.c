@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * What a served program starts. With the library in its environment a child is
- * served, too. Without, or where nothing can be preloaded, it meets what the
- * kernel answers: EPERM, as this is run under `polyring deny`. A filter that
- * it inherits must not kill it, whichever way it was started.
+ * served, too. Without, or where nothing can be preloaded, it gets the kernel's
+ * answer: EPERM, as this is run under `polyring deny`. A filter that it
+ * inherits must not kill it, whichever way it was started.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -151,7 +151,7 @@ static int copy_of_self(const char *to, mode_t mode)
 	return (int)n;
 }
 
-/* The dynamic linker ignores LD_PRELOAD for who gains privileges. */
+/* The dynamic linker ignores LD_PRELOAD in programs that gain privileges. */
 static void test_setuid(void)
 {
 	char path[] = "/tmp/polyring-child-XXXXXX";

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Every way to execute a program fits LD_PRELOAD to it: a runtime that was put
- * in front of the library, for a program that this one is not, is gone in what
- * it executes, by whichever function. And a program that executes itself over
- * and over (--again N) does not collect filters without end.
+ * Each exec function adapts LD_PRELOAD to the program: a runtime that was put
+ * in front of the library, for a program that this one is not, is removed for
+ * the next program, by each of the functions. And a program that executes
+ * itself again and again (--again N) does not collect filters without bound.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * What a ring leaves in the process: no thread while the program's own enters
- * drive it, and no file once its fd is closed, whichever way that is done. The
- * program's limit of files stays its own.
- * Written for liburing, as programs are.
+ * drive it, and no file once its fd is closed, in whichever way it is closed.
+ * The program's limit of files stays its own. Written for liburing, as programs
+ * are.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -131,7 +131,7 @@ static const struct {
 	{"closed by its last copy", by_copy},
 };
 
-/* At once: nobody else has had a turn. */
+/* Immediately: no other thread has run. */
 static void files_go_at_once(void)
 {
 	int before = files();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The program's own signals work as if nobody else had any: SIGSYS blocked in
+ * The program's own signals work as if the library had none: SIGSYS blocked in
  * every way there is, handlers for SIGSEGV, SIGBUS and SIGSYS set before and
  * after the first ring, and what is read back is what was set.
  */
@@ -233,7 +233,9 @@ static void test_faults_before_and_after(void)
 	close(fd);
 }
 
-/* A bad pointer that the engine itself reads still is EFAULT, not a signal. */
+/*
+ * A bad pointer that the engine itself reads still causes EFAULT, not a signal.
+ */
 static int bad_pointers_fail(void)
 {
 	struct io_uring_params params = {0};
@@ -398,7 +400,10 @@ static void test_ends(void)
 	      death_of(own_filter) == 0);
 }
 
-/* What the engine finds unmapped is an error, also where no handler fits. */
+/*
+ * Memory that the engine finds unmapped causes an error, also where no handler
+ * can be installed.
+ */
 static void test_small_stack(void)
 {
 	const size_t page = 4096, small = 2048;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * No buffer is lost by reads that have to wait, also as older kernels have it:
- * below 6.10 a READ whose choice is final keeps its buffer until it completes
- * (ABI_READ_KEEPS, ABI_READ_SPARES). Each bid is seen exactly once.
+ * No buffer is lost by reads that have to wait, also when the ring answers as
+ * an older kernel: below 6.10 a READ whose choice is final keeps its buffer
+ * until it completes (ABI_READ_KEEPS, ABI_READ_SPARES). Each bid is seen
+ * exactly once.
  */
 #include <fcntl.h>
 #include <liburing.h>

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Threads that leave a call for good: by siglongjmp() out of a handler, by
- * pthread_exit() in one, or because they are cancelled. The ring works
- * afterwards, and ends when it is closed. The same checks pass on the kernel.
+ * Threads that leave a call and never return to it: by siglongjmp() out of a
+ * handler, by pthread_exit() in one, or because they are cancelled. The ring
+ * works afterwards, and ends when it is closed. The same checks pass on the
+ * kernel.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -103,7 +104,7 @@ static timer_t timer_of(void (*handler)(int), int flags)
 	return timer;
 }
 
-/* What the next calls write over the stack that was left. */
+/* Overwrite the part of the stack that was left, as the next calls would. */
 static void scribble(int depth)
 {
 	volatile char bytes[4000];
@@ -113,7 +114,7 @@ static void scribble(int depth)
 		scribble(depth - 1);
 }
 
-/* Left, then called again from deeper than before. */
+/* The call is left, then made again from a deeper stack frame. */
 static int works_deep(struct ring *r, int depth)
 {
 	volatile char bytes[2000];
@@ -182,7 +183,10 @@ static void test_jump_beside_data(void)
 	timer_delete(timer);
 }
 
-/* Out of calls that don't sleep, wherever the signal finds them. */
+/*
+ * Leave calls that don't sleep, at whatever instruction the signal interrupts
+ * them.
+ */
 static void test_jump_out_of_calls(void)
 {
 	timer_t timer = timer_of(jump, 0);
@@ -200,7 +204,7 @@ static void test_jump_out_of_calls(void)
 				take_all(&r);
 			}
 		}
-		/* It may have come between the entry and the call. */
+		/* The signal may have come between the entry and the call. */
 		inline_enter(r.fd, ENTRIES, 0, 0);
 		good += works(&r);
 	}
@@ -229,7 +233,7 @@ static void *send_many(void *to)
 	return NULL;
 }
 
-/* A signal that comes during a call is as it was sent. */
+/* A signal that comes during a call has the siginfo that was sent. */
 static void test_signals_during_calls(void)
 {
 	struct sigaction action = {.sa_sigaction = note,

@@ -36,7 +36,7 @@ static void test_errno(void)
 	      fails_with(syscall(427, 987, 0, NULL, 0), EBADF));
 	errno = 0;
 	CHECK("an_unknown_call_is_ENOSYS", fails_with(syscall(100000), ENOSYS));
-	/* 6.18 looks at the low half of the number only. */
+	/* 6.18 uses only the low half of the call's number. */
 	fd = syscall(425 + (1l << 40), 4, &params);
 	CHECK("the_upper_half_of_the_number_is_ignored", fd >= 0);
 	close((int)fd);
@@ -83,7 +83,10 @@ static void test_six_arguments(void)
 		      EINVAL));
 }
 
-/* A child that returns from the very call, on the same and on its own stack. */
+/*
+ * A child that returns from the same call, on its parent's stack and on its
+ * own.
+ */
 static void test_fork_by_number(void)
 {
 	long pid = syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, 0);

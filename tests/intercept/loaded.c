@@ -71,7 +71,7 @@ static int comes_and_goes(const char *path, int times)
 	return 1;
 }
 
-/* What the first rounds leave behind they may, but no more each time. */
+/* The first rounds may leave mappings; further rounds may not add any. */
 static void test_coming_and_going(const char *path)
 {
 	int good = comes_and_goes(path, 3);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Call sites that do not show whose they are: the number comes as an argument,
- * from memory, through other registers; the code has no unwind tables, or is
- * made and mapped at run time. With -DBIG in an object too large for numbers
- * in its code to mean anything. Run under `polyring deny`, or it would prove
- * nothing.
+ * Call sites that do not show which call they make: the number comes as an
+ * argument, from memory, through other registers; the code has no unwind
+ * tables, or is made and mapped at run time. With -DBIG in an object too large
+ * for numbers in its code to mean anything. Run under `polyring deny`,
+ * otherwise the kernel could serve the calls.
  */
 #include <errno.h>
 #include <string.h>
@@ -43,7 +43,7 @@ long without_tables(long number, long a, long b, long c, long d, long e,
 		    long f);
 extern const char code_end[];
 
-/* A ring by these numbers: made, mapped, entered. */
+/* A ring by call sites like these: set up, mapped, entered. */
 static int served(call_fn call, long setup, long enter)
 {
 	struct io_uring_params params = {0};

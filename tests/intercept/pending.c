@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * SIGSYS, SIGSEGV and SIGBUS while they are blocked: the kernel has them
- * pending, and so it must look where the library keeps them unblocked. The
- * same checks pass on the kernel.
+ * SIGSYS, SIGSEGV and SIGBUS while they are blocked: the kernel keeps them
+ * pending, and so must the library, which keeps them unblocked. The same checks
+ * pass on the kernel.
  */
 #include <errno.h>
 #include <poll.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Two buffers are provided and used, by one submission each. For the counters:
- * command.py looks whether they say so.
+ * Two buffers are provided and used, by one submission each: command.py checks
+ * the counters.
  */
 #include <fcntl.h>
 #include <sys/mman.h>

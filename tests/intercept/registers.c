@@ -2,12 +2,13 @@
 /*
  * What a system call keeps, an intercepted one keeps: all registers but rax,
  * rcx and r11, the flags, the vector and x87 registers, the red zone. Each is
- * filled with random bits before an inline `syscall` and compared after it.
- * The kernel passes the same test; that is how we know what to expect.
+ * filled with random bits before an inline `syscall` and compared after it. The
+ * kernel passes the same test; it defines what to expect.
  *
  * With XMMS, a number, only so many vector registers are used, and with
  * SIX_FLAGS DF is left alone: the patch lane preserves no more then. See
- * registers_entry.S. With SPOILED, what the engine leaves alone spoil.c spoils.
+ * registers_entry.S. With SPOILED, spoil.c changes the registers that the
+ * engine does not use.
  */
 #include <cpuid.h>
 #include <errno.h>
@@ -129,7 +130,7 @@ static int vectors_kept(void)
 
 #define NEEDED 0x3u
 
-/* Values that the processor takes, and that nobody else would choose. */
+/* Values that the processor accepts, and that no other code uses. */
 static void fill_vectors(uint8_t *v)
 {
 	uint64_t parts = registers_mask;
@@ -215,7 +216,7 @@ static void prepare(unsigned int misaligned)
 	registers_in.gpr[R8] = registers_in.gpr[R9] = 0;
 }
 
-/* Everything but the result; says what was lost. */
+/* Compare everything except the result; print what was lost. */
 static int all_kept(void)
 {
 	uint64_t flags = registers_out.flags ^ registers_in.flags;
@@ -273,7 +274,10 @@ static int kept_by_enter(unsigned int misaligned)
 	return call(426, -1, 1, 0, 0) == -EBADF && all_kept();
 }
 
-/* Shared mappings of other files take the same way and the kernel answers. */
+/*
+ * Shared mappings of other files go through the same code, and the kernel
+ * answers.
+ */
 static int kept_by_mmap(void)
 {
 	int fd = memfd_create("shared", MFD_CLOEXEC);
@@ -297,11 +301,11 @@ static void on_alarm(int signo)
 {
 	(void)signo;
 	alarms = alarms + 1;
-	/* Arrive at the trampoline from within it. */
+	/* Enter the trampoline again from within it. */
 	inline_enter(-1, 1, 0, 0);
 }
 
-/* Signals at every point of the way, until enough have come. */
+/* Signals at every instruction of the lane, until enough have come. */
 static int kept_under_signals(void)
 {
 	struct itimerval often = {{0, 200}, {0, 200}};

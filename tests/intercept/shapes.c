@@ -50,7 +50,7 @@ static int served(shape_fn call)
 	return 1;
 }
 
-/* They go on to the kernel from the same place. */
+/* The kernel serves them from the same site. */
 static int other_calls_work(void)
 {
 	int status = -1;

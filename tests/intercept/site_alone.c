@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
  * One call site that a jump replaces, beside one of another system call and
- * beside bytes that only look like one, in an object that is looked at again
- * when others come and go; and the filters that are in force then.
+ * beside bytes that only look like one, in an object that is scanned again when
+ * others are loaded and unloaded; and the filters that are in force then.
  */
 #include <dlfcn.h>
 #include <errno.h>
 
 #include "tap.h"
 
-/* The number stays in the code, so that the object goes on counting. */
+/*
+ * The call's number stays in the code, so that the object still counts as one
+ * that calls io_uring.
+ */
 __attribute__((noinline)) static long own_syscall(long number, long a)
 {
 	register long flags __asm__("r10") = 0;
@@ -24,7 +27,7 @@ __attribute__((noinline)) static long own_syscall(long number, long a)
 
 extern const unsigned char getpid_site[];
 
-/* Not io_uring's, as its number says: left alone. */
+/* Its number is not one of io_uring's calls: not patched. */
 __attribute__((noinline)) static long own_getpid(void)
 {
 	long result;
@@ -36,7 +39,7 @@ __attribute__((noinline)) static long own_getpid(void)
 	return getpid_site[0] == 0xb8 ? result : -1;
 }
 
-/* The same two bytes, but in another instruction. */
+/* The same two bytes, inside another instruction. */
 __attribute__((noinline)) static int own_number(void)
 {
 	int number;

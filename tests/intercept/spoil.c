@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * An engine that uses all it may: it stands before the real one, and when that
- * returns there is something else in each vector register and in errno. The
- * real one leaves most alone: an entry that forgot one would not be found out.
+ * An engine that changes every register that it may change: it calls the real
+ * one and then puts other values into each vector register and into errno. The
+ * real one does not use most of them, so a test with it would not notice an
+ * entry that fails to save one.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -17,7 +18,7 @@
 /* What of XCR0 is vectors: those of SSE, AVX, AVX-512. */
 #define VECTORS 0xe6u
 
-/* How often it was done. */
+/* How often registers were changed. */
 extern int spoiled;
 POLYRING_API int spoiled;
 
@@ -42,7 +43,7 @@ static void spoil(void)
 static __typeof__(&polyring_enter) real_enter;
 static __typeof__(&polyring_register) real_register;
 
-/* Before any signal handler may come here. */
+/* Before any signal handler may run this. */
 __attribute__((constructor)) static void find_real(void)
 {
 	real_enter = dlsym(RTLD_NEXT, "polyring_enter");

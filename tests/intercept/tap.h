@@ -35,7 +35,7 @@ static inline void tap_check(int good, const char *name, const char *file,
 #define CHECK(name, condition) \
 	tap_check(!!(condition), (name), __FILE__, __LINE__)
 
-/* What a test that needs something else to go on says. */
+/* Printed by a test that needs something that is missing here. */
 #define REQUIRE(condition)                    \
 	do {                                  \
 		if (!(condition)) {           \

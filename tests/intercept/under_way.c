@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * Code that threads are running through becomes patched. The module's threads
- * call in a loop from its constructor on, that is before dlopen() has let
- * anybody look at it: the first calls meet the kernel, all after dlopen() the
- * engine, and none anything else. Run under `polyring deny`.
+ * call in a loop from its constructor on, that is before dlopen() returns and
+ * the library can scan it. The first calls reach the kernel, all calls after
+ * dlopen() the engine, and none anything else. Run under `polyring deny`.
  */
 #include <dlfcn.h>
 #include <errno.h>

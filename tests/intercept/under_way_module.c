@@ -19,7 +19,7 @@ static long stop(void);
 
 __attribute__((visibility("default"))) struct under_way under_way = {stop, 0};
 
-/* The denied kernel says EPERM, the engine EBADF. */
+/* The kernel, denied, returns EPERM, the engine EBADF. */
 static void *call_often(void *arg)
 {
 	int after = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Children that no handler of pthread_atfork() is told of: of bare fork and
+ * Children for which no pthread_atfork() handler runs: those of bare fork and
  * clone calls, with and without the parent's files, and of vfork(). Each may
  * use rings of its own, and changes nothing of its parent's. The same checks
  * pass on the kernel.
@@ -16,7 +16,7 @@
 
 #define BOUND_MS 20000
 
-/* By looking alone: nobody enters. */
+/* By polling the CQ only: no thread enters. */
 static int comes(struct ring *r)
 {
 	unsigned int head = *word(r, r->p.cq_off.head);

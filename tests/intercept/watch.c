@@ -80,7 +80,7 @@ static int by_epoll(int fd, int bound_ms)
 	return ready;
 }
 
-/* A read that waits for a byte, and the byte: only polling tells. */
+/* A read that waits for a byte, and the byte: only polling reports it. */
 static int becomes_readable(readable_fn readable)
 {
 	struct io_uring ring;
@@ -117,7 +117,10 @@ static int by_pwait(int epfd, int bound_ms)
 	return epoll_pwait(epfd, &event, 1, bound_ms, NULL);
 }
 
-/* Level-triggered: taken in memory alone, it is told no more. */
+/*
+ * Level-triggered: after it was taken in memory, without an enter, it is not
+ * reported any more.
+ */
 static int falls_silent(int (*wait)(int epfd, int bound_ms))
 {
 	struct epoll_event event = {.events = EPOLLIN};
@@ -173,7 +176,10 @@ static void answer(struct io_uring *ring, int fd, char *byte)
 	io_uring_submit(ring);
 }
 
-/* Takes what is there: how many receives, or -1: there was nothing. */
+/*
+ * Take all completions. Returns the count of receives, or -1 if there were no
+ * completions.
+ */
 static int take_all(struct io_uring *ring, int fd, char *byte)
 {
 	struct io_uring_cqe *cqe;
@@ -243,7 +249,7 @@ static int dup_to(int fd)
 	return dup2(fd, place);
 }
 
-/* The number was another file's when it was polled first. */
+/* The fd was another file when it was first polled. */
 static int duplicate_is_seen(int (*duplicate)(int))
 {
 	struct io_uring ring;
@@ -263,7 +269,7 @@ static int duplicate_is_seen(int (*duplicate)(int))
 	return good;
 }
 
-/* So was the ring's own. */
+/* The ring's fd was another file, too. */
 static int ring_is_seen(void)
 {
 	struct io_uring first, ring;
@@ -286,7 +292,7 @@ static int ring_is_seen(void)
 
 /*
  * With "kernel" as its argument: without what the kernel does not promise. Its
- * deferring rings announce nothing to epoll before somebody enters.
+ * deferring rings report nothing to epoll before a thread enters.
  */
 int main(int argc, char **argv)
 {

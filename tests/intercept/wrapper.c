@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * A program with a system call wrapper of its own: the numbers are arguments,
- * far from the one `syscall` instruction. Also what fork makes of a ring's
- * process. Run under `polyring deny`, or it would prove nothing.
+ * A program with a system call wrapper of its own: the calls' numbers are
+ * arguments, far from the one `syscall` instruction. Also what fork makes of a
+ * ring's process. Run under `polyring deny`, otherwise the kernel could serve
+ * the calls.
  */
 #include <errno.h>
 #include <stdint.h>

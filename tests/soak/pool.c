@@ -97,7 +97,9 @@ uint32_t pool_publish(struct pool *pool, uint32_t count)
 	return count;
 }
 
-/* @bytes of a buffer are used; it is back when nothing of it is left. */
+/*
+ * @bytes of a buffer are used; the application has it again when none are left.
+ */
 static void use(struct pool *pool, uint16_t bid, uint32_t bytes)
 {
 	if (pool->is_owned[bid])
@@ -120,7 +122,9 @@ void pool_completed(struct pool *pool, int32_t res, uint32_t flags,
 	bool more = flags & IORING_CQE_F_BUF_MORE;
 
 	if (!left) {
-		/* What is used up without a byte comes back whole. */
+		/*
+		 * A buffer that was consumed without a byte comes back whole.
+		 */
 		if (!more)
 			use(pool, bid, pool->left[bid]);
 		return;

@@ -10,8 +10,8 @@
  *
  *	with the application + queued + held by requests == all
  *
- * must hold, where queued is the engine's word (the head of a ring, the counter
- * of a classic group) and no more are held than requests are armed.
+ * must hold, where queued is what the engine reports (the head of a ring, the
+ * counter of a classic group) and no more are held than requests are armed.
  */
 #ifndef SOAK_POOL_H
 #define SOAK_POOL_H
@@ -30,7 +30,7 @@ struct pool {
 	bool sends; /* what a bundle waits with is counted as used (B4) */
 	uint16_t bgid;
 	uint32_t each; /* bytes in a buffer */
-	/* What follows is the account. */
+	/* The fields below are the account. */
 	uint32_t with_app;
 	uint32_t owned[POOL_BUFFERS]; /* a stack of bids the application has */
 	bool is_owned[POOL_BUFFERS];
@@ -46,7 +46,7 @@ struct pool {
 	char *memory;
 };
 
-/* Register it with a new ring; every buffer is the application's. */
+/* Register it with a new ring; the application has every buffer. */
 void pool_open(struct pool *pool, int ring_fd);
 /*
  * No request is armed any more: what is queued comes back. Of a classic group
@@ -56,9 +56,9 @@ void pool_close(struct pool *pool, int ring_fd, uint32_t removed);
 
 /* Give up to @count buffers back: a ring publishes, and returns how many. */
 uint32_t pool_publish(struct pool *pool, uint32_t count);
-/* Take a bid off the account, for a PROVIDE_BUFFERS. */
+/* Remove a bid from the account, for a PROVIDE_BUFFERS. */
 uint16_t pool_take(struct pool *pool);
-/* A bid is the application's again. */
+/* The application has the bid again. */
 void pool_give(struct pool *pool, uint16_t bid);
 
 /*
@@ -74,12 +74,12 @@ void pool_completed(struct pool *pool, int32_t res, uint32_t flags,
 /* Sends commit at selection (B4): take back all up to the ring's head. */
 void pool_take_sent(struct pool *pool, int ring_fd);
 
-/* The law above, while the ring is at rest. */
+/* Check the equation above, while the ring is at rest. */
 void pool_check(const struct pool *pool, int ring_fd);
 
 char *pool_buffer(const struct pool *pool, uint16_t bid);
 
-/* Say what is wrong, and end. */
+/* Print what is wrong, and end. */
 void soak_fail(const char *format, ...)
 	__attribute__((format(printf, 1, 2), noreturn));
 

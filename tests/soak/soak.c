@@ -7,18 +7,18 @@
  * eight pools of buffers in one ring of the engine's. A turn writes to the
  * files, gives some buffers back, arms a request wherever none is armed (once
  * or multishot, single or bundling, of any length), cancels now and then, and
- * takes what has completed. Every completion is entered into the account of
- * its pool (pool.h), and every byte must be the next one of its lane. Between
- * the engine and the kernel stands a hook that answers errors to transfers.
+ * takes what has completed. Every completion is entered into the account of its
+ * pool (pool.h), and every byte must be the next one of its lane. A hook
+ * between the engine and the kernel makes transfers fail at random.
  *
  * src/kbuf is compiled into this program with its checks: it asserts S11 in
- * every call. From outside the pools are looked at after each turn of a ring
- * that completes only inside enter (DEFER_TASKRUN), and at the end of every
- * ring. A ring lives for some thousand turns; then all its requests are
- * cancelled, and every buffer must be back.
+ * every call. The pools are checked after each turn of a ring that completes
+ * only inside enter (DEFER_TASKRUN), and at the end of every ring. A ring lives
+ * for some thousand turns; then all its requests are cancelled, and every
+ * buffer must be back.
  *
- * Everything follows from the seed but what other threads do: the standby
- * thread of rings in default mode, workers.
+ * Everything is determined by the seed, except what other threads do: workers,
+ * and the standby thread of rings in default mode.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -73,11 +73,11 @@ static struct lane {
 	struct pool *pool;
 	enum source source;
 	bool bundles;
-	/* What follows is its state. */
+	/* The fields below are its state. */
 	int own, peer;
 	uint32_t armed; /* requests; only a ZERO lane has more than one */
 	bool bundled; /* the armed one */
-	bool ended; /* the peer has sent its end */
+	bool ended; /* the peer has shut down its end */
 	bool quiet;
 	uint64_t sent, seen; /* bytes */
 	uint64_t buffers;
@@ -109,7 +109,7 @@ static struct lane {
 };
 
 static struct ring ring;
-static bool deferred; /* it does nothing but inside enter */
+static bool deferred; /* it works only inside enter */
 static uint64_t seed, random_state;
 static uint64_t want_buffers = 200000;
 static uint64_t turns, rings, errors, cancels, starved;
@@ -146,8 +146,8 @@ static bool one_in(uint32_t n)
 }
 
 /*
- * A list's bundle whose second pass fails uses up a buffer and tells nobody, as
- * a live 6.18's does: no account could follow.
+ * When the second pass of a classic group's bundle fails, a buffer is used up
+ * that no completion reports, as in 6.18. The account can't follow that.
  */
 static bool may_fail(long number, long b)
 {
@@ -162,7 +162,7 @@ static bool may_fail(long number, long b)
 	       first >= pool->memory + POOL_BUFFERS * POOL_EACH_MAX;
 }
 
-/* Any thread of the engine may come here. */
+/* Any thread of the engine may call this. */
 static long failing_invoke(long number, long a, long b, long c, long d, long e,
 			   long f)
 {
@@ -220,7 +220,7 @@ static void lane_feed(struct lane *lane)
 	uint32_t bytes = 1 + below(one_in(2) ? 64 : CHUNK_BYTES);
 	ssize_t n;
 
-	/* Quiet times, in which requests wait. */
+	/* Times without data, in which requests wait. */
 	if (one_in(32))
 		lane->quiet = !lane->quiet;
 	if (lane->source != SINK &&
@@ -305,7 +305,7 @@ static void provide(struct pool *pool)
 	}
 }
 
-/* Most of the time enough, sometimes so few that requests run out of them. */
+/* Usually enough buffers, sometimes so few that requests end with ENOBUFS. */
 static void give_back(struct pool *pool)
 {
 	if (pool->kind == POOL_CLASSIC)
@@ -322,8 +322,8 @@ static bool is_readable(int fd)
 }
 
 /*
- * A bundle of several buffers that hold less than their length would tell only
- * the sum.
+ * If a bundle has several buffers that hold less than their length, its
+ * completion reports only the sum.
  */
 static uint32_t wanted(const struct lane *lane)
 {
@@ -341,7 +341,8 @@ static void set_receive(struct lane *lane, struct io_uring_sqe *sqe)
 
 	/*
 	 * A classic buffer may be used in part for what was known to wait, and
-	 * be followed by another for what came meanwhile: only the sum is told.
+	 * be followed by another for bytes that came meanwhile: the completion
+	 * reports only the sum.
 	 */
 	lane->bundled = lane->bundles && !one_in(8) &&
 			(deferred || lane->pool->kind != POOL_CLASSIC);
@@ -466,7 +467,7 @@ static void take_all(void)
 	}
 }
 
-/* Until two enters in a row have brought nothing. */
+/* Until two enters in a row have brought no completion. */
 static void settle(void)
 {
 	const uint32_t *head = (void *)(ring.shared + ring.p.cq_off.head);

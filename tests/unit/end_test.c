@@ -60,7 +60,7 @@ static void a_call_inside_ends_as_if_the_ring_were_open(void **state)
 		close(ring.fd);
 		assert_int_equal(write(ends[1], "x", 1), 1);
 		pthread_join(thread, &result);
-		/* It may have come after the end of the ring. */
+		/* The call may have come after the end of the ring. */
 		assert_true(result == NULL || (intptr_t)result == -EBADF);
 		assert_true(result || ring_pop(&ring, &cqe));
 		if (!result)
@@ -73,7 +73,7 @@ static void a_call_inside_ends_as_if_the_ring_were_open(void **state)
 	}
 }
 
-/* One opens and closes rings, others use the same number all the time. */
+/* One thread opens and closes rings; others use the same fd all the time. */
 static struct {
 	int fd;
 	bool over;
@@ -162,8 +162,10 @@ static void wait_for_child(pid_t child)
 	assert_int_equal(status, 0);
 }
 
-/* The child has its parent's ring while that is open, and can make one; the
- * parent's goes on. */
+/*
+ * The child can use its parent's ring while that is open, and make a ring of
+ * its own; the parent's ring works all the time.
+ */
 static void child_body(const struct ring *parents, bool is_open)
 {
 	struct ring ring;
@@ -244,7 +246,7 @@ static void a_child_shares_its_parents_rings(void **state)
 	}
 	store_relaxed(&shared.over, true);
 	pthread_join(thread, NULL);
-	/* What was armed before is armed still. */
+	/* Requests that were armed before the fork are still armed. */
 	assert_int_equal(write(polled[1], "x", 1), 1);
 	while (ring_next(&ring).user_data != 2)
 		;
@@ -259,7 +261,10 @@ static void a_child_shares_its_parents_rings(void **state)
 	expect_nothing_left();
 }
 
-/* The peer sees the end though a child lives that was there at the time. */
+/*
+ * The peer sees the end of the stream although a child lives that was forked
+ * while the request was armed.
+ */
 static void a_child_holds_no_file_of_a_request(void **state)
 {
 	char end[2];
@@ -305,7 +310,9 @@ static void wait_for(sem_t *event)
 		;
 }
 
-/* The fork finds a ring that is about to end, and locked until it has. */
+/*
+ * The fork finds a ring that is about to end and is locked until it has ended.
+ */
 static long meet_invoke(long number, long a, long b, long c, long d, long e,
 			long f)
 {
@@ -368,7 +375,10 @@ static void a_fork_leaves_no_ring_locked_that_ends(void **state)
 
 /* ---- a full queue ---- */
 
-/* Nothing is lost, and all comes in order, though nobody takes it for long. */
+/*
+ * No completion is lost and their order is kept, although none is reaped for a
+ * long time.
+ */
 static void a_full_queue_keeps_a_multishot_in_order(void **state)
 {
 	struct io_uring_sqe *sqe;

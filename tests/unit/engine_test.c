@@ -2,9 +2,9 @@
 /*
  * The engine under stress: what it does when it is refused everything, when
  * many threads use one ring, when rings end with work in flight, and when its
- * input is garbage. What it answers is compared with the kernel elsewhere
- * (tests/conformance); here it must be whole: nothing crashes, nothing is lost,
- * nothing stays behind (D14, S11).
+ * input is garbage. Its results are compared with the kernel's elsewhere
+ * (tests/conformance). Here nothing may crash, no completion may be lost, and
+ * nothing may be leaked (D14, S11).
  */
 #include "unit.h"
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * A fixed program of requests of all families, run with one allocation or one
- * system call refused, the first, the second, and so on until a run meets none.
+ * system call refused: the first, then the second, and so on, until a run makes
+ * no further one.
  *
  * Calls that cannot fail are not refused: close(2) and their like always do
  * their work, waking others by futex, eventfd or epoll always succeeds.
@@ -52,7 +53,7 @@ static bool may_fail(long number)
 	case SYS_io_destroy:
 	case SYS_futex:
 	case SYS_sched_yield:
-	case SYS_write: /* only ever to an eventfd */
+	case SYS_write: /* only to an eventfd */
 	case SYS_getpid:
 		return false;
 	}
@@ -278,7 +279,10 @@ static void add_provide(void)
 	pushed();
 }
 
-/* A read that never comes, given up by its timeout, and what follows it. */
+/*
+ * A read that never completes, which its timeout cancels, and what is linked
+ * behind it.
+ */
 static void add_chain(void)
 {
 	static char byte;
@@ -325,7 +329,7 @@ static void fill(void)
 	add_chain();
 }
 
-/* ---- what came of it ---- */
+/* ---- results ---- */
 
 static void finished_one(const struct io_uring_cqe *cqe)
 {
@@ -353,7 +357,7 @@ static void take_all(void)
 		finished_one(&cqe);
 }
 
-/* Whatever was refused once is tried again. */
+/* Whatever was refused is tried again. */
 static void submit_all(void)
 {
 	int64_t until = now_ms() + PATIENCE_MS;
@@ -380,7 +384,7 @@ static void wait_a_little(void)
 	}
 }
 
-/* End what is left, until nothing is. */
+/* Cancel requests until none is left. */
 static void cancel_rest(void)
 {
 	int64_t until = now_ms() + PATIENCE_MS;
@@ -439,7 +443,7 @@ static void register_all(void)
 	polyring_register(fd, IORING_REGISTER_FILES, files, 2);
 }
 
-/* Returns what setup said. */
+/* Returns the result of setup. */
 static int run_program(void)
 {
 	int err;
@@ -458,7 +462,7 @@ static int run_program(void)
 	return 0;
 }
 
-/* The end of the ring may still be refused things. Returns whether any was. */
+/* Calls of the end of the ring may be refused, too. Returns whether one was. */
 static bool run_once(long call, long allocation)
 {
 	bool hit;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Entries of random words. Nothing is asked of the answers; the engine must
- * neither crash nor lose itself. The words are random with a fixed seed, but
- * often enough plausible, so that they get behind the first check: numbers of
- * files that are there, addresses of an arena, few users and groups.
+ * Submission entries with random fields. Their results do not matter; the
+ * engine must neither crash nor hang. The fields are random with a fixed seed,
+ * but plausible often enough to pass the first check: open fds, addresses in an
+ * arena, few values of user_data and bgid.
  *
- * It all happens in a child, because what the entries open, close and write is
- * anybody's guess; the arena is all that they can write to. MADVISE is left
- * out: it could take away any memory of the process.
+ * All of it runs in a child process, because the entries may open and close
+ * anything; they can write only to the arena. MADVISE is left out: it could
+ * take away any memory of the process.
  */
 #include "unit.h"
 
@@ -59,7 +59,7 @@ static uint64_t some_address(void)
 	case 0:
 		return 0;
 	case 1:
-		return any() << 20; /* never canonical enough to be there */
+		return any() << 20; /* never canonical, so never mapped */
 	}
 	return arena + below(ARENA_BYTES) / 16 * 16;
 }
@@ -93,7 +93,7 @@ static void fill(struct io_uring_sqe *sqe)
 	sqe->op_flags = few_bits();
 	sqe->user_data = sqe->opcode;
 	sqe->buf_group = (uint16_t)below(4);
-	/* Its own number of a ring or of the engine's would be the end. */
+	/* The fd of the test's own ring or of the engine would end the test. */
 	if (sqe->opcode == IORING_OP_CLOSE)
 		sqe->fd |= 1 << 20;
 }
@@ -110,7 +110,7 @@ static void stir(void)
 	}
 }
 
-/* An address taken for a length would make a file of all the memory. */
+/* An address that is used as a length would fill all memory with a file. */
 static void limit_files(void)
 {
 	const struct rlimit some = {FILE_BYTES_MAX, FILE_BYTES_MAX};
@@ -139,12 +139,15 @@ static void set_up(void)
 	    fcntl(world.files[6], F_ADD_SEALS, F_SEAL_GROW) < 0)
 		_exit(15);
 	world.files[7] = -1;
-	/* What it names and creates must not be anybody's. */
+	/* Files that it names or creates must not belong to anyone. */
 	if (chdir("/proc/self/task") < 0)
 		_exit(13);
 	if (chroot(".") < 0 && getuid() == 0)
 		_exit(14);
-	/* Results are above all numbers of ours, and below the engine's. */
+	/*
+	 * The fds of opened files are above all fds of the test and below the
+	 * engine's.
+	 */
 	for (int fd = 0; fd < FILES_FIRST; fd++)
 		if (fcntl(fd, F_GETFD) < 0)
 			dup2(world.files[0], fd);
@@ -162,7 +165,7 @@ static void register_some(struct ring *ring)
 	polyring_register(ring->fd, IORING_REGISTER_PBUF_RING, &reg, 1);
 }
 
-/* Close what came to be; user_data is the opcode. */
+/* Close the file that the entry opened; user_data is the opcode. */
 static void take_results(struct ring *ring)
 {
 	struct io_uring_cqe cqe;
@@ -223,7 +226,7 @@ static void catch_faults(void)
 	sigaction(SIGBUS, &action, NULL);
 }
 
-/* 0, or what went wrong. */
+/* 0, or the code of the failure. */
 static int child_body(uint32_t flags)
 {
 	int64_t until = now_ms() + PATIENCE_MS;

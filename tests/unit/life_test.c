@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * The life of requests, from outside: through the library's calls alone.
+ * The life of requests, seen from outside: only through the library's calls.
  *
  * Theory: what must hold whatever a program does is tested with random
- * programs. Each request has its own user_data; a table says which are live.
- * A completion for one that is not, a second last completion, or a request
- * that is live after everything was cancelled breaks D14. The seed of a
- * failure is printed; LIFE_SEED plays it again, as far as timing allows.
+ * programs. Each request has its own user_data; a table says which are live. A
+ * completion for one that is not, a second last completion, or a request that
+ * is live after everything was cancelled breaks D14. The seed of a failure is
+ * printed; LIFE_SEED plays it again, as far as timing allows.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -33,7 +33,7 @@
 #include "base/compiler.h"
 #include "polyring/polyring.h"
 
-/* Far longer than anything here takes; only a failure waits for it. */
+/* Far longer than anything here takes; only a failing test waits so long. */
 #define PATIENCE_NS (60 * NS_PER_SEC)
 
 #define REQUESTS 4000u
@@ -186,7 +186,7 @@ static uint64_t any_span(void)
 	return (uintptr_t)&world.spans[below(SPANS)];
 }
 
-/* One of the last few, mostly still there. */
+/* One of the last few requests; most of them are live. */
 static uint64_t any_request(void)
 {
 	return world.issued - below(world.issued < 64 ? world.issued + 1 : 64);
@@ -254,7 +254,7 @@ static void fill_receive(struct io_uring_sqe *sqe)
 	sqe->len = 8;
 }
 
-/* On a worker: these wait for nothing, but not here. */
+/* On a worker: these do not wait, but the ring does not run them itself. */
 static void fill_sync(struct io_uring_sqe *sqe)
 {
 	sqe->fd = any_socket();
@@ -344,7 +344,7 @@ static void take_completions(struct ring *r)
 	}
 }
 
-/* The world outside: bytes come and go. */
+/* The peers: they send and receive bytes. */
 static void *disturb(void *argument)
 {
 	char bytes[64];
@@ -379,7 +379,10 @@ static void world_close(void)
 	}
 }
 
-/* A drain waits for what waits for ever: now and then somebody lets go. */
+/*
+ * A drain waits for requests that never complete, so now and then they are
+ * cancelled.
+ */
 static void play(struct ring *r)
 {
 	while (world.issued < REQUESTS) {
@@ -595,7 +598,9 @@ static void a_ring_closed_with_a_thousand_requests_leaves_no_file(void **state)
 
 int main(void)
 {
-	/* The first needs the files counted before any ring was. */
+	/*
+	 * This test counts the files before any ring exists, so it comes first.
+	 */
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			a_ring_closed_with_a_thousand_requests_leaves_no_file),

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Runs (D6): many reads are one call, and a call that is cut anywhere changes
- * nothing but how many calls there are. That they answer as single reads do is
- * compared with the kernel (tests/conformance/sched/runs.c).
+ * Runs (D6): many reads become one call, and a call that returns less than was
+ * asked for changes only the count of calls. That runs give the results of
+ * single reads is compared with the kernel (tests/conformance/sched/runs.c).
  */
 #include "unit.h"
 
@@ -22,11 +22,11 @@ enum kind { PLAIN, RING, INC, CLASSIC };
 
 static unsigned int calls; /* of preadv2 */
 static unsigned int vectors_let; /* how many vectors a call is allowed */
-static long refuses; /* the answer of vector calls, if not 0 */
+static long refuses; /* the result of vector calls, if not 0 */
 
 /*
- * Files in memory know no NOWAIT, and there may be no others; what matters here
- * is how much a call gets.
+ * Files in memory do not support NOWAIT, and there may be no others; what
+ * matters here is how many bytes a call returns.
  */
 static long cut(long nr, long a, long b, long c, long d, long e, long f)
 {

@@ -10,13 +10,12 @@
  * that submits and one that takes completions at a time, is kept with robust
  * mutexes. An entry is named by its place in its ring's submission queue.
  *
- * What is seen: each entry that a ring has taken completes once, and when all
- * is over every ring is empty. There are requests that end by themselves, on
- * a worker, and with a timer, and polls and reads that end only with their
- * process.
- * A completion that was taken is noted together with its place in the
- * completion queue, so that whoever takes it again after a death is told from
- * one that came twice.
+ * Checked: each entry that a ring has taken completes once, and when all is
+ * over every ring is empty. There are requests that end by themselves, on a
+ * worker, and with a timer, and polls and reads that end only with their
+ * process. A completion that was taken is recorded together with its place in
+ * the completion queue. So a completion that another process takes again after
+ * a death differs from one that was posted twice.
  *
  * Without --seconds there is a fixed number of deaths.
  */
@@ -52,7 +51,7 @@ struct queue {
 	int fd;
 };
 
-/* What all processes see. */
+/* Memory that all processes share. */
 static struct board {
 	pthread_mutex_t submits[RINGS], takes[RINGS];
 	uint32_t taken_at[RINGS][NAMES]; /* place in the CQ, and 1; 0: not yet
@@ -176,7 +175,7 @@ static void note(uint32_t ring, uint64_t name, uint32_t place)
 	*taken_at = place + 1;
 }
 
-/* Returns how many came. */
+/* Returns how many completions were taken. */
 static uint32_t take(uint32_t ring, uint32_t wait_ms)
 {
 	const struct io_timespec time = {.tv_nsec = wait_ms * 1000000l};
@@ -311,7 +310,10 @@ int main(int argc, char **argv)
 			 atol(argv[2]) * NS_PER_SEC;
 	open_all();
 	kill_at_random(end_ns);
-	/* What is in the queues now runs here, and must find its end. */
+	/*
+	 * Entries that are in the queues now run in this process and must
+	 * complete.
+	 */
 	if (write(never[1], "", 1) != 1)
 		board->wrong = "no byte for the pipe";
 	for (uint32_t ring = 0; ring < RINGS; ring++) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Several threads in one ring: nobody sleeps on with what he waits for (see
- * core/notify.h). Each wait is without a deadline, so that a lost wake-up
- * fails the test instead of costing time.
+ * Several threads in one ring: no thread sleeps on when the completions that it
+ * waits for are there (see core/notify.h). Each wait is without a deadline, so
+ * that a lost wake-up fails the test instead of costing time.
  */
 #include "unit.h"
 
@@ -38,7 +38,7 @@ static void *waits(void *argument)
 	return NULL;
 }
 
-/* It has gone to sleep: /proc says so, and where. */
+/* It sleeps: /proc shows that, and in which call. */
 static bool sleeps(void *argument)
 {
 	const struct waiter *w = argument;
@@ -121,7 +121,10 @@ static void each_is_woken_when_there_is_enough_for_him(void **state)
 	(void)state;
 	for (int round = 0; round < 20; round++) {
 		ring_open(&ring, 16, 0, 0);
-		/* The one that wants most sleeps last, and wakes first. */
+		/*
+		 * The thread that wants most completions falls asleep last and
+		 * is woken first.
+		 */
 		for (uint32_t i = 0; i < 6; i++)
 			start_waiter(&w[i], &ring, round % 2 ? i + 1 : 6 - i);
 		for (uint32_t i = 0; i < 6; i++) {
@@ -148,7 +151,7 @@ static void those_who_want_more_let_each_other_sleep(void **state)
 	for (int i = 0; i < 2; i++)
 		pthread_getcpuclockid(w[i].thread, &clock[i]);
 	clock_gettime(clock[0], &before);
-	/* They could have used nine tenths of this. */
+	/* Busy waiting would have used nine tenths of this time. */
 	usleep(200000);
 	clock_gettime(clock[0], &after);
 	used_ns = (after.tv_sec - before.tv_sec) * 1000000000 + after.tv_nsec -
@@ -254,7 +257,7 @@ static void sync_cancel_is_told_beside_a_sleeper(void **state)
 	close(fd);
 }
 
-/* The held call returns when the ring is as good as gone. */
+/* The held call returns when the ring is about to be freed. */
 static void a_ring_ends_when_its_last_worker_comes_back(void **state)
 {
 	struct ring ring;
@@ -320,7 +323,7 @@ static void crowd_submit(uint32_t who, const int *ends)
 		assert_int_equal(write(ends[1], "x", 1), 1);
 }
 
-/* Another may have taken its completion: then it does not wait for one. */
+/* Another thread may have taken its completion; then this one does not wait. */
 static void *crowd_body(void *argument)
 {
 	uint32_t who = (uint32_t)(uintptr_t)argument;
@@ -396,7 +399,9 @@ static void *enters_on_and_on(void *argument)
 	return argument;
 }
 
-/* Whatever it interrupts, the ring's lock among it, nobody waits for himself.
+/*
+ * The handler may interrupt a holder of the ring's lock; no thread waits for
+ * itself.
  */
 static void a_handler_may_interrupt_a_call(void **state)
 {

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: MIT
 /*
- * Provided buffers under everything that may run beside them.
+ * Provided buffers, with everything that may run in parallel.
  *
  *	torture [--seconds N] [--inc]
  *
  * Theory: three rings with a thread each read into buffers of three groups: one
  * that all share, a ring of their own, a classic one. Half of the reads go to
- * workers, which select beside the ring's thread. Meanwhile other threads map
- * the groups, ask for their status and counters, register, share and unregister
- * groups, and open and close rings that share the pool. Ring 0 never leaves it,
- * the others come and go.
+ * workers, which select buffers in parallel with the ring's thread. Meanwhile
+ * other threads map the groups, ask for their status and counters, register,
+ * share and unregister groups, and open and close rings that share the pool.
+ * Ring 0 never leaves it, the others come and go.
  *
- * What is seen: a buffer that has come is marked and must stay so until it is
- * given back, or somebody else held it, too (S11); what was read must be what
- * the file has; no call answers but as it may; and when all is over every
- * buffer is back in its group, and the counters add up (kbuf/group.h, (a) to
- * (h)). Thread sanitizer judges the rest.
+ * Checked: a buffer that was received is marked, and the mark must stay until
+ * the buffer is given back, or another request used it, too (S11); the bytes
+ * read are those of the file; each call returns an allowed result; and at the
+ * end every buffer is back in its group, and the counters add up (kbuf/group.h,
+ * (a) to (h)). Thread sanitizer judges the rest.
  *
- * Without --seconds each thread does a fixed number of rounds. A line a second
- * tells how far it is.
+ * Without --seconds each thread does a fixed number of rounds. It prints its
+ * progress every second.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -37,7 +37,7 @@
 #define SHARED 1 /* groups */
 #define OWN 2
 #define CLASSIC 3
-#define FLEETING 4 /* comes and goes on every ring */
+#define FLEETING 4 /* registered and unregistered on every ring */
 #define BUFFERS 8u
 #define BUFFER_BYTES 64u
 #define FILE_BYTES 4096u
@@ -48,7 +48,7 @@
 /* A group's buffers, and the application's side of its ring. */
 struct buffers {
 	uint8_t memory[BUFFERS][BUFFER_BYTES];
-	uint32_t used[BUFFERS]; /* INC: bytes so far; of its one ring */
+	uint32_t used[BUFFERS]; /* INC: bytes used so far; of its one ring */
 	struct io_uring_buf_ring *ring; /* NULL: classic */
 	pthread_mutex_t publish;
 };
@@ -151,7 +151,10 @@ static void buffers_open(struct ring *ring, uint16_t bgid, struct buffers *of)
 
 /* ---- readers ---- */
 
-/* @bytes of the file's @offset have come into @at; it is the reader's now. */
+/*
+ * @bytes of the file's @offset have come into @at; the reader owns the buffer
+ * now.
+ */
 static void look_at(const struct buffers *of, uint8_t *at, uint32_t bytes,
 		    uint32_t offset)
 {
@@ -167,8 +170,8 @@ static void look_at(const struct buffers *of, uint8_t *at, uint32_t bytes,
 }
 
 /*
- * Whoever had the buffer before published it, and the engine saw that, through
- * two mappings of one page: an order that thread sanitizer can't follow.
+ * The buffer's last user published it, and the engine saw that through another
+ * mapping of the page. Thread sanitizer can't follow that order.
  */
 static void follow_publisher(struct buffers *of)
 {
@@ -236,7 +239,10 @@ static void read_some(struct reader *me, uint32_t number)
 	sqe->off = me->offset[number];
 	sqe->len = bytes;
 	sqe->flags = IOSQE_BUFFER_SELECT;
-	/* One part of a buffer at a time, or their order is unknown. */
+	/*
+	 * One part of a buffer at a time, because the order of several is
+	 * unknown.
+	 */
 	if (!inc && dice(&me->random, 2))
 		sqe->flags |= IOSQE_ASYNC;
 	sqe->buf_group = (uint16_t)group;
@@ -254,14 +260,14 @@ static void one_batch(struct reader *me)
 	finish_all(me);
 }
 
-/* Leave the pool and come back, by way of whoever is in it. */
+/* Leave the pool and share it again, through a ring that is in it. */
 static void leave_and_join(struct reader *me)
 {
 	struct io_uring_buf_reg reg = {.bgid = SHARED};
 	uint32_t from = dice(&me->random, RINGS);
 	int err;
 
-	/* What it has begun would be lost. */
+	/* A partly used buffer would be lost. */
 	if (inc)
 		return;
 	err = polyring_register(me->ring.fd, IORING_UNREGISTER_PBUF_RING, &reg,
@@ -355,7 +361,7 @@ static void *watcher_runs(void *argument)
 	return NULL;
 }
 
-/* A group that nobody reads into comes, is shared, and goes. */
+/* Register, share and unregister a group that no read uses. */
 static void one_fleeting(uint32_t *random)
 {
 	struct io_uring_buf_reg reg = {
@@ -408,7 +414,7 @@ static void *churner_runs(void *argument)
 
 /* ---- the end ---- */
 
-/* Where nothing is held, but what INC rings have begun. */
+/* When no buffer is held, except those that INC rings have partly used. */
 static void group_check(int fd, uint16_t bgid)
 {
 	struct kbuf_counters now;

@@ -250,7 +250,9 @@ static void *nothing(void *argument)
 	return argument;
 }
 
-/* With the first thread that starts comes one of thread sanitizer's own. */
+/*
+ * Thread sanitizer starts a thread of its own together with the first thread.
+ */
 static void start_a_first_thread(void)
 {
 	pthread_t thread;

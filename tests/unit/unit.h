@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the engine's own tests share: a ring through the library's front door,
- * and the means to see that nothing is left behind.
+ * What the engine's own tests share: a ring made by the library's public calls,
+ * and checks that nothing is leaked.
  */
 #ifndef POLYRING_TESTS_UNIT_H
 #define POLYRING_TESTS_UNIT_H
@@ -19,7 +19,7 @@
 #include "base/sys.h"
 #include "polyring/polyring.h"
 
-/* Waiting for a condition: far longer than it can take, never a measure. */
+/* The bound of a wait for a condition: far longer than it can take. */
 #define PATIENCE_MS 60000
 
 struct ring {
@@ -31,7 +31,7 @@ struct ring {
 	size_t sqes_bytes;
 };
 
-/* 0 or what setup or mmap said. */
+/* 0 or the error of setup or mmap. */
 int ring_try_open(struct ring *ring, uint32_t entries, uint32_t flags);
 /* The same, and it must work. @cq_entries 0: as the engine chooses. */
 void ring_open(struct ring *ring, uint32_t entries, uint32_t cq_entries,
@@ -55,8 +55,8 @@ int ring_wait(struct ring *ring, uint32_t want, int64_t ms);
 struct io_uring_cqe ring_next(struct ring *ring);
 
 /*
- * What stands between the engine and the kernel, and malloc; NULL: nothing. Set
- * while threads of the engine run, so the pointers that they use never change.
+ * Hooks between the engine and the kernel, and malloc; NULL: none. Set while
+ * threads of the engine run, so the pointers that they use never change.
  */
 void set_invoke(sys_invoke_fn invoke);
 void set_source(void *(*source)(size_t count, size_t size));
@@ -68,14 +68,14 @@ bool children_can_be_followed(void);
 
 unsigned int count_files(void);
 
-/* Remember what is open and who runs before any test. */
+/* Record which files are open and which threads run before any test. */
 void remember_the_beginning(void);
 /* Wait until no more files are open than then. */
 void expect_nothing_left(void);
 /* The same for threads; idle ones leave after some seconds. */
 void expect_nobody_left(void);
 
-/* Call until it says yes. */
+/* Call until it returns true. */
 void expect_soon(bool (*is_so)(void *argument), void *argument);
 
 int64_t now_ms(void);

@@ -20,23 +20,23 @@ static const struct deviation rows[] = {
 			"entering",
 		.kernel = "EINVAL; not readable",
 		.polyring = "EAGAIN, and bytes vanish; may be readable for a "
-			    "millisecond or so (where the preload library "
-			    "sees the poll it is exact)",
-		.why = "it is one end of a socket pair, whose other end sees "
-		       "the last copy go (D2); nobody tells the engine of a "
-		       "head that moved",
+			    "millisecond or so (exact where the preload "
+			    "library intercepts the poll)",
+		.why = "it is one end of a socket pair, whose other end gets "
+		       "a hang-up when the last copy is closed (D2); the "
+		       "engine is not notified when the head moves",
 	},
 	{
 		.name = "inc",
 		.what = "MSG_WAITALL that fills an INC buffer in two parts, or "
 			"takes a bundle; a datagram that is cut off "
 			"(MSG_TRUNC) in an INC ring",
-		.kernel = "forgets the second part: the next receive "
+		.kernel = "does not count the second part: the next receive "
 			  "overwrites it; leaves the bundle's last buffer in "
 			  "the ring although it is filled; advances by the "
 			  "whole length, into the next buffer",
-		.polyring = "counts all of it; a bundle completes with what "
-			    "came in one or two passes; advances by the bytes "
+		.polyring = "counts both parts; a bundle completes with the "
+			    "bytes of one or two passes; advances by the bytes "
 			    "placed, as 7.x does (I5)",
 		.why = "a program would lose bytes",
 	},
@@ -46,23 +46,24 @@ static const struct deviation rows[] = {
 			"in an internet socket behind others",
 		.kernel = "the first ends the request, the second stays in the "
 			  "socket",
-		.polyring = "tells both: the first with F_MORE, the second as "
-			    "the end",
-		.why = "many were received with one call (D6), and what was "
-		       "received can't be put back",
+		.polyring = "posts both: the first with F_MORE, the second as "
+			    "the last completion",
+		.why = "one call received several datagrams (D6), and a "
+		       "received datagram can't be put back",
 	},
 	{
 		.name = "direct-position",
 		.what = "READ at position -1 of an O_DIRECT file",
-		.kernel = "reads where the file stands and leaves it there",
-		.polyring = "moves on, as read(2) does",
+		.kernel = "reads at the file's position and does not advance "
+			  "it",
+		.polyring = "advances it, as read(2) does",
 		.why = "the manual page promises it, and a program would read "
-		       "the same block for ever",
+		       "the same block again and again",
 	},
 	{
 		.name = "napi-static",
-		.what = "NAPI with devices named one by one (TRACKING_STATIC)",
-		.kernel = "polls those",
+		.what = "NAPI with a list of devices (TRACKING_STATIC)",
+		.kernel = "polls these devices",
 		.polyring = "EINVAL, as before 6.13",
 		.why = "epoll polls the devices of the sockets that it watches",
 	},
@@ -71,19 +72,19 @@ static const struct deviation rows[] = {
 		.what = "cancelling a SPLICE or TEE that waits",
 		.kernel = "its result is -512, the cancel's -EALREADY",
 		.polyring = "-ECANCELED, and 0 or -EALREADY",
-		.why = "-512 never leaves the kernel otherwise; nothing has "
+		.why = "-512 is an internal error of the kernel; no bytes were "
 		       "moved",
 	},
 	{
 		.name = "personality",
 		.what = "rights that the process has given up: a personality, "
-			"for good (setresuid of all three); an SQPOLL ring "
+			"after setresuid of all three ids; an SQPOLL ring "
 			"made before; rights of another thread, where no "
-			"thread can be had to keep them",
-		.kernel = "the request runs with them",
-		.polyring = "EPERM for a personality's request; the rights of "
-			    "now for an SQPOLL ring's; EACCES",
-		.why = "user space can't take back what it has given up",
+			"thread can be created to keep them",
+		.kernel = "the request runs with these rights",
+		.polyring = "EPERM for a personality's request; the current "
+			    "rights for an SQPOLL ring's; EACCES",
+		.why = "a process can't regain rights that it has given up",
 	},
 	{
 		.name = "unmapped",
@@ -91,9 +92,10 @@ static const struct deviation rows[] = {
 			"buffers, a ring of buffers, a region, queues "
 			"(NO_MMAP) in private memory",
 		.kernel = "goes on using the pages, which it pinned",
-		.polyring = "ENOBUFS or EFAULT; queues go on in empty pages",
+		.polyring = "ENOBUFS or EFAULT; queues continue in zeroed "
+			    "pages",
 		.why = "user space can't pin the pages of a mapping",
-		.unplayed = "the answers are of what the program has broken",
+		.unplayed = "the program has broken its own memory",
 	},
 	{
 		.name = "forked",
@@ -102,10 +104,11 @@ static const struct deviation rows[] = {
 			"buffers in private memory, buffer rings; a ring of an "
 			"unrelated process, or the kernel's own: its calls, "
 			"and MSG_RING to it",
-		.kernel = "is seen by all; works; the pages of who registered "
-			  "them; one head; works",
-		.polyring = "is its own; ENOENT; its copy of them; a head for "
-			    "each process; EOPNOTSUPP and EBADFD",
+		.kernel = "all processes see it; works; the pages of the "
+			  "process that registered them; one head; works",
+		.polyring = "only that process sees it; ENOENT; the "
+			    "process's copy of the pages; a head for each "
+			    "process; EOPNOTSUPP and EBADFD",
 		.why = "requests, tables and buffers are in each process's "
 		       "memory",
 	},
@@ -116,7 +119,7 @@ static const struct deviation rows[] = {
 		.kernel = "EOPNOTSUPP; known to the probe",
 		.polyring = "kernel AIO reads; EINVAL, as where the kernel was "
 			    "built without",
-		.why = "a device's own queues are out of reach",
+		.why = "user space has no access to a device's own queues",
 	},
 	{
 		.name = "closed-listener",
@@ -126,9 +129,9 @@ static const struct deviation rows[] = {
 			  "held the last copy of the listener, before "
 			  "connect(2) returns",
 		.polyring = "0, and the reset less than a millisecond later",
-		.why = "connect(2) is the kernel's: the event reaches a thread "
+		.why = "the kernel runs connect(2): the event reaches a thread "
 		       "of the engine only after it",
-		.unplayed = "who is first is a matter of time",
+		.unplayed = "the order of the two depends on timing",
 	},
 	{
 		.name = "taskrun",
@@ -137,7 +140,7 @@ static const struct deviation rows[] = {
 		.polyring = "in default mode set while work is armed",
 		.why = "it makes liburing's peek enter, which is what drives "
 		       "the ring (D4)",
-		.unplayed = "when it is set is a matter of time",
+		.unplayed = "the moment when it is set depends on timing",
 	},
 };
 
@@ -145,7 +148,7 @@ _Static_assert(array_size(rows) <= DEVIATIONS_MAX,
 	       "too many differences are known");
 
 static const char head[] =
-	"# Where polyring answers otherwise than the kernel\n"
+	"# Where polyring's answers differ from the kernel's\n"
 	"\n"
 	"Compared with a live 6.18. Made by `make tables` from "
 	"tests/conformance/runner/deviations.c;\n"
@@ -153,9 +156,8 @@ static const char head[] =
 	"out the scenarios\n"
 	"that belong to these rows and names them: "
 	"`build/tests/conformance/conformance --all --list`.\n"
-	"Everything else that it plays is equal. What is not supported at all "
-	"stands in\n"
-	"[support.md](support.md).\n"
+	"Everything else that it plays is equal. [support.md](support.md) "
+	"lists what is not supported at all.\n"
 	"\n"
 	"| what | the kernel | polyring | why |\n"
 	"|---|---|---|---|\n";
