@@ -8,7 +8,8 @@
  *
  * Threads: a thread finds its own memory through GS. The kernel sets FS for a
  * new thread, so the new thread sets GS itself, first of all; its FS stays as
- * that of the program's thread which made it.
+ * that of the program's thread which made it. Here it is FS that is set, as all
+ * of the file is the command's before it is changed (image.h).
  *
  * The heap of brk() is the program's. malloc() then takes mappings.
  */
@@ -25,11 +26,12 @@ struct clone_args_full {
 };
 
 long agent_clone(uint64_t flags, void *stack, uint64_t parent_tid,
-		 uint64_t child_tid, uint64_t gs, int (*run)(void *),
+		 uint64_t child_tid, uint64_t base, int (*run)(void *),
 		 void *argument);
 
 /*
- * The new thread finds on its stack: what to run, with which argument, its GS.
+ * The new thread finds on its stack: what to run, with which argument, its
+ * base.
  */
 /* clang-format off */
 __asm__(".text\n"
@@ -48,8 +50,8 @@ __asm__(".text\n"
 	"	jz 1f\n"
 	"	ret\n"
 	"1:	xor %ebp, %ebp\n"
-	"	mov $158, %eax\n" /* arch_prctl(ARCH_SET_GS) */
-	"	mov $0x1001, %edi\n"
+	"	mov $158, %eax\n" /* arch_prctl(ARCH_SET_FS), changed to GS */
+	"	mov $0x1002, %edi\n"
 	"	mov 16(%rsp), %rsi\n"
 	"	syscall\n"
 	"	pop %rax\n"
