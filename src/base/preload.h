@@ -34,6 +34,14 @@
 #define PRELOAD_NAME "libpolyring-preload.so"
 #define PRELOAD_RUNTIME_BYTES 64
 
+/*
+ * A verb of the command that no user types: `polyring VERB FILE ARGUMENT...`
+ * executes the file, its arguments from argv[0] on, with the agent in it. Where
+ * the command is, this variable says.
+ */
+#define PRELOAD_AGENT_VERB "put-agent"
+#define PRELOAD_COMMAND "POLYRING_COMMAND"
+
 struct preload_target {
 	const char *why; /* NULL: it is served. Otherwise the reason */
 	bool harmed; /* our library in LD_PRELOAD would harm it */

@@ -101,6 +101,11 @@ const char *kernel_refusal(int answer);
  */
 int kernel_chosen(const char *verb, const char *text, const char **name);
 
+/* ---- run.c --------------------------------------------------------------- */
+
+/* The verb PRELOAD_AGENT_VERB of base/preload.h. */
+int run_by_preload(int argc, char **argv);
+
 /* ---- program.c ----------------------------------------------------------- */
 
 /*

@@ -10,8 +10,9 @@
 #include <string.h>
 
 #include "agent/agent.h"
-#include "polyring/version.h"
+#include "base/preload.h"
 #include "cli/cli.h"
+#include "polyring/version.h"
 
 static const struct verb *const verbs[] = {
 	&verb_run,
@@ -93,6 +94,8 @@ static int dispatch(int argc, char **argv)
 	if (!strcmp(name, "--help") || !strcmp(name, "-h") ||
 	    !strcmp(name, "help"))
 		return help(argc > 2 ? argv[2] : NULL);
+	if (!strcmp(name, PRELOAD_AGENT_VERB))
+		return run_by_preload(argc - 1, argv + 1);
 	verb = verb_named(name);
 	if (!verb)
 		return unknown_verb(name);

@@ -205,13 +205,41 @@ static int summary_set(bool summary)
 		       : unsetenv("POLYRING_SUMMARY");
 }
 
+/* The preload library executes us for programs that need the agent. */
+static void command_set(void)
+{
+	char self[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	self[length > 0 ? length : 0] = '\0';
+	if (!agent_is_there() || !*self)
+		unsetenv(PRELOAD_COMMAND);
+	else
+		setenv(PRELOAD_COMMAND, self, 1);
+}
+
 static int settings_set(const struct run_options *options)
 {
 	if (kernel_set(options->kernel) < 0 ||
 	    counters_set(options->counters) < 0 ||
 	    summary_set(options->summary) < 0 || quiet_set(options->quiet) < 0)
 		return -1;
+	command_set();
 	return setenv("POLYRING_ENGINE", "polyring", 1);
+}
+
+static const char untraced[] =
+	"it can't be traced here (seccomp, Yama, or a debugger)";
+
+int run_by_preload(int argc, char **argv)
+{
+	const char *quiet = getenv("POLYRING_QUIET");
+
+	if (argc < 3)
+		return EXIT_USAGE;
+	if (agent_exec(argv[1], &argv[2]) == -ENOTSUP && !(quiet && *quiet))
+		say("'%s' is not served: %s", argv[1], untraced);
+	return program_exec(argv[1], &argv[2]);
 }
 
 /* Nothing is to be preloaded into what the program starts: it has the agent. */
@@ -219,9 +247,6 @@ static int on_the_agent(const struct run_options *options,
 			struct preload_target *target, const char *path,
 			char **argv, int answer)
 {
-	static const char untraced[] =
-		"it can't be traced here (seccomp, Yama, or a debugger)";
-
 	target->harmed = true;
 	if (preload_set(target, PRELOAD_NAME) < 0 || settings_set(options) < 0)
 		return environment_fails();

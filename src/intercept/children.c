@@ -12,6 +12,10 @@
  * served, once for each exec: on stderr, unless POLYRING_QUIET is set, and as a
  * line in the file that POLYRING_COUNTERS names.
  *
+ * A static program, or one with another C library, is executed by the command,
+ * which puts the agent into it (src/agent), if the environment says where the
+ * command is. Not so one that is given by its descriptor.
+ *
  * posix_spawn() and the exec family of libc are handled here. Not noticed are
  * system() and popen(), which run a shell with the environment as it is, and
  * bare system calls.
@@ -38,6 +42,7 @@
 #include "intercept/real.h"
 
 #define LIST_NAME "LD_PRELOAD="
+#define FILES_OF_PROCESS "/proc/self/fd/"
 
 /* As when the program began: `env -i` has emptied its own environment. */
 static bool quiet;
@@ -101,12 +106,33 @@ static size_t list_bytes(char *const *environment)
 	       (before ? 2 * strlen(before) : 0);
 }
 
+static bool is_program(const char *path)
+{
+	return sys_direct(SYS_faccessat, AT_FDCWD, (long)path, X_OK, 0, 0, 0) ==
+	       0;
+}
+
+/* The command, if it can put the agent into what is at @path; else NULL. */
+static const char *command_for(const char *path,
+			       const struct preload_target *target,
+			       char *const *environment)
+{
+	const char *command = variable(environment, PRELOAD_COMMAND);
+
+	if (!target->agent_serves || !command || *command != '/' ||
+	    !is_program(command) || !is_program(path) ||
+	    !strncmp(path, FILES_OF_PROCESS, strlen(FILES_OF_PROCESS)))
+		return NULL;
+	return command;
+}
+
 /*
  * Fit LD_PRELOAD to the program at @path. True if @list, which then is
- * "LD_PRELOAD=" and its value, must replace the variable.
+ * "LD_PRELOAD=" and its value, must replace the variable. @command: what must
+ * be executed instead, or NULL.
  */
 static bool fit(const char *path, const char *file, char *const *environment,
-		char *list)
+		char *list, const char **command)
 {
 	const char *before = variable(environment, "LD_PRELOAD");
 	const char *engine = variable(environment, "POLYRING_ENGINE");
@@ -123,7 +149,10 @@ static bool fit(const char *path, const char *file, char *const *environment,
 		return false;
 	}
 	preload_look(path, &target);
-	if (target.why)
+	*command = command_for(path, &target, environment);
+	if (*command)
+		target.harmed = true; /* two engines would be one too many */
+	else if (target.why)
 		children_say_unserved(file, target.why);
 	memcpy(list, LIST_NAME, head);
 	preload_list(&target, before, ours, list + head,
@@ -141,12 +170,6 @@ static void replace(char *const *from, char *list, char **to)
 			*to++ = list;
 	}
 	*to = NULL;
-}
-
-static bool is_program(const char *path)
-{
-	return sys_direct(SYS_faccessat, AT_FDCWD, (long)path, X_OK, 0, 0, 0) ==
-	       0;
 }
 
 /* The file that execvp() will find for @name, in all usual cases (rule 2). */
@@ -171,23 +194,53 @@ static const char *children_find_in_path(const char *name, char *path)
 	return name;
 }
 
+/* What libc is asked to execute. */
+struct exec {
+	const char *path;
+	char *const *argv;
+	char *const *environment;
+	bool by_command; /* which then executes what was asked for */
+};
+
+#define COMMAND_WORDS 3u /* before the program's own arguments */
+
+static void exec_by_command(struct exec *exec, const char *command, char **to)
+{
+	to[0] = (char *)"polyring";
+	to[1] = (char *)PRELOAD_AGENT_VERB;
+	to[2] = (char *)exec->path;
+	memcpy(&to[COMMAND_WORDS], exec->argv,
+	       (string_count(exec->argv) + 1) * sizeof(*to));
+	exec->path = command;
+	exec->argv = to;
+	exec->by_command = true;
+}
+
 /*
- * The environment for @path: the caller's, or a list on the caller's stack. A
- * macro, because the list has to exist until exec.
+ * What is to be executed for @path_, with lists on the caller's stack where it
+ * is not what the caller has. A macro, because they have to exist until exec.
  */
-#define FITTED(path, file, environment)                                        \
+#define FITTED(path_, file, argv_, environment_)                               \
 	({                                                                     \
-		char *const *fitted_ = (environment);                          \
-		char *list_ = __builtin_alloca(list_bytes(fitted_));           \
+		struct exec exec_ = {(path_), (argv_), (environment_), false}; \
+		const char *command_ = NULL;                                   \
+		char *list_ = __builtin_alloca(list_bytes(exec_.environment)); \
 		if (intercept_engine_serves() &&                               \
-		    fit((path), (file), fitted_, list_)) {                     \
-			char **changed_ =                                      \
-				__builtin_alloca((string_count(fitted_) + 1) * \
-						 sizeof(*changed_));           \
-			replace(fitted_, list_, changed_);                     \
-			fitted_ = changed_;                                    \
+		    fit(exec_.path, (file), exec_.environment, list_,          \
+			&command_)) {                                          \
+			char **changed_ = __builtin_alloca(                    \
+				(string_count(exec_.environment) + 1) *        \
+				sizeof(*changed_));                            \
+			replace(exec_.environment, list_, changed_);           \
+			exec_.environment = changed_;                          \
 		}                                                              \
-		fitted_;                                                       \
+		if (command_ && exec_.argv)                                    \
+			exec_by_command(                                       \
+				&exec_, command_,                              \
+				__builtin_alloca((COMMAND_WORDS + 1 +          \
+						  string_count(exec_.argv)) *  \
+						 sizeof(char *)));             \
+		exec_;                                                         \
 	})
 
 static long exec_begin(void)
@@ -206,9 +259,10 @@ static void exec_end(long before)
 static int exec_file(const char *path, char *const *argv,
 		     char *const *environment)
 {
+	const struct exec exec = FITTED(path, path, argv, environment);
 	long before = exec_begin();
 
-	REAL(execve)(path, argv, FITTED(path, path, environment));
+	REAL(execve)(exec.path, exec.argv, exec.environment);
 	exec_end(before);
 	return -1;
 }
@@ -218,9 +272,13 @@ static int exec_named(const char *name, char *const *argv,
 {
 	char found[PATH_MAX];
 	const char *path = children_find_in_path(name, found);
+	const struct exec exec = FITTED(path, name, argv, environment);
 	long before = exec_begin();
 
-	REAL(execvpe)(name, argv, FITTED(path, name, environment));
+	if (exec.by_command)
+		REAL(execve)(exec.path, exec.argv, exec.environment);
+	else
+		REAL(execvpe)(name, argv, exec.environment);
 	exec_end(before);
 	return -1;
 }
@@ -330,7 +388,7 @@ int children_execle(const char *path, const char *arg, ...)
 #define NAME_BYTES 64
 static void name_of(int fd, char *path)
 {
-	snprintf(path, NAME_BYTES, "/proc/self/fd/%d", fd);
+	snprintf(path, NAME_BYTES, FILES_OF_PROCESS "%d", fd);
 }
 
 int children_fexecve(int fd, char *const *argv, char *const *environment)
@@ -340,7 +398,8 @@ int children_fexecve(int fd, char *const *argv, char *const *environment)
 
 	name_of(fd, path);
 	before = exec_begin();
-	REAL(fexecve)(fd, argv, FITTED(path, path, environment));
+	REAL(fexecve)
+	(fd, argv, FITTED(path, path, argv, environment).environment);
 	exec_end(before);
 	return -1;
 }
@@ -349,16 +408,20 @@ int children_execveat(int dir, const char *path, char *const *argv,
 		      char *const *environment, int flags)
 {
 	char named[PATH_MAX + NAME_BYTES];
+	struct exec exec;
 	long before;
 
 	if (!path || *path == '/' || dir == AT_FDCWD)
 		snprintf(named, sizeof(named), "%s", path ? path : "");
 	else
-		snprintf(named, sizeof(named), "/proc/self/fd/%d%s%s", dir,
+		snprintf(named, sizeof(named), FILES_OF_PROCESS "%d%s%s", dir,
 			 *path ? "/" : "", path);
+	exec = FITTED(named, named, argv, environment);
 	before = exec_begin();
-	REAL(execveat)
-	(dir, path, argv, FITTED(named, named, environment), flags);
+	if (exec.by_command && !flags)
+		REAL(execve)(exec.path, exec.argv, exec.environment);
+	else
+		REAL(execveat)(dir, path, argv, exec.environment, flags);
 	exec_end(before);
 	return -1;
 }
@@ -368,9 +431,10 @@ POLYRING_API int posix_spawn(pid_t *pid, const char *path,
 			     const posix_spawnattr_t *attributes,
 			     char *const *argv, char *const *environment)
 {
+	const struct exec exec = FITTED(path, path, argv, environment);
 	long before = exec_begin();
-	int result = REAL(posix_spawn)(pid, path, actions, attributes, argv,
-				       FITTED(path, path, environment));
+	int result = REAL(posix_spawn)(pid, exec.path, actions, attributes,
+				       exec.argv, exec.environment);
 
 	exec_end(before);
 	return result;
@@ -383,10 +447,16 @@ POLYRING_API int posix_spawnp(pid_t *pid, const char *name,
 {
 	char found[PATH_MAX];
 	const char *path = children_find_in_path(name, found);
+	const struct exec exec = FITTED(path, name, argv, environment);
 	long before = exec_begin();
-	int result = REAL(posix_spawnp)(pid, name, actions, attributes, argv,
-					FITTED(path, name, environment));
+	int result;
 
+	if (exec.by_command)
+		result = REAL(posix_spawn)(pid, exec.path, actions, attributes,
+					   exec.argv, exec.environment);
+	else
+		result = REAL(posix_spawnp)(pid, name, actions, attributes,
+					    argv, exec.environment);
 	exec_end(before);
 	return result;
 }
