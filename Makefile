@@ -4,7 +4,7 @@
 # enough. The build is meson's: nothing is compiled from here.
 
 .PHONY: all build setup run test unit intercept conformance e2e \
-	tidy clang-tidy coverage tables asan tsan fuzz libfuzzer soak clients oracle bench bench-kbuf \
+	tidy clang-tidy coverage tables asan tsan fuzz libfuzzer soak clients oracle everywhere bench bench-kbuf \
 	install uninstall deb clean help
 
 all: build
@@ -27,6 +27,7 @@ help:
 	@echo 'make libfuzzer    build build-fuzz/tests/fuzz/libfuzzer with clang'
 	@echo 'make oracle       boot other kernels and record their answers'
 	@echo 'make clients      fio, qemu and others, as they come from Debian; LONG=1'
+	@echo 'make everywhere   one file in Debian 11 to 13 and an empty root; needs root'
 	@echo 'make tables       doc/support.md and doc/deviations.md'
 	@echo 'make bench        beside the kernel and others; see bench/README.md'
 	@echo 'make bench-kbuf   the buffers alone, and what they cost the kernel'
@@ -95,6 +96,9 @@ oracle: build
 
 clients: build
 	@tests/clients/run $(if $(LONG),--long) $(CLIENTS)
+
+everywhere: build
+	@tests/everywhere/run --build build
 
 bench: build
 	@bench/run

@@ -41,7 +41,8 @@ static void *thread_run(void *argument)
 	errno = 0;
 	snprintf(text, sizeof(text), "%d %.1f", own, 0.5);
 	free(malloc(100000));
-	return own == 1 && !(by_gs && fs_now()) && text[0] == '1' ? argument : NULL;
+	return own == 1 && !(by_gs && fs_now()) && text[0] == '1' ? argument
+								  : NULL;
 }
 
 static int threads_work(void)
