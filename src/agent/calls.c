@@ -10,6 +10,8 @@
  * Cost: a switch; the calls that need only a look are trapped only in programs
  * that have rings (filter.c), or come by a patched site.
  */
+#include <asm/prctl.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
@@ -132,6 +134,28 @@ static long call_wait(long number, long a, long b, long c, long d,
 	return SYS_6(number, a, b, c, d, mask, bytes);
 }
 
+/* The last argument of pselect6 points to this. */
+struct select_mask {
+	const void *mask;
+	uint64_t bytes;
+};
+
+static long call_select(long number, long a, long b, long c, long d, long e,
+			long f)
+{
+	struct select_mask with;
+	uint64_t copy;
+	long err;
+
+	call_watch_selected((int)a, b, c, d);
+	if (number == SYS_select || !f)
+		return SYS_6(number, a, b, c, d, e, f);
+	if (fault_copy(&with, (const void *)f, sizeof(with)) < 0)
+		return -EFAULT;
+	err = actions_wait_mask(&with.mask, (long)with.bytes, &copy);
+	return err ? err : SYS_6(number, a, b, c, d, e, &with);
+}
+
 static long call_polling(long number, long a, long b, long c, long d, long e,
 			 long f)
 {
@@ -151,8 +175,7 @@ static long call_polling(long number, long a, long b, long c, long d, long e,
 		break;
 	case SYS_select:
 	case SYS_pselect6:
-		call_watch_selected((int)a, b, c, d);
-		break;
+		return call_select((int)number, a, b, c, d, e, f);
 	case SYS_epoll_wait:
 		if (load_relaxed(&rings_exist))
 			polyring_settle();
@@ -195,6 +218,16 @@ static long call_exec(long number, long a, long b, long c, long d, long e)
 	return process_exec(number == SYS_execve ? &named : &at);
 }
 
+/* Set by the program, it would lose the agent its memory. */
+static long call_gs(long number, long what, long base)
+{
+	if ((int)what != ARCH_SET_GS)
+		return SYS_2(number, what, base);
+	intercept_say("this program sets the GS register, which is polyring's "
+		      "here: refused (EPERM)");
+	return -EPERM;
+}
+
 long agent_call(long number, long a, long b, long c, long d, long e, long f)
 {
 	/* The kernel looks at the low half only. */
@@ -222,6 +255,8 @@ long agent_call(long number, long a, long b, long c, long d, long e, long f)
 	case SYS_fork:
 	case SYS_clone:
 		return process_fork((int)number, a, b, c, d, e);
+	case SYS_arch_prctl:
+		return call_gs(number, a, b);
 	case SYS_exit_group:
 		process_leave();
 		break;

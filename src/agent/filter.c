@@ -23,6 +23,7 @@
  *
  * Cost: 1.6 to 4 us a trapped call, 25 ns any other.
  */
+#include <asm/prctl.h>
 #include <linux/audit.h>
 #include <linux/sched.h>
 #include <string.h>
@@ -44,7 +45,7 @@
 /* "pa"; at most 16 bits. */
 #define TRAP_DATA 0x7061
 #define TRAP (SECCOMP_RET_TRAP | TRAP_DATA)
-#define FILTER_MAX 96
+#define FILTER_MAX 160
 
 const void *agent_slow;
 
@@ -156,6 +157,16 @@ static void emit_masked(struct bpf_program *p, uint32_t number, size_t argument)
 	emit_place(p, TRAP);
 }
 
+/* arch_prctl() of the register that is the agent's. */
+static void emit_gs(struct bpf_program *p)
+{
+	IF_EQUAL(p, SYS_arch_prctl, 0, 3 + PLACE_LENGTH);
+	LOAD(p, args[0]);
+	IF_EQUAL(p, ARCH_SET_GS, 1, 0);
+	RETURN(p, SECCOMP_RET_ALLOW);
+	emit_place(p, TRAP);
+}
+
 static void program_always(struct bpf_program *p)
 {
 	static const uint16_t numbers[] = {
@@ -169,8 +180,11 @@ static void program_always(struct bpf_program *p)
 	emit_mmap(p);
 	emit_clone(p);
 	emit_clone3(p);
+	emit_gs(p);
 	emit_masked(p, SYS_ppoll, 3);
 	emit_masked(p, SYS_epoll_pwait, 4);
+	emit_masked(p, SYS_epoll_pwait2, 4);
+	emit_masked(p, SYS_pselect6, 5);
 	emit_numbers(p, numbers, array_size(numbers));
 	emit_place(p, TRAP);
 }

@@ -13,6 +13,7 @@
 #include <spawn.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -26,6 +27,7 @@
 #define BUFFER_BYTES 128u /* a message takes two */
 #define ENTRIES 64u
 #define SERVED 17
+#define SET_GS 0x1001 /* of arch_prctl() */
 
 struct ring {
 	struct io_uring_params params;
@@ -360,6 +362,38 @@ static pid_t spawn(char *const *argv, char *const *environment)
 									 : pid;
 }
 
+/* The agent's register can't be taken from it. */
+static void test_gs(void)
+{
+	CHECK("who_sets_gs_is_refused",
+	      syscall(SYS_arch_prctl, SET_GS, 4096) == -1 && errno == EPERM &&
+		      !thread_run(NULL));
+}
+
+static volatile long called;
+
+static void call(int signo)
+{
+	(void)signo;
+	called = inline_setup(0, NULL);
+}
+
+/* A handler makes a call during a wait that would block SIGSYS. */
+static void test_waits(void)
+{
+	const struct itimerval soon = {{0, 0}, {0, 1000}};
+	struct timespec bound = {60, 0};
+	sigset_t others;
+
+	sigfillset(&others);
+	sigdelset(&others, SIGALRM);
+	signal(SIGALRM, call);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	CHECK("a_call_in_a_handler_inside_pselect",
+	      pselect(0, NULL, NULL, NULL, &bound, &others) == -1 &&
+		      errno == EINTR && called == -EFAULT);
+}
+
 static void test_children(void)
 {
 	char *const child[] = {self, (char *)"child", NULL};
@@ -409,6 +443,9 @@ int main(int argc, char **argv)
 	test_echo();
 	test_threads();
 	test_signals();
+	test_waits();
+	if (getenv("POLYRING_ENGINE"))
+		test_gs();
 	test_children();
 	return tap_end();
 }
