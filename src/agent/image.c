@@ -103,7 +103,7 @@ bool image_under_agent(void)
 
 bool image_tell_command(const void *notes, uint64_t bytes)
 {
-	const char *desc = preload_commands_note(notes, bytes);
+	const char *desc = preload_note(notes, bytes, PRELOAD_COMMANDS_NOTE);
 	int32_t distance;
 
 	if (!desc)

@@ -19,6 +19,10 @@ static const char no_glibc[] =
 	"its dynamic linker is not glibc's (musl?): libpolyring-preload.so "
 	"needs glibc";
 
+static const char small_stacks[] =
+	"it is written in Go: the engine needs larger stacks than goroutines "
+	"have, which the agent would bring";
+
 struct file {
 	int fd;
 	const char *path;
@@ -133,14 +137,14 @@ static void runtime_find(const struct file *file, char *runtime)
 	}
 }
 
-/* ---- the command --------------------------------------------------------- */
+/* ---- notes --------------------------------------------------------------- */
 
-#define NOTES_BYTES 256
+#define NOTES_BYTES 512
 #define NOTE_ALIGNED(bytes) (((bytes) + 3u) & ~3u)
 
-const char *preload_commands_note(const char *notes, size_t bytes)
+const char *preload_note(const char *notes, size_t bytes, const char *name)
 {
-	static const char name[] = "polyring";
+	const size_t name_bytes = strlen(name) + 1;
 	Elf64_Nhdr note;
 	size_t at = 0, text;
 
@@ -149,15 +153,15 @@ const char *preload_commands_note(const char *notes, size_t bytes)
 		text = at + sizeof(note) + NOTE_ALIGNED(note.n_namesz);
 		if (text + NOTE_ALIGNED(note.n_descsz) > bytes)
 			break;
-		if (note.n_namesz == sizeof(name) &&
-		    !memcmp(notes + at + sizeof(note), name, sizeof(name)))
+		if (NOTE_ALIGNED(note.n_namesz) == NOTE_ALIGNED(name_bytes) &&
+		    !memcmp(notes + at + sizeof(note), name, name_bytes))
 			return notes + text;
 		at = text + NOTE_ALIGNED(note.n_descsz);
 	}
 	return NULL;
 }
 
-static bool command_is_it(const struct file *file)
+static bool has_note(const struct file *file, const char *name)
 {
 	char notes[NOTES_BYTES];
 	Elf64_Phdr segment;
@@ -166,7 +170,7 @@ static bool command_is_it(const struct file *file)
 		if (segment.p_type == PT_NOTE &&
 		    segment.p_filesz <= sizeof(notes) &&
 		    read_at(file, segment.p_offset, notes, segment.p_filesz) &&
-		    preload_commands_note(notes, segment.p_filesz))
+		    preload_note(notes, segment.p_filesz, name))
 			return true;
 	return false;
 }
@@ -203,6 +207,10 @@ static void elf_look(const struct file *file, struct preload_target *target)
 	} else if (read_text(file, segment.p_offset, linker, sizeof(linker)) &&
 		   !begins(name_in(linker), "ld-linux")) {
 		target->why = no_glibc;
+		target->harmed = true;
+		target->agent_serves = true;
+	} else if (has_note(file, "Go")) {
+		target->why = small_stacks;
 		target->harmed = true;
 		target->agent_serves = true;
 	} else {
@@ -270,7 +278,7 @@ static bool file_look(const char *path, char *head,
 	    !memcmp(file.elf.e_ident, ELFMAG, SELFMAG)) {
 		const char *refusal = privileges_refuse(&file);
 
-		target->command = command_is_it(&file);
+		target->command = has_note(&file, PRELOAD_COMMANDS_NOTE);
 		if (!target->command)
 			elf_look(&file, target);
 		target->agent_serves = target->agent_serves && !refusal;

@@ -3,17 +3,19 @@
  * What the dynamic linker will do with LD_PRELOAD in a program.
  *
  * Theory: the file shows, before the program starts, whether a library can be
- * preloaded. Four kinds of programs cannot be served:
+ * preloaded. Five kinds of programs cannot be served:
  *
  *   static      no dynamic linker (PT_INTERP) takes part;
  *   privileged  setuid, setgid, file capabilities: LD_PRELOAD is ignored;
  *   musl        its dynamic linker loads the library, does not find the symbols
  *               of glibc that it needs, and ends the program;
- *   foreign     another architecture: the dynamic linker prints an error.
+ *   foreign     another architecture: the dynamic linker prints an error;
+ *   Go          linked to libc by cgo: the engine would run on the stacks of
+ *               goroutines, a few kilobytes.
  *
- * The library must not be preloaded into the last two, which it would harm. A
- * fifth kind can be served: a program that uses AddressSanitizer's runtime as a
- * shared library ends if another library precedes the runtime, so the runtime
+ * The library must not be preloaded into the last three, which it would harm. A
+ * further kind can be served: a program that uses AddressSanitizer's runtime as
+ * a shared library ends if another library precedes the runtime, so the runtime
  * is put first.
  *
  * The command is static, too, and needs no service: it asks the kernel. Its
@@ -64,11 +66,11 @@ size_t preload_list(const struct preload_target *target, const char *before,
 
 #define PRELOAD_MORE(ours) (strlen(ours) + PRELOAD_RUNTIME_BYTES + 4)
 
-/*
- * The text of the note by which the command's file is known, among the notes
- * of a program; NULL if it is another's.
- */
-const char *preload_commands_note(const char *notes, size_t bytes);
+/* The text of the note of that name among a program's; NULL: it has none. */
+const char *preload_note(const char *notes, size_t bytes, const char *name);
+
+/* By this one the command's file is known. */
+#define PRELOAD_COMMANDS_NOTE "polyring"
 
 /* Does @list, whose words colons and blanks separate, name our library? */
 bool preload_named(const char *list);

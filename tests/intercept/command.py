@@ -766,6 +766,25 @@ def a_static_program_that_a_dynamic_one_starts_is_served(case):
 
 
 @test
+def go_linked_to_libc_gets_the_agent_with_stacks_of_its_own(case):
+    if not agent_is_there(case):
+        raise Skip("this build has no agent")
+    if not shutil.which("go"):
+        raise Skip("go is not installed")
+    path = os.path.join(case.directory, "go-echo")
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                          "../everywhere/echo.go")
+    cache = os.path.join(case.directory, "cache")
+    done = subprocess.run(["go", "build", "-o", path, source],
+                          capture_output=True, text=True, check=False,
+                          env={**os.environ, "CGO_ENABLED": "1",
+                               "GOCACHE": cache}, timeout=600)
+    assert not done.returncode, done.stderr
+    got = expect(case("deny", case.polyring, "run", "-q", path), 0)
+    assert got.stdout.startswith("ok "), got.stdout
+
+
+@test
 def only_who_has_address_sanitizer_gets_its_runtime(case):
     path = built(case, "asan", "#include <unistd.h>\nint main(void) { return "
                  "execl(\"/usr/bin/env\", \"env\", (char *)0); }\n", "gcc",
