@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import re
+import resource
 import signal
 import statistics
 import subprocess
@@ -191,11 +192,56 @@ def lane_row(build, ms):
                 "patch": call(build, "call", "patch", ms),
                 "patch, AVX": call(build, "call-avx", "patch", ms),
                 "patch, AVX-512": call(build, "call-avx512", "patch", ms),
+                "agent, patch": call(build, "call-static", "patch", ms),
                 "trap": call(build, "call", "trap", ms),
+                "agent, trap": call(build, "call-static", "trap", ms),
                 "kernel": call(build, "call", "kernel", ms)}
+    # Where FS can't be read without a call the agent patches nothing.
     return Row("lanes", "io_uring_enter that does nothing, inline", "ns",
-               measures, [difference_at_most("patch", "library", 10, "ns")],
+               measures, [difference_at_most("patch", "library", 10, "ns"),
+                          difference_at_most("agent, patch", "patch", 10,
+                                             "ns")],
                rounds=15, group="The engine's own cost")
+
+
+STARTS = 20
+
+
+def processor_ms():
+    """Of all children that have ended."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (spent.ru_utime + spent.ru_stime) * 1e3
+
+
+def start(build, program, side):
+    """Milliseconds of processor time, the command's too, and the program's own
+    kB."""
+    def measure():
+        command = build.prefix(side) + [build.program(program)]
+        kb = sides.run(command, side)["kb"]
+        before = processor_ms()
+        for _ in range(STARTS):
+            sides.run(command, side)
+        return {"ms": (processor_ms() - before) / STARTS, "kb": kb}
+    return measure
+
+
+def start_rows(build):
+    """The same measures, told by time and by memory. The kernel's rings are
+    not a program's memory."""
+    measures = {"preload": start(build, "start", "patch"),
+                "agent": start(build, "start-static", "patch"),
+                "kernel": start(build, "start", "kernel"),
+                "kernel, static": start(build, "start-static", "kernel")}
+    title = "a program that makes a ring and ends: "
+    return [Row("start", title + "time", "ms", measures,
+                [difference_at_most("agent", "kernel, static", 5, "ms",
+                                    key="ms")],
+                key="ms", rounds=5, group="The engine's own cost"),
+            Row("start-memory", title + "its anonymous memory", "kB", measures,
+                [difference_at_most("agent", "kernel, static", 1024, "kB",
+                                    key="kb")],
+                key="kb", rounds=3, group="The engine's own cost")]
 
 
 def engine_time_row(build, ms):
@@ -636,6 +682,7 @@ def share_row(build, ms):
 def all_rows(build, quick=False):
     ms = 60 if quick else 200
     rows = list(small_rows(build, ms))
+    rows += start_rows(build)
     rows += [lane_row(build, ms), engine_time_row(build, ms),
              trace_row(build, ms),
              engine_instructions_row(build), echo_instructions_row(build)]
