@@ -61,6 +61,21 @@ bool functions_at(const struct functions *functions, size_t index,
 	return true;
 }
 
+/*
+ * What returns from signal handlers is listed a byte before its begin, for the
+ * sake of unwinders: decoded from there it would be other code. An S in the
+ * CIE's text tells it.
+ */
+static bool is_signal_frame(const struct functions *functions, size_t index)
+{
+	const uint8_t *entry =
+		functions->header + functions->table[2 * index + 1];
+	uint32_t back;
+
+	memcpy(&back, entry + 4, sizeof(back));
+	return strchr((const char *)entry + 4 - back + 9, 'S');
+}
+
 bool functions_find(const struct functions *functions, const uint8_t *address,
 		    struct code *function)
 {
@@ -77,5 +92,6 @@ bool functions_find(const struct functions *functions, const uint8_t *address,
 			high = middle;
 	}
 	return functions_at(functions, low, function) &&
-	       function->begin <= address && address < function->end;
+	       !is_signal_frame(functions, low) && function->begin <= address &&
+	       address < function->end;
 }
