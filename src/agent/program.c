@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/frames.h"
 #include "agent/image.h"
 #include "base/mem.h"
 #include "intercept/numbers.h"
@@ -132,15 +133,21 @@ void program_patch(const uint64_t *stack)
 	struct program program = {0};
 	struct functions functions;
 	struct site_list list = {.room = SITES_MAX};
+	bool indexed;
 
-	if (!program_find(&program, stack) ||
-	    !functions_open(&functions, program.base, program.segments,
-			    program.count))
+	if (!program_find(&program, stack))
+		return;
+	indexed = functions_open(&functions, program.base, program.segments,
+				 program.count);
+	if (!indexed && !frames_open(&functions, program.base, program.segments,
+				     program.count))
 		return;
 	list.sites = mem_new(list.room, sizeof(*list.sites));
-	if (!list.sites)
-		return;
-	code_look(&program, &list, &functions);
-	patch_sites(&functions, &program.code, &list);
-	mem_free(list.sites);
+	if (list.sites) {
+		code_look(&program, &list, &functions);
+		patch_sites(&functions, &program.code, &list);
+		mem_free(list.sites);
+	}
+	if (!indexed)
+		frames_free(&functions);
 }

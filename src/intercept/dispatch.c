@@ -22,6 +22,7 @@
 #include "intercept/intercept.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -220,4 +221,28 @@ void *intercept_mmap(void *hint, size_t bytes, int prot, int flags, int fd,
 	if ((unsigned long)result < -4095ul)
 		mapped_look((void *)result, bytes, prot);
 	return (void *)real_result(result);
+}
+
+/* "." and ".." and one more. Without /proc the number of threads is unknown. */
+bool intercept_has_one_thread(void)
+{
+	uint8_t names[1024] __attribute__((aligned(8)));
+	long fd = sys_direct(SYS_openat, AT_FDCWD, (long)"/proc/self/task",
+			     O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, 0, 0);
+	long bytes;
+	int count = 0;
+
+	if (fd < 0)
+		return false;
+	bytes = sys_direct(SYS_getdents64, fd, (long)names, sizeof(names), 0, 0,
+			   0);
+	sys_direct(SYS_close, fd, 0, 0, 0, 0, 0);
+	/* A record's length is 16 bytes into it. */
+	for (long at = 0; at < bytes; count++) {
+		uint16_t length;
+
+		memcpy(&length, names + at + 16, sizeof(length));
+		at += length;
+	}
+	return count == 3;
 }

@@ -55,6 +55,9 @@ extern bool intercept_rings_exist;
 extern intptr_t intercept_errno_at;
 void intercept_find_errno(void);
 
+/* Does no other thread execute the program's code? False if that is unknown. */
+bool intercept_has_one_thread(void);
+
 /*
  * The dispatcher: makes a system call by number. Returns what the kernel would,
  * errors as a negative errno. Never changes errno.

@@ -61,7 +61,6 @@
 
 #include <cpuid.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
@@ -477,30 +476,6 @@ static void plans_apply(struct plans *plans)
 
 /* ---- an object ----------------------------------------------------------- */
 
-/* "." and ".." and one more. Without /proc the number of threads is unknown. */
-static bool only_one_thread(void)
-{
-	uint8_t names[1024] __attribute__((aligned(8)));
-	long fd = sys_direct(SYS_openat, AT_FDCWD, (long)"/proc/self/task",
-			     O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, 0, 0);
-	long bytes;
-	int count = 0;
-
-	if (fd < 0)
-		return false;
-	bytes = sys_direct(SYS_getdents64, fd, (long)names, sizeof(names), 0, 0,
-			   0);
-	sys_direct(SYS_close, fd, 0, 0, 0, 0, 0);
-	/* A record's length is 16 bytes into it. */
-	for (long at = 0; at < bytes; count++) {
-		uint16_t length;
-
-		memcpy(&length, names + at + 16, sizeof(length));
-		at += length;
-	}
-	return count == 3;
-}
-
 /*
  * The entries restore flags with sahf, which the first 64-bit processors
  * lacked; with AVX-512 but without BW k0 to k7 can't be saved completely.
@@ -657,7 +632,7 @@ static void plan_all(struct plans *plans, const struct functions *functions,
 void patch_sites(const struct functions *functions, const struct code *code,
 		 struct site_list *sites)
 {
-	struct plans plans = {.one_thread = only_one_thread()};
+	struct plans plans = {.one_thread = intercept_has_one_thread()};
 
 	if (!sites->count || !processor_can())
 		return;

@@ -766,6 +766,29 @@ def a_static_program_that_a_dynamic_one_starts_is_served(case):
 
 
 @test
+def static_programs_are_patched_with_and_without_an_index(case):
+    """gcc -static leaves out the index of functions. Each time: no thread of
+    the agent's own may keep it from patching."""
+    if not agent_is_there(case):
+        raise Skip("this build has no agent")
+    used = os.path.join(case.directory, "patched.json")
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                           "../../bench/call.c"), encoding="utf-8") as text:
+        source = text.read()
+    for kind in ("-static", "-static-pie"):
+        path = built(case, "inline" + kind, source, "gcc", "-O2",
+                     "-D_GNU_SOURCE", kind)
+        for _ in range(5):
+            expect(case("deny", case.polyring, "run", "-q", "-c", used, path,
+                        "1"), 0)
+    with open(used, encoding="utf-8") as lines:
+        patched = ["patch" in json.loads(line)["lanes"] for line in lines]
+    if not any(patched):
+        raise Skip("FS can't be read without a call here")
+    assert len(patched) == 10 and all(patched), patched
+
+
+@test
 def go_linked_to_libc_gets_the_agent_with_stacks_of_its_own(case):
     if not agent_is_there(case):
         raise Skip("this build has no agent")
