@@ -19,6 +19,7 @@
 #include "base/fault.h"
 #include "base/sys.h"
 #include "core/ctx_lock.h"
+#include "core/ctx_share.h"
 #include "core/entry_guard.h"
 #include "core/notify.h"
 #include "drive/hold.h"
@@ -213,6 +214,8 @@ static int check_enter(const struct ctx *ctx, uint32_t to_submit,
 		return -EINVAL;
 	if (ctx->disabled)
 		return -EBADFD;
+	if (ctx->flags & IORING_SETUP_SQPOLL && !ctx_share_maker_lives(ctx))
+		return -EOWNERDEAD;
 	if (own_work && ctx->issuer_known &&
 	    !(ctx->flags & IORING_SETUP_SQPOLL) && !ctx_is_issuer(ctx))
 		return -EEXIST;

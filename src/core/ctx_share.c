@@ -44,6 +44,23 @@ static int open_life(struct ctx *ctx)
 	return ctx->life_fd < 0 ? ctx->life_fd : 0;
 }
 
+/* Does another process live? Where that can't be asked, it does. */
+static bool owner_lives(const struct ctx *ctx, uint64_t owner)
+{
+	struct flock lock = {
+		.l_type = F_WRLCK,
+		.l_start = (off_t)owner,
+		.l_len = 1,
+	};
+
+	return byte_lock(ctx, F_GETLK, &lock) < 0 || lock.l_type != F_UNLCK;
+}
+
+bool ctx_share_maker_lives(const struct ctx *ctx)
+{
+	return !ctx->foreign || owner_lives(ctx, SHARE_MAKER);
+}
+
 struct reaping {
 	struct share_reaper reaper;
 	struct ctx *ctx;
@@ -51,23 +68,15 @@ struct reaping {
 };
 
 /*
- * Where it can't be asked, it lives. The kernel hands over the mutex of a
- * process that ends before it drops the process's other locks.
+ * The kernel hands over the mutex of a process that ends before it drops the
+ * process's other locks.
  */
 static bool lives(struct share_reaper *reaper, uint64_t owner)
 {
 	const struct reaping *reaping =
 		container_of(reaper, struct reaping, reaper);
-	struct flock lock = {
-		.l_type = F_WRLCK,
-		.l_start = (off_t)owner,
-		.l_len = 1,
-	};
 
-	if (owner == reaping->dead)
-		return false;
-	return byte_lock(reaping->ctx, F_GETLK, &lock) < 0 ||
-	       lock.l_type != F_UNLCK;
+	return owner != reaping->dead && owner_lives(reaping->ctx, owner);
 }
 
 static void cancel(struct share_reaper *reaper, uint64_t user_data)

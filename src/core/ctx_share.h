@@ -28,6 +28,12 @@ int ctx_share_join(struct ctx *ctx);
  */
 extern int (*ctx_share_adopt)(struct ctx *ctx);
 
+/*
+ * Does the process that made the ring live? With SQPOLL its thread takes the
+ * entries. A call for a ring of another process, none for one's own.
+ */
+bool ctx_share_maker_lives(const struct ctx *ctx);
+
 void ctx_share_take(struct ctx *ctx);
 /* Two processes must not wait for each other's: false, another has it. */
 bool ctx_share_try(struct ctx *ctx);

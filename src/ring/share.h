@@ -40,6 +40,9 @@
 #define SHARE_BACKLOG_MAX 65536u
 #define SHARE_CHAINS 1024u
 
+/* The owner that made the ring: its number is the first. */
+#define SHARE_MAKER 1u
+
 /* It ended without a completion. */
 #define SHARE_ENDED_SILENTLY UINT64_MAX
 

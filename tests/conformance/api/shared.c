@@ -64,7 +64,8 @@ static void await(struct ring *r, pid_t child)
 	waitpid(child, &status, 0);
 	if (WIFSIGNALED(status))
 		note("ended by signal %d", WTERMSIG(status));
-	catch_up(r);
+	if (r->sq_tail)
+		catch_up(r);
 }
 
 /* One after the other, so that what they note has an order. */
@@ -413,6 +414,35 @@ static void the_maker_ends(struct ring *r)
 	step_wait(2);
 }
 
+/* The thread that takes the entries has ended with the process of it. */
+static void enter_without_its_poller(struct ring *r)
+{
+	step_wait(1);
+	enter(r, 0, 0, 0, NULL, 0);
+	sqe_nop(r);
+	store_release(r->sq_tail, r->next);
+	enter(r, 1, 0, 0, NULL, 0);
+	enter(r, 0, 0, IORING_ENTER_SQ_WAKEUP, NULL, 0);
+	enter(r, 0, 1, IORING_ENTER_GETEVENTS, NULL, 0);
+	enter(r, 0, 0, 1u << 30, NULL, 0);
+	step_done(2);
+}
+
+static void make_poller_fork_and_end(struct ring *r)
+{
+	ring_open(r, 8, IORING_SETUP_SQPOLL);
+	nops(r);
+	begin(r, enter_without_its_poller);
+}
+
+static void the_maker_of_a_poller_ends(struct ring *r)
+{
+	board_open();
+	in_child(r, make_poller_fork_and_end);
+	step_done(1);
+	step_wait(2);
+}
+
 /* ---- what was registered before --------------------------------------------
  */
 
@@ -630,6 +660,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO(child_closes, NULL, .modes = MODES_ALL),
 	SCENARIO(child_uses_and_closes, NULL, .modes = MODE_DEFAULT),
 	SCENARIO(the_maker_ends, NULL, .bare = true),
+	SCENARIO(the_maker_of_a_poller_ends, NULL, .bare = true),
 	SCENARIO(child_uses_what_is_registered, NULL, .modes = MODE_DEFAULT),
 	SCENARIO(child_registers, NULL, .modes = MODE_DEFAULT,
 		 .deviates = "forked"),
