@@ -62,6 +62,7 @@
 #include "abi/profile.h"
 #include "base/lock.h"
 #include "drive/aio.h"
+#include "drive/aio_now.h"
 #include "drive/reactor.h"
 #include "drive/timer.h"
 #include "observe/counters.h"
@@ -107,6 +108,7 @@ struct cold {
 };
 
 #define RUN_MAX 64u
+#define RUN_NEVER UINT32_MAX
 
 /* A read that a run may serve, or a result that waits for its turn. */
 struct run_member {
@@ -125,6 +127,10 @@ struct run {
 	uint32_t vectors; /* reads that have a buffer */
 	bool open;
 	bool anywhere; /* the file ignores positions */
+	bool scattered; /* some read does not begin where the last one ends */
+	uint32_t rest; /* scattered reads to let pass; RUN_NEVER: all */
+	uint32_t rest_after; /* a scattered run that failed */
+	struct aio_now *now; /* for scattered runs; NULL: not used yet */
 	int fd; /* to read from */
 	int refused_fd; /* checked in this submission: can't be read in runs */
 	struct file_node *file; /* held, if a registered one is read */

@@ -6,6 +6,7 @@
 int main(void)
 {
 	process_begin();
-	return aio_tests_run() + aio_polls_tests_run() + timer_tests_run() +
-	       reactor_tests_run() + worker_tests_run() + interrupt_tests_run();
+	return aio_tests_run() + aio_now_tests_run() + aio_polls_tests_run() +
+	       timer_tests_run() + reactor_tests_run() + worker_tests_run() +
+	       interrupt_tests_run();
 }

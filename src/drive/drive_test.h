@@ -19,6 +19,7 @@
 struct CMUnitTest;
 
 int aio_tests_run(void);
+int aio_now_tests_run(void);
 int aio_polls_tests_run(void);
 int timer_tests_run(void);
 int worker_tests_run(void);

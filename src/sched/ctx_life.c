@@ -21,6 +21,7 @@
 #include "core/ring_file.h"
 #include "sched/aio_reads.h"
 #include "sched/cancel.h"
+#include "sched/read_runs.h"
 #include "sched/sqpoll.h"
 #include "sched/standby.h"
 #include "sched/submit.h"
@@ -103,7 +104,7 @@ static void reset(struct ctx *ctx) HOLDS(&ctx->lock)
 	ctx->event_fd = -1;
 	ctx->clock = CLOCK_MONOTONIC;
 	ctx->napi.op_param = IO_URING_NAPI_TRACKING_INACTIVE;
-	ctx->run.refused_fd = -1;
+	read_run_open(&ctx->run);
 	ctx->run.submit_alone = submit_again;
 	ctx->files.ops = &file_ops;
 	ctx->buffers.release = release_buffer;
@@ -176,6 +177,7 @@ static void close_parts(struct ctx *ctx)
 	fd_close(ctx->event_fd);
 	timer_heap_close(&ctx->timers);
 	aio_reads_close(ctx);
+	read_run_close(&ctx->run);
 	mem_free(ctx->sockets);
 	notify_close(ctx);
 	req_slabs_free(ctx);
@@ -354,6 +356,7 @@ void ctx_abandon(struct ctx *ctx)
 	reactor_abandon(&ctx->reactor);
 	aio_abandon(&ctx->disk.aio);
 	ctx->queue.trace = NULL; /* the parent's */
+	read_run_abandon(&ctx->run);
 	if (whole) {
 		abandon_requests(ctx);
 		close_parts(ctx);
@@ -383,7 +386,7 @@ static void forget_work(struct ctx *ctx)
 	ctx->queues_ready = false;
 	ctx->chain_head = NULL;
 	ctx->chain_last = NULL;
-	ctx->run.count = 0;
+	read_run_abandon(&ctx->run);
 	ctx->arrivals_lock.word = 0;
 	ctx->punted = 0;
 	ctx->inside = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "sched/read_runs.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -22,6 +23,41 @@
 #define RUN_FLAGS (IOSQE_BUFFER_SELECT | IOSQE_FIXED_FILE)
 /* The device without end and positions. */
 #define DEV_ZERO makedev(1, 5)
+/* Scattered reads that a ring has to show before it gets a context for them. */
+#define REST_FIRST 64u
+/* Those to let pass when the file does not suit, or its pages are not there. */
+#define REST_AFTER 1024u
+
+_Static_assert(RUN_MAX <= AIO_NOW_MAX && RUN_MAX <= 64,
+	       "a run fits into one call and one word");
+
+void read_run_open(struct run *run)
+{
+	const char *batch = getenv("POLYRING_BATCH");
+
+	run->refused_fd = -1;
+	run->rest = REST_FIRST;
+	run->rest_after = REST_AFTER;
+	if (batch && !strcmp(batch, "always")) {
+		run->rest = 0;
+		run->rest_after = 0;
+	}
+	if (batch && !strcmp(batch, "never"))
+		run->rest = RUN_NEVER;
+}
+
+void read_run_close(struct run *run)
+{
+	aio_now_close(run->now);
+	run->now = NULL;
+}
+
+void read_run_abandon(struct run *run)
+{
+	run->count = 0;
+	aio_now_abandon(run->now);
+	run->now = NULL;
+}
 
 static bool selects(const struct run *run)
 {
@@ -121,12 +157,28 @@ static bool is_immediate(const struct ctx *ctx, uint8_t opcode)
 	return opcode < ctx->opcodes_plain && opdefs[opcode].immediate;
 }
 
+/* May a read join that does not begin where the last one ends? */
+static inline bool may_scatter(const struct run *run)
+{
+	return !run->rest;
+}
+
+/* Does a read at @position seem to belong to a run with the one at @last? */
+static bool seems_near(struct run *run, uint64_t last, uint64_t position)
+{
+	if (position - last <= MEMBER_BYTES_MAX || may_scatter(run))
+		return true;
+	if (run->rest != RUN_NEVER)
+		run->rest--;
+	return false;
+}
+
 /*
  * Might the next read continue this one? Immediate requests may be between
  * them. The entries are shared memory, so the answer is only a hint.
  */
-static bool seems_continued(const struct ctx *ctx,
-			    const struct io_uring_sqe *sqe, uint32_t more)
+static bool seems_continued(struct ctx *ctx, const struct io_uring_sqe *sqe,
+			    uint32_t more)
 {
 	const struct queue *q = &ctx->queue;
 
@@ -140,8 +192,8 @@ static bool seems_continued(const struct ctx *ctx,
 		opcode = load_relaxed(&next->opcode);
 		if (opcode == IORING_OP_READ)
 			return load_relaxed(&next->fd) == sqe->fd &&
-			       load_relaxed(&next->off) - sqe->off <=
-				       MEMBER_BYTES_MAX;
+			       seems_near(&ctx->run, sqe->off,
+					  load_relaxed(&next->off));
 		if (!is_immediate(ctx, opcode))
 			return false;
 	}
@@ -162,6 +214,7 @@ static bool read_run_begin(struct ctx *ctx, const struct io_uring_sqe *sqe,
 	run->vectors = 0;
 	run->open = false;
 	run->anywhere = false;
+	run->scattered = false;
 	run->end = INT64_MAX;
 	run->row = (struct kbuf_row){0};
 	return true;
@@ -175,7 +228,8 @@ static bool read_run_may_be_direct(const struct run *run)
 {
 	const uint64_t sector_mask = 511;
 
-	return !((run->members[0].position | run->iov[0].iov_len) &
+	return may_scatter(run) ||
+	       !((run->members[0].position | run->iov[0].iov_len) &
 		 sector_mask);
 }
 
@@ -222,7 +276,8 @@ static NOINLINE bool opens(struct ctx *ctx, const struct io_uring_sqe *sqe)
 {
 	struct run *run = &ctx->run;
 
-	if (sqe->off == run->next || sqe->off == run->entry.off)
+	if (sqe->off == run->next || sqe->off == run->entry.off ||
+	    may_scatter(run))
 		open_run(ctx);
 	return run->open;
 }
@@ -234,13 +289,15 @@ static ALWAYS_INLINE bool continues(struct ctx *ctx,
 
 	return run->count < RUN_MAX && is_as_plain(&run->entry, sqe) &&
 	       can_be_member(sqe) && (run->open || opens(ctx, sqe)) &&
-	       (sqe->off == run->next || run->anywhere);
+	       (sqe->off == run->next || run->anywhere || may_scatter(run));
 }
 
 static ALWAYS_INLINE bool join(struct ctx *ctx, const struct io_uring_sqe *sqe)
 {
 	struct run *run = &ctx->run;
 	struct run_member *m = &run->members[run->count];
+
+	bool follows = sqe->off == run->next || run->anywhere || !run->vectors;
 
 	m->user_data = sqe->user_data;
 	m->position = sqe->off;
@@ -250,6 +307,7 @@ static ALWAYS_INLINE bool join(struct ctx *ctx, const struct io_uring_sqe *sqe)
 	m->claim.kind = KBUF_NONE;
 	if (!give_memory(ctx, m))
 		return false;
+	run->scattered |= !follows;
 	run->count++;
 	return true;
 }
@@ -299,13 +357,55 @@ void read_run_pass(struct req *req)
 
 /* ---- serving ------------------------------------------------------------- */
 
-static size_t read_run_call(const struct run *run)
+/* One vector call. Returns the vectors that it filled, as bits. */
+static uint64_t read_run_adjacent(const struct run *run)
 {
-	uint64_t position = run->members[0].position;
+	uint64_t position = run->members[0].position, filled = 0;
 	long n = SYS_6(SYS_preadv2, run->fd, run->iov, run->vectors, position,
 		       position >> 32, RWF_NOWAIT);
+	size_t bytes = n > 0 ? (size_t)n : 0;
 
-	return n > 0 ? (size_t)n : 0;
+	for (uint32_t v = 0; v < run->vectors; v++) {
+		if (bytes < run->iov[v].iov_len)
+			break;
+		bytes -= run->iov[v].iov_len;
+		filled |= 1ull << v;
+	}
+	return filled;
+}
+
+static bool have_context(struct run *run)
+{
+	if (likely(run->now))
+		return true;
+	run->now = aio_now_open();
+	if (!run->now)
+		run->rest = RUN_NEVER;
+	return run->now;
+}
+
+/* The same with a position for each, by kernel AIO. */
+static uint64_t read_run_scattered(struct run *run, uint32_t count)
+{
+	uint64_t filled = 0;
+	uint32_t v = 0;
+
+	if (!have_context(run))
+		return 0;
+	for (uint32_t i = 0; i < count; i++) {
+		if (!run->members[i].reads)
+			continue;
+		aio_now_set(run->now, v, run->fd, run->iov[v].iov_base,
+			    run->iov[v].iov_len, run->members[i].position);
+		v++;
+	}
+	aio_now_run(run->now, v);
+	while (v--)
+		if (run->now->results[v] == (int64_t)run->iov[v].iov_len)
+			filled |= 1ull << v;
+	if (!filled)
+		run->rest = run->rest_after;
+	return filled;
 }
 
 static void read_run_post(struct ctx *ctx, const struct run_member *m,
@@ -313,37 +413,6 @@ static void read_run_post(struct ctx *ctx, const struct run_member *m,
 {
 	lock_assume(&ctx->lock);
 	cq_post(ctx, m->user_data, res, cflags, NULL);
-}
-
-/* Rule 2. Returns how many members were served, from the first on. */
-static uint32_t deal(struct ctx *ctx, uint32_t count)
-{
-	struct run *run = &ctx->run;
-	const struct iovec *v = run->iov;
-	size_t bytes = read_run_call(run);
-	uint32_t i, cflags;
-
-	for (i = 0; i < count; i++) {
-		struct run_member *m = &run->members[i];
-
-		if (!m->reads) {
-			read_run_post(ctx, m, m->res, 0);
-			continue;
-		}
-		if (bytes < v->iov_len)
-			break;
-		bytes -= v->iov_len;
-		cflags =
-			kbuf_commit(ctx->kbuf, &m->claim, (uint32_t)v->iov_len);
-		PROBE2(commit, PROBE_ARG(1, m->user_data),
-		       PROBE_ARG(2, run->entry.buf_group));
-		read_run_post(ctx, m, (int32_t)v->iov_len, cflags);
-		v++;
-	}
-	if (selects(run))
-		counter_add(&ctx->counters, COUNTER_BUFFERS_CLAIMED,
-			    (uint64_t)(v - run->iov));
-	return i;
 }
 
 static void submit_alone(struct ctx *ctx, const struct run_member *m)
@@ -358,39 +427,70 @@ static void submit_alone(struct ctx *ctx, const struct run_member *m)
 		read_run_post(ctx, m, -ENOMEM, 0);
 }
 
-/*
- * Submit the members after @served. Their buffers go back before the first of
- * them.
- */
-static void submit_rest(struct ctx *ctx, uint32_t served, uint32_t count)
+static ALWAYS_INLINE void post_filled(struct ctx *ctx, struct run_member *m,
+				      uint32_t bytes)
 {
-	struct run_member *members = ctx->run.members;
+	uint32_t cflags = kbuf_commit(ctx->kbuf, &m->claim, bytes);
 
-	for (uint32_t i = count; i-- > served;)
-		if (members[i].reads)
-			kbuf_recycle(ctx->kbuf, &members[i].claim);
-	for (uint32_t i = served; i < count; i++) {
-		if (members[i].reads)
-			submit_alone(ctx, &members[i]);
-		else
-			read_run_post(ctx, &members[i], members[i].res, 0);
+	PROBE2(commit, PROBE_ARG(1, m->user_data),
+	       PROBE_ARG(2, ctx->run.entry.buf_group));
+	read_run_post(ctx, m, (int32_t)bytes, cflags);
+}
+
+/*
+ * Rule 2: a read with a buffer of its own choice ends what the run serves.
+ * Buffers go back before the first of the rest is submitted.
+ */
+static NOINLINE void return_buffers(struct ctx *ctx, uint32_t from,
+				    uint32_t count)
+{
+	for (uint32_t i = count; i-- > from;)
+		if (ctx->run.members[i].reads)
+			kbuf_recycle(ctx->kbuf, &ctx->run.members[i].claim);
+}
+
+/* Rule 2. @filled says, as bits, which vectors have all their bytes. */
+static void deal(struct ctx *ctx, uint32_t count, uint64_t filled)
+{
+	struct run *run = &ctx->run;
+	uint32_t v = 0, served = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct run_member *m = &run->members[i];
+
+		if (!m->reads) {
+			read_run_post(ctx, m, m->res, 0);
+		} else if (likely(filled >> v & 1)) {
+			post_filled(ctx, m, (uint32_t)run->iov[v++].iov_len);
+			served++;
+		} else {
+			if (selects(run) && m->claim.kind != KBUF_NONE) {
+				return_buffers(ctx, i, count);
+				filled = 0;
+			}
+			submit_alone(ctx, m);
+			v++;
+		}
 	}
+	if (selects(run))
+		counter_add(&ctx->counters, COUNTER_BUFFERS_CLAIMED, served);
+	counter_add(&ctx->counters, COUNTER_JOINED, served);
 }
 
 void read_run_serve(struct ctx *ctx)
 {
 	struct run *run = &ctx->run;
-	uint32_t count = run->count, served = 0;
+	uint32_t count = run->count;
+	uint64_t filled = 0;
 
 	run->count = 0;
 	if (run->open && run->vectors > 1)
-		served = deal(ctx, count);
-	counter_add(&ctx->counters, COUNTER_JOINED, served);
+		filled = run->scattered ? read_run_scattered(run, count)
+					: read_run_adjacent(run);
 	if (run->file)
 		file_put(run->file);
 	run->file = NULL;
-	if (served < count)
-		submit_rest(ctx, served, count);
+	deal(ctx, count, filled);
 }
 
 void read_run_submit_end(struct ctx *ctx)

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs: several reads served by one system call (D6).
+ * Runs: several reads served by one system call (D6, D19).
  *
  * Theory: most of the cost of a small read is entering the kernel. So reads of
- * one submission that are adjacent, in the queue and in their file, are
- * gathered and made by one vector call, whose bytes are dealt out in order. The
- * run gathers entries, not requests: an entry that equals the first one in all
- * fields but position, address, length and user_data needs no check that the
- * first one has not passed, and the run keeps only those fields of it. A run is
- * in one of these states:
+ * one submission that are adjacent in the queue, and read the same file, are
+ * gathered and made by one call. If they are adjacent in the file as well it is
+ * one vector call, whose bytes are dealt out in order; if they are scattered it
+ * is one io_submit(2) (drive/aio_now.h). The run gathers entries, not requests:
+ * an entry that equals the first one in all fields but position, address,
+ * length and user_data needs no check that the first one has not passed, and
+ * the run keeps only those fields of it. A run is in one of these states:
  *
  *   empty      no entry is held back
  *   candidate  one read is held back, which the next one seems to continue
@@ -19,22 +20,28 @@
  * ends the last run.
  *
  * Why the results equal those of one call after the other:
- *  1. The file is a regular one, each read begins where the one before ends,
- *     and all end within the file: then a vector read is the same by
- *     definition. Or it is /dev/zero, which ignores positions. Pipes, sockets
- *     and other devices have messages, or records, or waiting peers. fstat(2)
- *     gives the kind of file, once a run; the kind is not cached by fd, because
- *     fds are reused. The call has RWF_NOWAIT, as each single read would, so
- *     that it does not wait, whatever file the fd is by then.
+ *  1. The file is a regular one, and all reads end within it: then a vector
+ *     read of adjacent ones is the same by definition, and io_submit(2) makes
+ *     scattered ones in their order. Or it is /dev/zero, which ignores
+ *     positions. Pipes, sockets and other devices have messages, or records, or
+ *     waiting peers. fstat(2) gives the kind of file, once a run; the kind is
+ *     not cached by fd, because fds are reused. The call has RWF_NOWAIT, as
+ * each single read would, so that it does not wait, whatever file the fd is by
+ * then.
  *  2. The run serves only reads that got all bytes that they asked for. The
  *     first one that did not (the file was cut, its address is bad, the page is
- *     not cached) and all after it are submitted one by one, as without runs.
+ *     not cached) is submitted alone, as without runs. So are all after it, but
+ *     for scattered ones that select no buffer and have their bytes.
  *  3. Buffers are claimed in order, when a read joins, and each read has its
  *     own. Buffers that the call did not fill are recycled, the newest first,
  *     before the rest is submitted (S5, S7).
  *  4. Entries that are part of a chain, wait for a drain or use any special
  *     feature never join. Requests that never wait (NOP, PROVIDE_BUFFERS) may
  *     pass: they are issued immediately, and their results wait for their turn.
+ *
+ * Scattered reads need an AIO context. It is made when a ring has shown 64 of
+ * them. When it serves none of a run it is not used for some time: files in
+ * memory refuse RWF_NOWAIT, and pages may not be cached.
  *
  * Cost: a read that no other continues spends some 20 instructions to look
  * ahead, a submission of a single read none. Two adjacent ones cost about as
@@ -47,6 +54,14 @@
 
 #include "core/ctx.h"
 #include "core/req.h"
+
+/* Nothing is held back; POLYRING_BATCH says how scattered reads are served. */
+void read_run_open(struct run *run);
+
+void read_run_close(struct run *run);
+
+/* In a forked child: what is held back, and the context, are the parent's. */
+void read_run_abandon(struct run *run);
 
 /* The less common part of read_run_takes(): there is a run, or may be one. */
 bool read_run_takes_read(struct ctx *ctx, const struct io_uring_sqe *sqe,

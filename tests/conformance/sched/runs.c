@@ -118,6 +118,51 @@ static void gaps_and_steps_back(struct ring *r)
 	note_bytes("bytes", bytes, 4 * array_size(offsets));
 }
 
+/* Positions without order, of which none continues the one before. */
+static uint64_t scattered_at(unsigned int i)
+{
+	return (i * 37 + 11) % 90;
+}
+
+/* The first ones are made singly: see REST_FIRST in read_runs.c. */
+static void scattered(struct ring *r)
+{
+	int file = numbered(50);
+
+	ring_open(r, 128, 0);
+	for (unsigned int round = 0; round < 3; round++) {
+		memset(bytes, '.', 4096);
+		for (unsigned int i = 0; i < 100; i++)
+			sqe_new(r, IORING_OP_READ, file, bytes + 8 * i,
+				1 + i % 8, scattered_at(i));
+		go(r);
+		note_bytes("bytes", bytes, 800);
+	}
+}
+
+/* Some fail, some reach past the end; those behind them have their bytes. */
+static void scattered_and_bad(struct ring *r)
+{
+	int file = numbered(50);
+
+	ring_open(r, 128, 0);
+	for (unsigned int round = 0; round < 4; round++) {
+		memset(bytes, '.', 4096);
+		for (unsigned int i = 0; i < 100; i++) {
+			bool bad = round && i % (20 + round) == 9;
+			bool late = i % (30 + round) == 7;
+
+			sqe_new(r, IORING_OP_READ, file,
+				bad ? nowhere() : bytes + 8 * i, 8,
+				late ? 96 : scattered_at(i));
+			if (i % 25 == 12)
+				sqe_new(r, IORING_OP_NOP, -1, NULL, 0, 0);
+		}
+		go(r);
+		note_bytes("bytes", bytes, 800);
+	}
+}
+
 static void the_end_of_the_file(struct ring *r)
 {
 	int file = numbered(10);
@@ -375,6 +420,47 @@ static void short_ring_buffers(struct ring *r)
 	go(r);
 	note_bytes("bytes", b.bytes, 48);
 	note_head(r, GROUP);
+}
+
+static void scattered_into_a_ring(struct ring *r)
+{
+	int file = numbered(50);
+	struct bufs b;
+
+	ring_open(r, 128, 0);
+	for (unsigned int round = 0; round < 4; round++) {
+		bufs_open(&b, r, GROUP, 64, 8, 0, 30);
+		if (round > 1)
+			bufs_add(&b, nowhere(), 8, 40);
+		bufs_publish(&b);
+		for (uint16_t i = 30; i < 36; i++)
+			bufs_return(&b, i);
+		for (unsigned int i = 0; i < 40; i++)
+			select_at(r, file, 8,
+				  round == 3 && i == 20 ? 97 : scattered_at(i));
+		go(r);
+		note_bytes("bytes", b.bytes, 320);
+		note_head(r, GROUP);
+		bufs_unregister(r, GROUP);
+	}
+}
+
+static void scattered_into_an_inc_ring(struct ring *r)
+{
+	int file = numbered(50);
+	struct bufs b;
+
+	ring_open(r, 128, 0);
+	for (unsigned int round = 0; round < 3; round++) {
+		bufs_open(&b, r, GROUP, 16, 64, IOU_PBUF_RING_INC, 8);
+		for (unsigned int i = 0; i < 70; i++)
+			select_at(r, file, 7, scattered_at(i));
+		go(r);
+		note_bytes("bytes", b.bytes, 512);
+		note_entries(&b, 16);
+		note_head(r, GROUP);
+		bufs_unregister(r, GROUP);
+	}
 }
 
 static void ring_runs_out(struct ring *r)
@@ -755,6 +841,8 @@ static const struct scenario scenarios[] = {
 	SCENARIO(one_behind_the_other, NULL, .modes = MODES_ALL),
 	SCENARIO(more_than_a_few, NULL, .bare = true),
 	SCENARIO(gaps_and_steps_back, NULL),
+	SCENARIO(scattered, NULL, .modes = MODES_ALL),
+	SCENARIO(scattered_and_bad, NULL, .bare = true),
 	SCENARIO(the_end_of_the_file, NULL),
 	SCENARIO(current_position, NULL),
 	SCENARIO(holes, NULL),
@@ -772,6 +860,8 @@ static const struct scenario scenarios[] = {
 	SCENARIO(counters, NULL),
 	SCENARIO(ring_buffers, "S3 S4 S9", .modes = MODES_ALL),
 	SCENARIO(short_ring_buffers, "S3 S4"),
+	SCENARIO(scattered_into_a_ring, "S2 S4 S9 S10", .bare = true),
+	SCENARIO(scattered_into_an_inc_ring, "I1 I2", .bare = true),
 	SCENARIO(ring_runs_out, "S2"),
 	SCENARIO(ring_at_the_end_of_the_file, "S6 S9"),
 	SCENARIO(bad_ring_buffers, "S10"),
