@@ -18,6 +18,7 @@
 #include "core/ctx_share.h"
 #include "core/registry.h"
 #include "core/ring_fds.h"
+#include "drive/aio_now.h"
 #include "drive/hold.h"
 #include "drive/waker.h"
 #include "drive/worker.h"
@@ -107,6 +108,7 @@ static void in_child(void)
 	registry_forget_lock();
 	standby_forget();
 	sleeper_forget();
+	aio_now_forget();
 	worker_forget_threads();
 	thread_forget_lock();
 	nonblock_forget_lock();

@@ -8,10 +8,30 @@
 #include "base/sys.h"
 #include "drive/aio_ring.h"
 
+/* One that was closed: the next to be opened. */
+static struct aio_now *spare;
+
+/* Acquire and release pair with those of another thread's swap. */
+static struct aio_now *spare_swap(struct aio_now *now)
+{
+	return __atomic_exchange_n(&spare, now, __ATOMIC_ACQ_REL);
+}
+
+static void aio_now_destroy(struct aio_now *now)
+{
+	if (!now)
+		return;
+	SYS_1(SYS_io_destroy, now->context);
+	mem_free(now);
+}
+
 struct aio_now *aio_now_open(void)
 {
-	struct aio_now *now = mem_new(1, sizeof(*now));
+	struct aio_now *now = spare_swap(NULL);
 
+	if (now)
+		return now;
+	now = mem_new(1, sizeof(*now));
 	if (!now)
 		return NULL;
 	now->context = 0;
@@ -27,15 +47,18 @@ free_now:
 
 void aio_now_close(struct aio_now *now)
 {
-	if (!now)
-		return;
-	SYS_1(SYS_io_destroy, now->context);
-	aio_now_abandon(now);
+	if (now)
+		aio_now_destroy(spare_swap(now));
 }
 
 void aio_now_abandon(struct aio_now *now)
 {
 	mem_free(now);
+}
+
+void aio_now_forget(void)
+{
+	mem_free(spare_swap(NULL));
 }
 
 /* Wait for one event at least: a file answers later. How many, or an error. */

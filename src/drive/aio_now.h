@@ -10,10 +10,12 @@
  * no call. Only a file that answers later (O_DIRECT) has no event yet when
  * io_submit(2) returns; the event is then waited for, as preadv2(2) would wait.
  *
- * A context has no fd. It counts against aio-max-nr, and destroying one takes
- * the kernel milliseconds, so the owner opens one only for repeated use.
+ * A context has no fd. It counts against aio-max-nr, so the owner opens one
+ * only for repeated use. Destroying one takes the kernel milliseconds, so one
+ * that is closed is kept for the next that is opened.
  *
- * Locks: the caller's, for everything here. Bound: AIO_NOW_MAX reads a call.
+ * Locks: the caller's, one for each context; the kept one is swapped without
+ * any. Bounds: AIO_NOW_MAX reads a call, one context kept.
  */
 #ifndef POLYRING_DRIVE_AIO_NOW_H
 #define POLYRING_DRIVE_AIO_NOW_H
@@ -38,6 +40,9 @@ void aio_now_close(struct aio_now *now);
 
 /* In a forked child: the context is the parent's. Nothing for NULL. */
 void aio_now_abandon(struct aio_now *now);
+
+/* The same for the one that is kept. */
+void aio_now_forget(void);
 
 /* Set the read at @index, which is below AIO_NOW_MAX. */
 static inline void aio_now_set(struct aio_now *now, uint32_t index, int fd,

@@ -143,9 +143,39 @@ static void no_call_leaves_all(void **state)
 		assert_int_equal(world.now->results[i], -EAGAIN);
 }
 
+/* Closing keeps one, so that rings that follow one another share it. */
+static void one_is_kept(void **state)
+{
+	struct aio_now *second = aio_now_open(), *third;
+
+	(void)state;
+	assert_non_null(second);
+	aio_now_close(second);
+	third = aio_now_open();
+	assert_ptr_equal(third, second);
+	aio_now_close(world.now);
+	aio_now_close(third);
+	world.now = aio_now_open();
+	assert_ptr_equal(world.now, third);
+}
+
+static void a_child_has_none(void **state)
+{
+	struct aio_now *second = aio_now_open();
+
+	(void)state;
+	aio_now_close(second);
+	aio_now_forget();
+	inject_start();
+	inject_number(SYS_io_setup, -EAGAIN);
+	assert_null(aio_now_open());
+	inject_stop();
+}
+
 static void no_context_is_null(void **state)
 {
 	(void)state;
+	aio_now_forget();
 	inject_start();
 	inject_number(SYS_io_setup, -EAGAIN);
 	assert_null(aio_now_open());
@@ -166,6 +196,8 @@ int aio_now_tests_run(void)
 		ROW(what_is_refused_leaves_the_rest),
 		ROW(late_answers_are_waited_for),
 		ROW(no_call_leaves_all),
+		ROW(one_is_kept),
+		ROW(a_child_has_none),
 		ROW(no_context_is_null),
 	};
 
