@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -298,20 +299,35 @@ int worker_thread(void *(*body)(void *), void *argument, const char *name,
 	return -err;
 }
 
+/* Why was no thread made? pthread_create(3) says EAGAIN for both. */
+static int thread_refusal(void)
+{
+	long memory = SYS_6(SYS_mmap, 0, STACK_BYTES, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory < 0)
+		return -ENOMEM;
+	SYS_2(SYS_munmap, memory, STACK_BYTES);
+	return -ECANCELED;
+}
+
 /* Work must never wait for other work: an idle thread may already have some. */
-static bool find_thread(struct pool *pool, const struct work *work)
+static int find_thread(struct pool *pool, const struct work *work)
 {
 	uint32_t most = work->at_once ? UNBOUNDED_MAX : pool->max_threads;
+	int err = -EAGAIN;
 	pthread_t made;
 
 	if (pool->idle > pool->queued)
-		return true;
-	if (pool->threads < most && !process_is_guest() &&
-	    !worker_thread(worker_main, pool, "polyring-work", &made)) {
-		pool->threads++;
-		return true;
+		return 0;
+	if (pool->threads < most && !process_is_guest()) {
+		if (!worker_thread(worker_main, pool, "polyring-work", &made)) {
+			pool->threads++;
+			return 0;
+		}
+		err = thread_refusal();
 	}
-	return pool->threads && !work->at_once;
+	return pool->threads && !work->at_once ? 0 : err;
 }
 
 /* Under the pool's lock: the thread can't leave before it is counted. */
@@ -321,9 +337,10 @@ static int start_cloned(struct pool *pool, struct work *work)
 
 	work->stop = 0;
 	list_init(&work->node);
-	if (pool->threads >= UNBOUNDED_MAX ||
-	    worker_thread(worker_cloned_main, work, "polyring-work", &made))
+	if (pool->threads >= UNBOUNDED_MAX)
 		return -EAGAIN;
+	if (worker_thread(worker_cloned_main, work, "polyring-work", &made))
+		return thread_refusal();
 	pool->threads++;
 	return 0;
 }
@@ -331,12 +348,11 @@ static int start_cloned(struct pool *pool, struct work *work)
 int worker_start(struct work *work)
 {
 	struct pool *pool = pool_of(work);
-	int err = -EAGAIN;
+	int err;
 
 	pool_lock(pool);
-	if (work->cloned) {
-		err = start_cloned(pool, work);
-	} else if (find_thread(pool, work)) {
+	err = work->cloned ? start_cloned(pool, work) : find_thread(pool, work);
+	if (!err && !work->cloned) {
 		work->stop = 0;
 		if (work->at_once)
 			list_push_front(&pool->queue, &work->node);
@@ -344,7 +360,6 @@ int worker_start(struct work *work)
 			list_push_back(&pool->queue, &work->node);
 		pool->queued++;
 		pthread_cond_signal(&pool->more);
-		err = 0;
 	}
 	pool_unlock(pool);
 	return err;

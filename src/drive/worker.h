@@ -43,9 +43,10 @@ struct work {
 };
 
 /*
- * Queue @work. Returns 0, or -EAGAIN when no thread exists and none could be
- * started, or with at_once or cloned when no thread is free: then the work was
- * not queued.
+ * Queue @work. Returns 0, or, where it was not queued: -ECANCELED, as the
+ * kernel, when no thread exists and the process may have none; -ENOMEM when
+ * there is no memory for one; -EAGAIN with at_once or cloned when there are as
+ * many as there may be.
  */
 int worker_start(struct work *work);
 

@@ -156,8 +156,16 @@ static bool run_here(struct req *req)
 	return true;
 }
 
-/* A thread of a guest's would end with it. So it waits itself. */
-static void run_as_guest(struct req *req)
+/*
+ * A thread of a guest's would end with it, so it waits itself. Without memory
+ * for a thread, what ends by itself is done here as well.
+ */
+static bool must_run_here(const struct req *req, int err)
+{
+	return process_is_guest() || (err == -ENOMEM && !req->def->unbounded);
+}
+
+static void run_without_worker(struct req *req)
 {
 	req->work.stop = 0;
 	req->outcome = try(req, ISSUE_WORKER);
@@ -237,8 +245,8 @@ static void punt(struct req *req)
 	req->work.at_once = req->def->begun != NULL;
 	list_init(&req->node);
 	err = find_worker(req);
-	if (unlikely(err < 0) && process_is_guest()) {
-		run_as_guest(req);
+	if (unlikely(err < 0) && must_run_here(req, err)) {
+		run_without_worker(req);
 	} else if (err < 0) {
 		req->ctx->punted--;
 		cold_returned(req);

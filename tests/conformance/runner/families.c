@@ -53,6 +53,7 @@
 	row(attr) \
 	row(pressure) \
 	row(process) \
+	row(limits) \
 	row(signals) \
 	row(shared)
 /* clang-format on */
