@@ -558,12 +558,16 @@ static void child_overfills(struct ring *r)
 static void open_in_shared_memory(struct ring *r)
 {
 	struct io_uring_params p = {.flags = IORING_SETUP_NO_MMAP};
-	char *memory = mmap(NULL, 2 * 4096, PROT_READ | PROT_WRITE,
-			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	unsigned char *memory = mmap(NULL, 2 * 4096, PROT_READ | PROT_WRITE,
+				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	p.cq_off.user_addr = (uintptr_t)memory;
 	p.sq_off.user_addr = (uintptr_t)memory + 4096;
-	note("opened: %d", ring_try(r, 8, &p) >= 0);
+	if (ring_try(r, 8, &p) < 0)
+		give_up("setup: %d", r->fd);
+	r->sq_memory = r->cq_memory = memory;
+	r->sqe_memory = memory + 4096;
+	ring_map(r);
 }
 
 static void memory_is_the_applications(struct ring *r)

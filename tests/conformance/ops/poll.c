@@ -505,6 +505,7 @@ static void the_file_goes_with_the_poll(struct ring *r)
 	close(fd[0]);
 	put(fd[1], "a");
 	reap(r, 1);
+	wait_readable(fd[1]);
 	note_result("write", write(fd[1], "a", 1) < 0 ? -errno : 0);
 	pair(fd, PAIR_STREAM);
 	sqe_poll(r, fd[0], POLLIN)->user_data = 77;
