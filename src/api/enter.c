@@ -22,7 +22,6 @@
 #include "core/ctx_share.h"
 #include "core/entry_guard.h"
 #include "core/notify.h"
-#include "drive/hold.h"
 #include "polyring/polyring.h"
 #include "sched/order.h"
 #include "sched/standby.h"
@@ -281,10 +280,6 @@ POLYRING_API int polyring_enter(int ring_fd, uint32_t to_submit,
 
 	if (!entry_guard_begin())
 		return -EAGAIN;
-	/* A ring was closed, and nobody has said so: its number is no ring's.
-	 */
-	if (unlikely(hold_any()))
-		standby_collect();
 	result = enter_ring(ring_fd, to_submit, min_complete, flags, arg,
 			    arg_bytes);
 	entry_guard_end();

@@ -19,7 +19,6 @@
 #include "core/registry.h"
 #include "core/ring_fds.h"
 #include "drive/aio_now.h"
-#include "drive/hold.h"
 #include "drive/waker.h"
 #include "drive/worker.h"
 #include "io/nonblock.h"
@@ -115,8 +114,6 @@ static void in_child(void)
 	ctx_share_adopt = ctx_adopt;
 	registry_for_each(inherit_ring, NULL);
 	waker_forget();
-	hold_forget();
-	ctx_open_forget_lock();
 	fork_lock.word = 0;
 	process_begin();
 }

@@ -39,10 +39,6 @@ void ring_fd_watch(int ring_fd, bool watched) UNCHECKED_LOCKS
 	 */
 	says_work = ctx->watched && ctx->flags & IORING_SETUP_DEFER_TASKRUN;
 	store_relaxed(&ctx->watched, watched);
-	if (ring_fd != ctx->ring_fd)
-		ctx->other_fd = ring_fd;
-	if (!watched)
-		standby_hold(ctx);
 	if (!says_work)
 		notify_taken(ctx);
 	standby_leave(ctx);

@@ -14,7 +14,6 @@
  *
  *   level, lock          guards                      who takes it
  *   0 fork_lock          a fork                      the thread that forks
- *   0 open_lock          numbers while a ring opens  setup
  *   1 ctx->lock          all other fields of a ring  calls on it, SQPOLL,
  *                                                    standby, workers that
  *                                                    claim a buffer
@@ -170,17 +169,13 @@ struct sleeper {
 struct ctx {
 	struct lock lock;
 	uint8_t state;
-	uint16_t generation; /* of this memory's rings: the standby's events */
 	uint32_t flags; /* IORING_SETUP_ */
 	struct abi_view abi; /* the kernel that the ring answers as */
 	uint32_t opcodes; /* how many opcodes that kernel has */
 	uint32_t opcodes_plain; /* the same, or 0 on an IOPOLL ring */
 	int ring_fd; /* the application's end */
-	uint64_t ring_dev; /* of its file, with the inode */
-	uint64_t ring_inode; /* of its file: identifies duplicates */
-	int other_fd; /* a copy that was polled after ring_fd was closed */
-	int peer_fd; /* the engine's end: gets the hang-up; -1: it is held */
-	int life_fd; /* shared: its locks say which processes live */
+	uint64_t ring_inode; /* of its socket: identifies duplicates */
+	int peer_fd; /* the engine's end: gets the hang-up, sends the byte */
 	pthread_t issuer; /* SINGLE_ISSUER: the only thread that may submit */
 	bool issuer_known;
 
@@ -244,9 +239,7 @@ struct ctx {
 	uint32_t entered; /* counts enters: standby checks whether it changes */
 	bool shows_taskrun; /* armed work shows as SQ_TASKRUN (D4) */
 	bool watched; /* the application polls the ring fd */
-	bool is_pipe; /* its file: see ring_file.h */
-	uint32_t bytes_in; /* of it */
-	bool byte_out; /* the byte is in the file */
+	bool byte_out; /* the byte is in the socket */
 	bool backlog_fresh; /* the backlog has unannounced completions */
 	bool posted_async; /* some came from a worker */
 	int event_fd;

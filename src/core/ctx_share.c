@@ -2,21 +2,18 @@
 #include "core/ctx_share.h"
 
 #include <fcntl.h>
-#include <sys/socket.h>
 
-#include "base/fd.h"
 #include "base/sys.h"
 #include "core/cq.h"
 #include "core/notify.h"
 #include "core/req.h"
-#include "core/ring_file.h"
 
 /* How long a thread waits for others' requests before it asks if they live. */
 #define LOOK_AFTER_NS 100000000
 
 static int byte_lock(const struct ctx *ctx, int how, struct flock *lock)
 {
-	return (int)SYS_3(SYS_fcntl, ctx->life_fd, how, lock);
+	return (int)SYS_3(SYS_fcntl, ctx->peer_fd, how, lock);
 }
 
 /* The lock that says that this process lives. */
@@ -29,19 +26,6 @@ static int show_life(const struct ctx *ctx)
 	};
 
 	return byte_lock(ctx, F_SETLK, &lock);
-}
-
-/*
- * A file of its own: a process that closes any fd of a file loses its locks of
- * it.
- */
-static int open_life(struct ctx *ctx)
-{
-	if (ctx->life_fd >= 0)
-		return 0;
-	ctx->life_fd = fd_move_high(
-		(int)SYS_3(SYS_socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-	return ctx->life_fd < 0 ? ctx->life_fd : 0;
 }
 
 /* Does another process live? Where that can't be asked, it does. */
@@ -109,10 +93,6 @@ int ctx_share_begin(struct ctx *ctx)
 	if (m->memfd < 0 && (void *)m->header == m->lent_rings)
 		return -EOPNOTSUPP;
 	err = reactor_share(&ctx->reactor);
-	if (!err)
-		err = ring_file_reopen(ctx);
-	if (!err)
-		err = open_life(ctx);
 	if (err < 0)
 		return err;
 	err = queue_share(&ctx->queue);

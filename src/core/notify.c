@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "core/notify.h"
 
+#include <sys/socket.h>
+
 #include "base/sys.h"
-#include "core/ring_file.h"
+#include "core/registry.h"
 
 /* How many rings have their byte in the socket. */
 static uint32_t bytes_out;
@@ -25,16 +27,31 @@ void notify_close(struct ctx *ctx)
 	notify_set_byte_out(ctx, false);
 }
 
+/* A further byte makes a new edge for edge-triggered pollers. */
 static void byte_put(struct ctx *ctx)
 {
+	char byte = 0;
+
 	notify_set_byte_out(ctx, true);
-	ring_file_put(ctx);
+	SYS_6(SYS_sendto, ctx->peer_fd, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL,
+	      NULL, 0);
 }
 
+/*
+ * The bytes are in the application's end of the socket, and can be read only
+ * there. The cached fd may be another file by now, so it is verified first:
+ * reading from another socket would steal its data.
+ */
 static void byte_take(struct ctx *ctx)
 {
-	if (ring_file_take(ctx))
-		notify_set_byte_out(ctx, false);
+	char bytes[512];
+
+	if (!registry_verify(ctx, ctx->ring_fd))
+		return;
+	while (SYS_6(SYS_recvfrom, ctx->ring_fd, bytes, sizeof(bytes),
+		     MSG_DONTWAIT, NULL, NULL) == sizeof(bytes))
+		;
+	notify_set_byte_out(ctx, false);
 }
 
 static void tell_eventfd(struct ctx *ctx)

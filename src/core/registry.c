@@ -134,13 +134,12 @@ bool registry_verify(const struct ctx *ctx, int fd)
 {
 	struct stat st;
 
-	return SYS_2(SYS_fstat, fd, &st) == 0 && st.st_ino == ctx->ring_inode &&
-	       st.st_dev == ctx->ring_dev;
+	return SYS_2(SYS_fstat, fd, &st) == 0 && S_ISSOCK(st.st_mode) &&
+	       st.st_ino == ctx->ring_inode;
 }
 
 struct search {
 	uint64_t inode;
-	uint64_t dev;
 	struct ctx *found;
 };
 
@@ -148,9 +147,7 @@ static void match_inode(struct ctx *ctx, void *argument)
 {
 	struct search *search = argument;
 
-	if (ctx_is_open(ctx) &&
-	    load_relaxed(&ctx->ring_inode) == search->inode &&
-	    load_relaxed(&ctx->ring_dev) == search->dev)
+	if (ctx_is_open(ctx) && load_relaxed(&ctx->ring_inode) == search->inode)
 		search->found = ctx;
 }
 
@@ -160,11 +157,9 @@ static struct ctx *find_duplicate(int fd)
 	struct search search = {.found = NULL};
 	struct stat st;
 
-	if (SYS_2(SYS_fstat, fd, &st) < 0 ||
-	    !(S_ISSOCK(st.st_mode) || S_ISFIFO(st.st_mode)))
+	if (SYS_2(SYS_fstat, fd, &st) < 0 || !S_ISSOCK(st.st_mode))
 		return NULL;
 	search.inode = st.st_ino;
-	search.dev = st.st_dev;
 	registry_for_each(match_inode, &search);
 	return search.found;
 }

@@ -5,8 +5,8 @@
  * Theory: the application refers to rings by fds that it may close, duplicate
  * and reuse without the engine's knowledge (D2). The table maps an fd to a
  * ring; an entry is a cached value. It is right for as long as the ring's
- * file is open, and it is cleared when the ring ends. The fd of a duplicate
- * is not in the table: it is recognised by the inode of its file.
+ * socket is open, and it is cleared when the ring ends. The fd of a duplicate
+ * is not in the table: it is recognised by the inode of its socket.
  *
  * Locks: lookups take none; writing takes the registry's own.
  * Progress: lookups are wait-free. Cost: two loads.
@@ -51,7 +51,7 @@ struct ctx *registry_at(int fd);
 /* The ring that was made with this fd, whatever file it is by now, or NULL. */
 struct ctx *registry_named(int fd);
 
-/* Does @fd still refer to the file of @ctx? Costs a system call. */
+/* Does @fd still refer to the socket of @ctx? Costs a system call. */
 bool registry_verify(const struct ctx *ctx, int fd);
 
 /* Is @fd an open ring of the engine's? Costs a system call if it may be. */

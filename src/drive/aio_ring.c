@@ -45,16 +45,6 @@ long aio_ring_take(aio_context_t context, struct io_event *events,
 	return n;
 }
 
-bool aio_ring_has(aio_context_t context)
-{
-	const struct completion_ring *ring =
-		(const struct completion_ring *)context;
-
-	/* Pairs with the kernel's store after it wrote the events. */
-	return !ring_is_known(ring) ||
-	       load_relaxed(&ring->head) != load_acquire(&ring->tail);
-}
-
 bool aio_ring_holds(aio_context_t context, uint64_t data)
 {
 	const struct completion_ring *ring =

@@ -19,9 +19,6 @@
 long aio_ring_take(aio_context_t context, struct io_event *events,
 		   uint32_t room);
 
-/* Is there an event to take? True, too, where only the kernel can tell. */
-bool aio_ring_has(aio_context_t context);
-
 /* Is the event of @data there? False, too, where only the kernel can tell. */
 bool aio_ring_holds(aio_context_t context, uint64_t data);
 

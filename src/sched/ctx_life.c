@@ -4,6 +4,8 @@
 #include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "abi/profile.h"
 #include "base/fd.h"
@@ -18,7 +20,6 @@
 #include "core/notify.h"
 #include "core/registry.h"
 #include "core/req.h"
-#include "core/ring_file.h"
 #include "sched/aio_reads.h"
 #include "sched/cancel.h"
 #include "sched/read_runs.h"
@@ -28,6 +29,40 @@
 #include "sched/turn.h"
 #include "tables/buffers.h"
 #include "tables/files.h"
+
+/* One end for the application, one for the engine (D2). */
+static int open_socket(struct ctx *ctx)
+{
+	/* read(2) of a ring fd fails; it must not wait. */
+	const int type = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
+	int ends[2];
+	struct stat st;
+	long err;
+
+	err = SYS_4(SYS_socketpair, AF_UNIX, type, 0, ends);
+	if (err < 0)
+		return (int)err;
+	err = SYS_2(SYS_fstat, ends[0], &st);
+	if (err < 0)
+		goto close_ends;
+	ctx->ring_fd = ends[0];
+	if (ctx->flags & IORING_SETUP_REGISTERED_FD_ONLY)
+		ctx->ring_fd = fd_move_high(ends[0]);
+	ctx->peer_fd = fd_move_high(ends[1]);
+	fd_keep(&ctx->peer_fd);
+	ctx->ring_inode = st.st_ino;
+	return 0;
+close_ends:
+	fd_close(ends[0]);
+	fd_close(ends[1]);
+	return (int)err;
+}
+
+static void close_socket(struct ctx *ctx)
+{
+	fd_close(ctx->peer_fd);
+	ctx->peer_fd = -1;
+}
 
 /* ---- calls of the tables ---- */
 
@@ -96,11 +131,8 @@ static void reset(struct ctx *ctx) HOLDS(&ctx->lock)
 
 	memset((char *)ctx + kept_bytes, 0, sizeof(*ctx) - kept_bytes);
 	ctx->counters = kept;
-	ctx->generation++;
 	ctx->ring_fd = -1;
-	ctx->other_fd = -1;
 	ctx->peer_fd = -1;
-	ctx->life_fd = -1;
 	ctx->event_fd = -1;
 	ctx->clock = CLOCK_MONOTONIC;
 	ctx->napi.op_param = IO_URING_NAPI_TRACKING_INACTIVE;
@@ -154,7 +186,7 @@ static int open_parts(struct ctx *ctx, struct io_uring_params *p)
 	err = index_open(ctx);
 	if (err < 0)
 		goto close_kbuf;
-	err = ring_file_open(ctx);
+	err = open_socket(ctx);
 	if (err < 0)
 		goto close_index;
 	queue_begin(&ctx->queue, trace_channel_take(ctx->ring_fd, p->flags));
@@ -181,8 +213,7 @@ static void close_parts(struct ctx *ctx)
 	mem_free(ctx->sockets);
 	notify_close(ctx);
 	req_slabs_free(ctx);
-	ring_file_close(ctx);
-	fd_close(ctx->life_fd);
+	close_socket(ctx);
 	index_close(ctx);
 	region_close(&ctx->region);
 	kbuf_table_close(ctx->kbuf);
@@ -221,7 +252,7 @@ clear:
 	return err;
 }
 
-static int open_one(struct io_uring_params *p, const struct abi_view *abi)
+int ctx_open(struct io_uring_params *p, const struct abi_view *abi)
 {
 	struct ctx *ctx;
 	int err;
@@ -260,27 +291,6 @@ close:
 recycle:
 	registry_recycle(ctx);
 	return err;
-}
-
-/*
- * One at a time: for a moment a ring takes more numbers than it keeps, and
- * those of many at once would be missed by the program.
- */
-static struct lock open_lock;
-
-int ctx_open(struct io_uring_params *p, const struct abi_view *abi)
-{
-	int fd;
-
-	lock_take(&open_lock);
-	fd = open_one(p, abi);
-	lock_drop(&open_lock);
-	return fd;
-}
-
-void ctx_open_forget_lock(void)
-{
-	open_lock.word = 0;
 }
 
 /*
@@ -364,7 +374,6 @@ void ctx_abandon(struct ctx *ctx)
 	}
 	fd_close(ctx->event_fd);
 	fd_close(ctx->peer_fd);
-	fd_close(ctx->life_fd);
 	region_close(&ctx->region);
 	ring_shared_close(&ctx->queue.memory);
 }

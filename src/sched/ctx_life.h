@@ -20,9 +20,6 @@
 /* Returns the ring fd or a negative errno; fills @params (D2, D3). */
 int ctx_open(struct io_uring_params *params, const struct abi_view *abi);
 
-/* In a forked child: whoever held the lock of ctx_open() is not here. */
-void ctx_open_forget_lock(void);
-
 /*
  * End a ring whose fd is closed: cancel all requests, release everything,
  * recycle. Returns false while a thread is inside, or, after cancelling what it

@@ -14,8 +14,6 @@
 #include "core/ctx_lock.h"
 #include "core/notify.h"
 #include "core/registry.h"
-#include "core/ring_file.h"
-#include "drive/hold.h"
 #include "drive/waker.h"
 #include "drive/worker.h"
 #include "sched/turn.h"
@@ -30,20 +28,6 @@
 
 /* Low bits of an event's data: which of a ring's two descriptors. */
 enum { TAG_PEER = 0, TAG_REACTOR = 1, TAG_MASK = 1 };
-/* A pointer's bits; above them is which of its rings the memory has. */
-#define PTR_BITS 48
-
-static struct ctx *ctx_in(uint64_t data)
-{
-	const uint64_t ptr = data & ((UINT64_C(1) << PTR_BITS) - 1);
-
-	return (struct ctx *)(uintptr_t)(ptr & ~(uint64_t)TAG_MASK);
-}
-
-static uint64_t data_of(const struct ctx *ctx, uint64_t tag)
-{
-	return (uintptr_t)ctx | tag | (uint64_t)ctx->generation << PTR_BITS;
-}
 
 /* Enters that slept before the application counts as one that waits there... */
 #define WAITS_ENOUGH 4
@@ -74,8 +58,6 @@ static struct {
 	int epoll_fd;
 	uint32_t epolls; /* made so far: the last one knows the rings that say
 			    so */
-	bool holds; /* closes are reported: so it is from the start */
-	bool has_waker; /* the epoll can be woken */
 	uint32_t ticking;
 	uint32_t quiet_ticks;
 	int64_t tick_ns;
@@ -119,9 +101,9 @@ static bool needs_thread(const struct ctx *ctx)
 /*
  * epoll passes the pointer to the thread; thread sanitizer has to be informed.
  */
-static int epoll_tell(int how, int fd, uint32_t events, uint64_t data)
+static int epoll_tell(int how, int fd, uint32_t events, void *data)
 {
-	struct epoll_event event = {.events = events, .data.u64 = data};
+	struct epoll_event event = {.events = events, .data.ptr = data};
 
 	RCU_TELL_RELEASE();
 	return (int)SYS_4(SYS_epoll_ctl, standby.epoll_fd, how, fd, &event);
@@ -130,7 +112,7 @@ static int epoll_tell(int how, int fd, uint32_t events, uint64_t data)
 static int epoll_attend(struct ctx *ctx, int how)
 {
 	return epoll_tell(how, ctx->reactor.epoll_fd, EPOLLIN | EPOLLONESHOT,
-			  data_of(ctx, TAG_REACTOR));
+			  (void *)((uintptr_t)ctx | TAG_REACTOR));
 }
 
 /*
@@ -157,7 +139,7 @@ static void step_back(struct ctx *ctx)
 {
 	if (!ctx->attended)
 		return;
-	epoll_tell(EPOLL_CTL_DEL, ctx->reactor.epoll_fd, 0, 0);
+	epoll_tell(EPOLL_CTL_DEL, ctx->reactor.epoll_fd, 0, NULL);
 	ctx->attended = false;
 }
 
@@ -195,22 +177,29 @@ static void drive(struct ctx *ctx) HOLDS(&ctx->lock)
 
 static void start_thread(void);
 
+/* Is the last copy of the ring's fd closed? */
+static bool hung_up(const struct ctx *ctx)
+{
+	struct pollfd look = {.fd = ctx->peer_fd, .events = POLLRDHUP};
+
+	return SYS_3(SYS_poll, &look, 1, 0) > 0 &&
+	       look.revents & (POLLRDHUP | POLLHUP);
+}
+
 /*
  * The event may be of an earlier ring with the same ctx, so check for the
  * hang-up.
  */
-static bool begin_to_end(struct ctx *ctx, uint64_t data)
+static bool begin_to_end(struct ctx *ctx)
 {
 	bool ends;
 
 	ctx_take(ctx);
-	ends = ctx->state == CTX_OPEN && ctx->generation == data >> PTR_BITS &&
-	       (ctx->peer_fd < 0 || ring_file_hung_up(ctx));
+	ends = ctx->state == CTX_OPEN && hung_up(ctx);
 	if (ends) {
 		registry_clear(ctx);
 		store_relaxed(&ctx->state, CTX_CLOSING);
-		if (ctx->peer_fd >= 0)
-			epoll_tell(EPOLL_CTL_DEL, ctx->peer_fd, 0, 0);
+		epoll_tell(EPOLL_CTL_DEL, ctx->peer_fd, 0, NULL);
 		if (ctx->sqpoll_runs)
 			reactor_woken_by(&ctx->reactor, &ctx->peer_fd, 0);
 		queue_detach(&ctx->queue);
@@ -235,13 +224,6 @@ static bool take_over(struct ctx *ctx)
 	return mine;
 }
 
-static void drop_waker(void)
-{
-	if (standby.has_waker)
-		waker_remove();
-	standby.has_waker = false;
-}
-
 /* Under the lock. */
 static void close_epoll_if_unused(void)
 {
@@ -251,7 +233,7 @@ static void close_epoll_if_unused(void)
 		return;
 	fd_close(standby.epoll_fd);
 	standby.epoll_fd = -1;
-	drop_waker();
+	waker_remove();
 }
 
 static void count_out(bool stray)
@@ -312,25 +294,17 @@ static bool lock_live(struct ctx *ctx) TRIES(true, &ctx->lock) UNCHECKED_LOCKS
 	return false;
 }
 
-/* The last copy of a ring's fd is closed. */
-static void peer_gone(uint64_t data)
-{
-	struct ctx *ctx = ctx_in(data);
-
-	if (begin_to_end(ctx, data))
-		finish(ctx);
-}
-
 static void on_event(const struct epoll_event *event)
 {
-	uint64_t data = event->data.u64;
-	struct ctx *ctx = ctx_in(data);
+	uintptr_t data = (uintptr_t)event->data.ptr;
+	struct ctx *ctx = (struct ctx *)(data & ~(uintptr_t)TAG_MASK);
 	bool closing;
 
 	if (!ctx)
 		return; /* from standby_nudge() */
 	if ((data & TAG_MASK) == TAG_PEER) {
-		peer_gone(data);
+		if (begin_to_end(ctx))
+			finish(ctx);
 		return;
 	}
 	if (!lock_live(ctx))
@@ -451,12 +425,11 @@ static int open_epoll_locked(void)
 	fd = fd_move_high((int)SYS_1(SYS_epoll_create1, EPOLL_CLOEXEC));
 	if (fd < 0)
 		return fd;
-	err = standby.thread_is == THREAD_NONE ? 0 : waker_add(fd);
+	err = waker_add(fd);
 	if (err < 0) {
 		fd_close(fd);
 		return err;
 	}
-	standby.has_waker = standby.thread_is != THREAD_NONE;
 	store_relaxed(&standby.epoll_fd, fd);
 	fd_keep(&standby.epoll_fd);
 	store_relaxed(&standby.epolls, standby.epolls + 1);
@@ -466,13 +439,13 @@ static int open_epoll_locked(void)
 static int add_peer(struct ctx *ctx)
 {
 	return epoll_tell(EPOLL_CTL_ADD, ctx->peer_fd, EPOLLRDHUP,
-			  data_of(ctx, TAG_PEER));
+			  (void *)((uintptr_t)ctx | TAG_PEER));
 }
 
 static void add_peer_again(struct ctx *ctx, void *argument)
 {
 	(void)argument;
-	if (load_relaxed(&ctx->state) == CTX_OPEN && ctx->peer_fd >= 0)
+	if (load_relaxed(&ctx->state) == CTX_OPEN)
 		add_peer(ctx);
 }
 
@@ -495,7 +468,7 @@ static void make_anew(void)
 	if (standby.epoll_fd >= 0) {
 		fd_lose(standby.epoll_fd);
 		standby.epoll_fd = -1;
-		drop_waker();
+		waker_remove();
 	}
 	err = open_epoll_locked();
 	if (!err)
@@ -582,7 +555,6 @@ static void *standby_main(void *argument)
 		n = sleep_until(events, until_ns);
 		for (int i = 0; i < n; i++)
 			on_event(&events[i]);
-		hold_reap(peer_gone);
 	}
 }
 
@@ -599,12 +571,6 @@ static int start(void)
 	standby.quiet_ticks = 0;
 	store_relaxed(&standby.tick_ns, TICK_MIN_NS);
 	store_relaxed(&standby.ticking, 1);
-	if (!standby.has_waker) {
-		err = waker_add(standby.epoll_fd);
-		if (err < 0)
-			return err;
-		standby.has_waker = true;
-	}
 	store_relaxed(&standby.id, 0);
 	store_relaxed(&standby.guest,
 		      process_is_guest() ? SYS_0(SYS_getpid) : 0);
@@ -672,11 +638,6 @@ int standby_add(struct ctx *ctx, bool (*close)(struct ctx *ctx))
 		standby.rings++;
 	close_epoll_if_unused();
 	lock_drop(&standby.lock);
-	if (!err && load_relaxed(&standby.holds) && !ctx->queue.view.share) {
-		lock_take(&ctx->lock);
-		standby_hold(ctx);
-		lock_drop(&ctx->lock);
-	}
 	return err;
 }
 
@@ -694,20 +655,6 @@ void standby_collect(void)
 		make_anew();
 	for (long i = 0; i < n; i++)
 		on_event(&events[i]);
-	hold_reap(peer_gone);
-}
-
-void standby_hold(struct ctx *ctx)
-{
-	store_relaxed(&standby.holds, true);
-	if (!ctx->is_pipe || ctx->peer_fd < 0 || ctx->queue.view.share ||
-	    ctx->flags & IORING_SETUP_SQPOLL ||
-	    hold_begin(ctx->peer_fd, data_of(ctx, TAG_PEER)) < 0)
-		return;
-	/* The file stays open, so epoll would report it for ever. */
-	if (epoll_tell(EPOLL_CTL_DEL, ctx->peer_fd, 0, 0) < 0)
-		return;
-	ring_file_close(ctx);
 }
 
 bool standby_has_strays(void)
@@ -827,7 +774,6 @@ void standby_forget(void)
 	standby.lock.word = 0;
 	fd_close(standby.epoll_fd);
 	standby.epoll_fd = -1;
-	standby.has_waker = false;
 	standby.thread_is = THREAD_NONE;
 	standby.to_join = false;
 	standby.rings = 0;

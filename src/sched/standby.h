@@ -51,12 +51,6 @@ void standby_leave(struct ctx *ctx) DROPS(&ctx->lock);
 /* Make the thread, if there is one, check its rings now. */
 void standby_nudge(void);
 
-/*
- * Under the ring's lock: whoever closes copies of its fd says so
- * (standby_closed()), so that the engine's end needs no number.
- */
-void standby_hold(struct ctx *ctx);
-
 /* @fd is about to become another file, and has no other number. */
 void standby_lose(int fd);
 
