@@ -383,16 +383,10 @@ static void watch_set_stray(struct reactor *r, struct reactor_watch *w)
 
 static int open_epoll(struct reactor *r)
 {
-	int err, fd;
+	int fd = waker_epoll();
 
-	fd = fd_move_high((int)SYS_1(SYS_epoll_create1, EPOLL_CLOEXEC));
 	if (fd < 0)
 		return fd;
-	err = waker_add(fd);
-	if (err < 0) {
-		fd_close(fd);
-		return err;
-	}
 	store_relaxed(&r->epoll_fd, fd);
 	fd_keep(&r->epoll_fd);
 	/* Pairs with the fence in reactor_wake(). */

@@ -41,7 +41,7 @@ static void close_unused(void) HOLDS(&waker.lock)
 	store_relaxed(&waker.fd, -1);
 }
 
-int waker_add(int epoll_fd)
+static int waker_add(int epoll_fd)
 {
 	struct epoll_event nothing = {.events = 0};
 	long err;
@@ -55,6 +55,18 @@ int waker_add(int epoll_fd)
 	close_unused();
 	lock_drop(&waker.lock);
 	return (int)err;
+}
+
+int waker_epoll(void)
+{
+	int fd = fd_move_high((int)SYS_1(SYS_epoll_create1, EPOLL_CLOEXEC));
+	int err = fd < 0 ? fd : waker_add(fd);
+
+	if (!err)
+		return fd;
+	if (fd >= 0)
+		fd_close(fd);
+	return err;
 }
 
 void waker_remove(void)

@@ -18,10 +18,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Add the file to @epoll_fd, for waker_remove() to undo: 0 or an errno. */
-int waker_add(int epoll_fd);
+/*
+ * Make an epoll that has the file, under a number far above the program's, for
+ * waker_remove() to undo. Returns it, or a negative errno.
+ */
+int waker_epoll(void);
 
-/* @epoll_fd, which has it, is closed. The last one closes the file. */
+/* An epoll that has it is closed. The last one closes the file. */
 void waker_remove(void);
 
 /* End a sleep in @epoll_fd with an event of @data. */

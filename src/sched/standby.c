@@ -420,16 +420,10 @@ static int64_t next_deadline(struct look *look)
 /* With the first ring, so that no number is taken but in setup. */
 static int open_epoll_locked(void)
 {
-	int err, fd;
+	int fd = waker_epoll();
 
-	fd = fd_move_high((int)SYS_1(SYS_epoll_create1, EPOLL_CLOEXEC));
 	if (fd < 0)
 		return fd;
-	err = waker_add(fd);
-	if (err < 0) {
-		fd_close(fd);
-		return err;
-	}
 	store_relaxed(&standby.epoll_fd, fd);
 	fd_keep(&standby.epoll_fd);
 	store_relaxed(&standby.epolls, standby.epolls + 1);
