@@ -133,9 +133,11 @@ bool ring_pop(struct ring *ring, struct io_uring_cqe *cqe)
 	return true;
 }
 
+/* A poller may have fallen asleep; other rings take no notice. */
 int ring_submit(struct ring *ring, uint32_t count)
 {
-	return polyring_enter(ring->fd, count, 0, 0, NULL, 0);
+	return polyring_enter(ring->fd, count, 0, IORING_ENTER_SQ_WAKEUP, NULL,
+			      0);
 }
 
 int ring_wait(struct ring *ring, uint32_t want, int64_t ms)
