@@ -16,7 +16,8 @@ import signal
 import struct
 import subprocess
 import sys
-import tempfile
+
+from cases import Skip, run_all
 
 BOUND_S = 60
 TRANSCRIPTS = os.path.join(os.path.dirname(os.path.abspath(__file__)),
@@ -34,10 +35,6 @@ ASK = ("import ctypes\n"
        "    print(ctypes.get_errno())\n")
 
 TESTS = []
-
-
-class Skip(Exception):
-    """The text says what is missing here."""
 
 
 def test(function):
@@ -1016,22 +1013,6 @@ def colours_are_for_terminals(case):
 # ---- all of it -------------------------------------------------------------------
 
 
-def run_one(function, case):
-    """ok, not ok or a skip, as TAP has it."""
-    with tempfile.TemporaryDirectory(prefix="command") as directory:
-        case.directory = directory
-        try:
-            function(case)
-        except Skip as skip:
-            return "ok", f" # skip {skip}"
-        except (AssertionError, OSError, ValueError, KeyError,
-                subprocess.SubprocessError) as wrong:
-            text = f"{type(wrong).__name__}: {wrong}"
-            return "not ok", "".join(f"\n# {line}"
-                                     for line in text.splitlines())
-    return "ok", ""
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("polyring", help="the command")
@@ -1039,14 +1020,7 @@ def main():
     arguments = parser.parse_args()
     case = Case(os.path.realpath(arguments.polyring),
                 os.path.abspath(arguments.programs), None)
-    failed = 0
-    print(f"1..{len(TESTS)}")
-    for number, function in enumerate(TESTS, 1):
-        word, rest = run_one(function, case)
-        failed += word != "ok"
-        print(f"{word} {number} - {function.__name__}{rest}", flush=True)
-    print(f"{len(TESTS) - failed} passed, {failed} failed")
-    return 1 if failed else 0
+    return run_all(TESTS, case)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
+
+from cases import Skip, run_all
 
 BOUND_S = 60
 TESTS = []
@@ -23,10 +24,6 @@ TESTS = []
 def test(function):
     TESTS.append(function)
     return function
-
-
-class Skip(Exception):
-    """The text says what is missing here."""
 
 
 class Case:
@@ -271,21 +268,6 @@ def gdb_stops_at_a_trace_point(case):
     assert "opcode 0 of 4" in shown, shown
 
 
-def run_one(function, case):
-    with tempfile.TemporaryDirectory(prefix="trace") as directory:
-        case.directory = directory
-        try:
-            function(case)
-        except Skip as skip:
-            return "ok", f" # skip {skip}"
-        except (AssertionError, OSError, ValueError, KeyError,
-                subprocess.SubprocessError) as wrong:
-            text = f"{type(wrong).__name__}: {wrong}"
-            return "not ok", "".join(f"\n# {line}"
-                                     for line in text.splitlines())
-    return "ok", ""
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("polyring", help="the command")
@@ -296,14 +278,7 @@ def main():
     tests = [t for t in TESTS
              if case.static or t not in (events_of_a_static_program,
                                          static_program_says_what_was_served)]
-    failed = 0
-    print(f"1..{len(tests)}")
-    for number, function in enumerate(tests, 1):
-        word, rest = run_one(function, case)
-        failed += word != "ok"
-        print(f"{word} {number} - {function.__name__}{rest}", flush=True)
-    print(f"{len(tests) - failed} passed, {failed} failed")
-    return 1 if failed else 0
+    return run_all(tests, case)
 
 
 if __name__ == "__main__":
